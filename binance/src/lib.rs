@@ -1,0 +1,1 @@
+//! Binance USDS-M futures adapter: REST, streams, signing, rate budget, error taxonomy.

@@ -1,0 +1,1 @@
+//! Transports of core's messages: in-process now, NATS behind the same trait.

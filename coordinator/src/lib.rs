@@ -1,0 +1,1 @@
+//! Shell around core::guardian: account feed, market scan, grants, de-risking.

@@ -1,0 +1,1 @@
+//! HeliosAccount and HeliosStrategy: types, defaults, validation, conversion to core's parameters.

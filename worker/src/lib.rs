@@ -1,0 +1,1 @@
+//! Shell around core::trader: streams in, orders out.
