@@ -1,0 +1,1 @@
+//! Risk: brackets and margin, Kelly, sizing, stops, costs, exits, protections.

@@ -1,0 +1,1 @@
+//! Signal: NOBI gives the side, the model gate says act or skip.

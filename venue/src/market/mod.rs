@@ -1,0 +1,27 @@
+//! Where market data comes from: a seeded generator or a recording, behind one trait.
+
+use crate::engine::{MarketInput, SymbolId, SymbolSpec};
+use helios_core::market::Bar;
+
+/// A deterministic source of market data in time order. Whoever drives it decides how fast time goes.
+pub trait MarketSource: Send {
+    /// The contracts it serves, in [`SymbolId`] order.
+    fn symbols(&self) -> Vec<SymbolSpec>;
+
+    /// The words every output carries: "simulated market (...)" or "recorded market, synthesised mark price".
+    fn label(&self) -> String;
+
+    /// Venue time of its first event, ms: snapshots of every symbol come first.
+    fn start_ms(&self) -> i64;
+
+    /// The time of the next event, ms; `None` at the end of a recording.
+    fn peek_ms(&self) -> Option<i64>;
+
+    /// Takes the next event.
+    fn next_event(&mut self) -> Option<(i64, SymbolId, MarketInput)>;
+
+    /// Closed bars before `before_ms`, oldest first, at most `limit` (≥ 200 available from the start on); bars of the run
+    /// itself included as time goes on.
+    fn history(&self, symbol: SymbolId, interval_ms: i64, before_ms: i64, limit: usize)
+    -> Vec<Bar>;
+}

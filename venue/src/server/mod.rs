@@ -1,0 +1,1 @@
+//! The protocol server: Binance USDS-M REST and WebSocket on loopback, plus the admin port.
