@@ -1,0 +1,273 @@
+//! The in-process transport: what `helios up` runs on.
+//!
+//! Same promises as the networked one, no more: order per publisher, bounded queues that lose the oldest and count it,
+//! watches that conflate, compare-and-swap by revision.
+
+use crate::subject::matches;
+use crate::{Bus, BusError, Entry, Message, Question, Server, Subscription, Watch};
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::time::Duration;
+use tokio::sync::{Notify, broadcast, mpsc, oneshot};
+
+/// Messages a subscriber may lag behind before it loses the oldest.
+const SUBSCRIBER_QUEUE: usize = 4096;
+/// Questions a server may lag behind before askers are refused.
+const SERVER_QUEUE: usize = 4096;
+
+#[derive(Debug, Default)]
+struct Inner {
+    subscribers: Vec<(String, broadcast::Sender<Message>)>,
+    servers: Vec<(String, mpsc::Sender<Question>)>,
+    bucket: BTreeMap<String, (Bytes, u64)>,
+    revision: u64,
+    watchers: Vec<(String, Weak<WatchQueue>)>,
+}
+
+#[derive(Debug, Default)]
+struct WatchQueue {
+    dirty: Mutex<BTreeSet<String>>,
+    wake: Notify,
+}
+
+/// An in-process bus; clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryBus(Arc<Mutex<Inner>>);
+
+impl MemoryBus {
+    /// An empty bus.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // No user code runs under the lock, so a poisoned one still holds whole values.
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn write(&self, key: &str, expected: Option<u64>, value: Bytes) -> Result<u64, BusError> {
+        let mut inner = self.lock();
+        let actual = inner.bucket.get(key).map_or(0, |(_, r)| *r);
+        if let Some(expected) = expected.filter(|e| *e != actual) {
+            return Err(BusError::WrongRevision {
+                key: key.into(),
+                expected,
+                actual,
+            });
+        }
+        inner.revision += 1;
+        let revision = inner.revision;
+        inner.bucket.insert(key.into(), (value, revision));
+        inner.watchers.retain(|(prefix, queue)| {
+            let Some(queue) = queue.upgrade() else {
+                return false;
+            };
+            if key.starts_with(prefix.as_str()) {
+                queue
+                    .dirty
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner)
+                    .insert(key.into());
+                queue.wake.notify_one();
+            }
+            true
+        });
+        Ok(revision)
+    }
+}
+
+struct MemorySubscription {
+    receiver: broadcast::Receiver<Message>,
+    lost: u64,
+}
+
+#[async_trait]
+impl Subscription for MemorySubscription {
+    async fn next(&mut self) -> Option<Message> {
+        loop {
+            match self.receiver.recv().await {
+                Ok(m) => return Some(m),
+                Err(broadcast::error::RecvError::Lagged(n)) => self.lost += n,
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
+        }
+    }
+
+    fn lost(&self) -> u64 {
+        self.lost
+    }
+}
+
+struct MemoryServer(mpsc::Receiver<Question>);
+
+#[async_trait]
+impl Server for MemoryServer {
+    async fn next(&mut self) -> Option<Question> {
+        self.0.recv().await
+    }
+}
+
+struct MemoryWatch {
+    bus: MemoryBus,
+    queue: Arc<WatchQueue>,
+}
+
+#[async_trait]
+impl Watch for MemoryWatch {
+    async fn next(&mut self) -> Option<Entry> {
+        loop {
+            let key = self
+                .queue
+                .dirty
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .pop_first();
+            if let Some(key) = key {
+                if let Some((value, revision)) = self.bus.lock().bucket.get(&key).cloned() {
+                    return Some(Entry {
+                        key,
+                        value,
+                        revision,
+                    });
+                }
+                continue;
+            }
+            self.queue.wake.notified().await;
+        }
+    }
+}
+
+#[async_trait]
+impl Bus for MemoryBus {
+    async fn publish(&self, subject: &str, payload: Bytes) -> Result<(), BusError> {
+        let message = Message {
+            subject: subject.into(),
+            payload,
+        };
+        self.lock().subscribers.retain(|(pattern, sender)| {
+            // A send fails only when the subscriber is gone.
+            !matches(pattern, subject) && sender.receiver_count() > 0
+                || sender.send(message.clone()).is_ok()
+        });
+        Ok(())
+    }
+
+    async fn subscribe(&self, pattern: &str) -> Result<Box<dyn Subscription>, BusError> {
+        let (sender, receiver) = broadcast::channel(SUBSCRIBER_QUEUE);
+        self.lock().subscribers.push((pattern.into(), sender));
+        Ok(Box::new(MemorySubscription { receiver, lost: 0 }))
+    }
+
+    async fn request(
+        &self,
+        subject: &str,
+        payload: Bytes,
+        timeout: Duration,
+    ) -> Result<Bytes, BusError> {
+        let (tx, rx) = oneshot::channel();
+        let question = Question {
+            subject: subject.into(),
+            payload,
+            answer: Box::new(move |b| {
+                let _ = tx.send(b);
+            }),
+        };
+        {
+            let mut inner = self.lock();
+            inner.servers.retain(|(_, s)| !s.is_closed());
+            let server = inner
+                .servers
+                .iter()
+                .rev()
+                .find(|(p, _)| matches(p, subject));
+            match server {
+                Some((_, s)) if s.try_send(question).is_ok() => {}
+                _ => return Err(BusError::NoResponder(subject.into())),
+            }
+        }
+        let late = || BusError::Timeout {
+            subject: subject.into(),
+            ms: timeout.as_millis() as u64,
+        };
+        match tokio::time::timeout(timeout, rx).await {
+            Ok(Ok(answer)) => Ok(answer),
+            // The server dropped the question: the asker learns it at once.
+            Ok(Err(_)) => Err(BusError::NoResponder(subject.into())),
+            Err(_) => Err(late()),
+        }
+    }
+
+    async fn serve(&self, pattern: &str) -> Result<Box<dyn Server>, BusError> {
+        let (tx, rx) = mpsc::channel(SERVER_QUEUE);
+        self.lock().servers.push((pattern.into(), tx));
+        Ok(Box::new(MemoryServer(rx)))
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Entry>, BusError> {
+        Ok(self.lock().bucket.get(key).map(|(value, revision)| Entry {
+            key: key.into(),
+            value: value.clone(),
+            revision: *revision,
+        }))
+    }
+
+    async fn put(&self, key: &str, value: Bytes) -> Result<u64, BusError> {
+        self.write(key, None, value)
+    }
+
+    async fn compare_and_swap(
+        &self,
+        key: &str,
+        expected: u64,
+        value: Bytes,
+    ) -> Result<u64, BusError> {
+        self.write(key, Some(expected), value)
+    }
+
+    async fn watch(&self, prefix: &str) -> Result<Box<dyn Watch>, BusError> {
+        let mut inner = self.lock();
+        let dirty: BTreeSet<String> = inner
+            .bucket
+            .keys()
+            .filter(|k| k.starts_with(prefix))
+            .cloned()
+            .collect();
+        let queue = Arc::new(WatchQueue {
+            dirty: Mutex::new(dirty),
+            wake: Notify::new(),
+        });
+        inner.watchers.push((prefix.into(), Arc::downgrade(&queue)));
+        Ok(Box::new(MemoryWatch {
+            bus: self.clone(),
+            queue,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn the_in_process_bus_passes_the_conformance_suite() {
+        crate::conformance::all(|| async { Arc::new(MemoryBus::new()) as Arc<dyn Bus> })
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_subscriber_that_lags_loses_the_oldest_and_knows_how_many() {
+        let bus = MemoryBus::new();
+        let mut s = bus.subscribe("a").await.unwrap();
+        for i in 0..SUBSCRIBER_QUEUE + 10 {
+            bus.publish("a", Bytes::from(i.to_string())).await.unwrap();
+        }
+        assert_eq!(s.next().await.unwrap().payload, Bytes::from_static(b"10"));
+        assert_eq!(s.lost(), 10);
+    }
+}
