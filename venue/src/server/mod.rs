@@ -1,1 +1,16 @@
-//! The protocol server: Binance USDS-M REST and WebSocket on loopback, plus the admin port.
+//! The venue's server: Binance's USDⓈ-M REST and WebSocket protocol over the simulated exchange.
+//!
+//! [`VenueServer::start`] binds one listener for REST and the three WebSocket routes, a second one for administration,
+//! and starts one task (the actor) that owns engine, market source and clock; connections only pass messages to it.
+//! Market time stands still until it is told to start. The client in `helios-binance` was written apart from this on
+//! purpose: the two check each other.
+
+mod audit;
+mod config;
+mod handle;
+
+pub use audit::{AuditReport, Protection};
+pub use config::{
+    ApiCredentials, Ledger, LedgerPosition, MarketState, VenueConfig, VenueServerError, VenueStats,
+};
+pub use handle::{VenueHandle, VenueServer};
