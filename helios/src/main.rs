@@ -1,1 +1,22 @@
-fn main() {}
+//! The `helios` command line: one binary for every role.
+//!
+//! Each subcommand lives in its own module with an `Args` struct (clap) and a `run(Args) -> anyhow::Result<ExitCode>`;
+//! [`cli`] only lists them. The TLS provider is installed here, first, before anything could open a connection.
+
+mod cli;
+mod inspect;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // Fails only when a provider is installed already, which is what we want.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match cli::Cli::parse().run() {
+        Ok(code) => code,
+        Err(e) => {
+            eprintln!("helios: {e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Frame bytes to market events in ticks and lots.
