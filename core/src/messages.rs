@@ -310,6 +310,12 @@ pub struct AccountSnapshot {
     pub gross_notional: Money,
     /// Wanted symbols by strategy `namespace/name`, best first.
     pub wanted: BTreeMap<String, Vec<String>>,
+    /// Symbols not wanted (any more) whose position is still to be left, by the strategy that owns it: a worker stays.
+    #[serde(default)]
+    pub drained: BTreeMap<String, Vec<String>>,
+    /// Symbols a strategy wished and another strategy holds: symbol and holder, by the strategy that lost (`SymbolTaken`).
+    #[serde(default)]
+    pub taken: BTreeMap<String, Vec<(String, String)>>,
     /// Symbols with a position: signed quantity, base asset.
     pub positions: BTreeMap<String, Decimal>,
     /// Parameter generation acknowledged by strategy/symbol.

@@ -9,6 +9,7 @@ use crate::order::{
     VenueState,
 };
 use crate::params::{AccountParams, StrategyParams, WatchlistParams};
+use crate::watchlist::Candidate;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -104,10 +105,11 @@ pub enum GuardianEvent {
     GrantRequested(GrantRequest),
     /// A worker's report.
     Report(WorkerReport),
-    /// Ranked symbols of a scan, best first, with 24 h return correlations where known.
+    /// What a scan of the market found, in any order; ranking is the guardian's. Correlations of 15-minute returns over
+    /// 24 h where known.
     Scanned {
-        /// Best first.
-        ranked: Vec<Symbol>,
+        /// Every contract of the venue, unfit ones too.
+        candidates: Vec<Candidate>,
         /// Pairs with correlation, each once.
         correlations: Vec<(Symbol, Symbol, f64)>,
     },
