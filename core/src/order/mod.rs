@@ -1,7 +1,12 @@
 //! Orders: what is sent, what comes back, and the life between.
 
+pub mod client_id;
+pub mod filters;
+mod lifecycle;
 mod types;
 
+pub use client_id::{IdMaker, Role};
+pub use lifecycle::{EndReason, Orders, OrdersOut, Origin};
 pub use types::{
     AlgoOrder, AlgoStatus, AlgoUpdate, CancelTarget, ClientId, EntryKind, ExecType, NewOrder,
     NewStop, OpenOrder, OrderKind, OrderStatus, OrderUpdate, PositionUpdate, Refusal, ReplyTo,

@@ -5,3 +5,4 @@ pub mod exits;
 pub mod kelly;
 pub mod protections;
 pub mod sizing;
+pub mod stops;
