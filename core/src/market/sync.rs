@@ -259,23 +259,28 @@ impl DepthSync {
 
     /// Takes one depth event.
     pub fn on_depth(&mut self, event: DepthUpdate) -> DepthOutcome {
+        self.on_depth_ref(&event)
+    }
+
+    /// Takes one depth event, copied only where it must be kept: in sequence nothing is allocated.
+    pub fn on_depth_ref(&mut self, event: &DepthUpdate) -> DepthOutcome {
         let Some(line) = &mut self.line else {
             if event.first_id > event.last_id {
                 self.stats.refused += 1;
                 return DepthOutcome::Malformed;
             }
-            self.keep(event);
+            self.keep(event.clone());
             return DepthOutcome::Buffered;
         };
-        let outcome = line.step(&event);
+        let outcome = line.step(event);
         self.count(outcome);
         if outcome.lost_sync() {
             self.reset();
         }
         match outcome {
-            DepthOutcome::Applied if self.refill => self.keep(event),
+            DepthOutcome::Applied if self.refill => self.keep(event.clone()),
             // The next snapshot may lie within this event's ids.
-            DepthOutcome::Gap { .. } | DepthOutcome::Crossed => self.keep(event),
+            DepthOutcome::Gap { .. } | DepthOutcome::Crossed => self.keep(event.clone()),
             _ => {}
         }
         outcome
