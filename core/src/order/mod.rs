@@ -6,7 +6,7 @@ mod lifecycle;
 mod types;
 
 pub use client_id::{IdMaker, Role};
-pub use lifecycle::{EndReason, Orders, OrdersOut, Origin};
+pub use lifecycle::{EndReason, OrderState, Orders, OrdersOut, Origin};
 pub use types::{
     AlgoOrder, AlgoStatus, AlgoUpdate, CancelTarget, ClientId, EntryKind, ExecType, NewOrder,
     NewStop, OpenOrder, OrderKind, OrderStatus, OrderUpdate, PositionUpdate, Refusal, ReplyTo,

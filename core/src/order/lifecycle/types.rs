@@ -4,6 +4,23 @@ use crate::fixed::{Qty, Side};
 use crate::messages::Alert;
 use crate::order::{ClientId, EntryKind, Refusal, TradeFill};
 
+/// Where an own order stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderState {
+    /// On its way; no word yet.
+    Sent,
+    /// HTTP 200, not seen in stream or query.
+    Accepted,
+    /// Seen on the book.
+    Working,
+    /// Seen with some fills.
+    PartiallyFilled,
+    /// It may or may not have had effect.
+    Unknown,
+    /// Over, but not all of its fills were seen yet.
+    Final,
+}
+
 /// Whose fill it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
