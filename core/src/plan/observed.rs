@@ -1,0 +1,160 @@
+//! What the planner sees and what it asks for.
+
+use crate::messages::{AccountSnapshot, ParamsDocument};
+use crate::params::OnDelete;
+
+/// Everything a step decides from. Lists may come in any order; the result does not depend on it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observed {
+    /// Liveness time, ms: restart pauses count in it.
+    pub now_ms: u64,
+    /// Account objects.
+    pub accounts: Vec<ObservedAccount>,
+    /// Strategy objects.
+    pub strategies: Vec<ObservedStrategy>,
+    /// Coordinators that run or end.
+    pub coordinators: Vec<ObservedCoordinator>,
+    /// Workers that run, end or failed.
+    pub workers: Vec<ObservedWorker>,
+}
+
+/// An account object.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ObservedAccount {
+    /// `namespace/name`.
+    pub name: String,
+    /// Deletion was asked for.
+    pub deleting: bool,
+    /// Newest snapshot of its coordinator; `None` is unknown and changes nothing.
+    pub snapshot: Option<AccountSnapshot>,
+}
+
+/// A strategy object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ObservedStrategy {
+    /// `namespace/name`.
+    pub name: String,
+    /// `namespace/name` of its account.
+    pub account: String,
+    /// Higher wins claims.
+    pub priority: i32,
+    /// Creation, venue or wall ms: older wins claims of equal priority.
+    pub created_ms: i64,
+    /// Deletion was asked for.
+    pub deleting: bool,
+    /// What deletion does with positions.
+    pub on_delete: OnDelete,
+    /// Hash of what cannot change under a running worker; parameters are not in it.
+    pub spec_hash: String,
+    /// Wanted parameters.
+    pub params: ParamsDocument,
+    /// Order of the document last published, if any.
+    pub published: Option<(u64, u64, u32)>,
+}
+
+/// A coordinator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObservedCoordinator {
+    /// `namespace/name` of the account.
+    pub account: String,
+    /// Its life.
+    pub phase: Phase,
+    /// Failures in a row.
+    pub failures: u32,
+    /// Liveness ms of the last change of phase.
+    pub since_ms: u64,
+}
+
+/// A worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObservedWorker {
+    /// Pod uid or task id.
+    pub uid: String,
+    /// What it was started as.
+    pub spec: WorkerSpec,
+    /// Its life.
+    pub phase: Phase,
+    /// Failures in a row.
+    pub failures: u32,
+    /// Liveness ms of the last change of phase.
+    pub since_ms: u64,
+}
+
+/// What a worker is started as.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WorkerSpec {
+    /// `namespace/name` of the account.
+    pub account: String,
+    /// Symbol.
+    pub symbol: String,
+    /// `namespace/name` of the strategy.
+    pub strategy: String,
+    /// [`ObservedStrategy::spec_hash`] it was built from.
+    pub spec_hash: String,
+}
+
+/// The life of a task or pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Starting or running.
+    Running,
+    /// Asked to end, not gone yet.
+    Ending,
+    /// Ended by itself: crashed, evicted, superseded.
+    Failed,
+}
+
+/// What the actuator shall do, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Start the coordinator of an account.
+    StartCoordinator {
+        /// Account.
+        account: String,
+    },
+    /// Write and push a strategy's parameters: before any worker that needs them.
+    PublishParams {
+        /// Strategy.
+        strategy: String,
+        /// Document, whole.
+        document: Box<ParamsDocument>,
+    },
+    /// Start a worker.
+    StartWorker(WorkerSpec),
+    /// Ask a worker to leave as `how` says, then to end. Guarded by uid.
+    StopWorker {
+        /// Uid.
+        uid: String,
+        /// Flatten or keep protected.
+        how: OnDelete,
+    },
+    /// Clear away what is left of a failed worker. Guarded by uid.
+    RemoveWorker {
+        /// Uid.
+        uid: String,
+    },
+    /// Ask the coordinator to flatten (or make sure of the stops of) a symbol: no worker needed.
+    Release {
+        /// Account.
+        account: String,
+        /// Symbol.
+        symbol: String,
+        /// How.
+        how: OnDelete,
+    },
+    /// Nothing of a deleted strategy is left: let the object go.
+    FinalizeStrategy {
+        /// Strategy.
+        strategy: String,
+    },
+    /// Stop the coordinator of an account, last of all.
+    StopCoordinator {
+        /// Account.
+        account: String,
+    },
+    /// Nothing of a deleted account is left: let the object go.
+    FinalizeAccount {
+        /// Account.
+        account: String,
+    },
+}
