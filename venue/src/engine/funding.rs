@@ -1,0 +1,137 @@
+//! Things that happen because time passes: funding, `countdownCancelAll`, triggered stops becoming orders.
+//!
+//! Funding of an interval is position × mark × rate at its end, longs pay a positive rate; rate and mark are the last the
+//! source sent before that instant. Time never runs backwards: an earlier `now` counts as the latest seen.
+
+use super::Engine;
+use super::account::{LedgerKind, round_money};
+use super::types::{AccountId, EngineEvent, Response, SymbolId, VenueError};
+use helios_core::fixed::Qty;
+use helios_core::market::MarkPrice;
+use helios_core::order::{ExecType, OrderStatus};
+
+const HOUR_MS: i64 = 3_600_000;
+
+impl Engine {
+    /// Moves time forward and does what is due, in order of its due time.
+    pub(super) fn pass_time(&mut self, now_ms: i64, out: &mut Vec<EngineEvent>) {
+        self.now_ms = self.now_ms.max(now_ms);
+        if self.next_due.is_none_or(|d| d > self.now_ms) {
+            return;
+        }
+        let target = self.now_ms;
+        loop {
+            let due = self.earliest();
+            self.next_due = due;
+            let Some(at) = due.filter(|d| *d <= target) else {
+                break;
+            };
+            self.run_due(at, out);
+            self.settle(out);
+        }
+    }
+
+    pub(super) fn wake_at(&mut self, at: i64) {
+        self.next_due = Some(self.next_due.map_or(at, |d| d.min(at)));
+    }
+
+    fn earliest(&self) -> Option<i64> {
+        let triggers = self.triggering.iter().map(|t| t.0);
+        let funding = self.markets.iter().filter_map(|m| m.next_funding);
+        let countdowns = self
+            .accounts
+            .iter()
+            .flat_map(|a| a.symbols.iter().filter_map(|s| s.countdown));
+        triggers.chain(funding).chain(countdowns).min()
+    }
+
+    fn run_due(&mut self, at: i64, out: &mut Vec<EngineEvent>) {
+        for s in 0..self.markets.len() {
+            if self.markets[s].next_funding.is_some_and(|t| t <= at) {
+                self.pay_funding(SymbolId(s as u16), at, out);
+            }
+        }
+        for i in 0..self.accounts.len() {
+            for s in 0..self.markets.len() {
+                if self.accounts[i].symbols[s]
+                    .countdown
+                    .is_some_and(|t| t <= at)
+                {
+                    self.accounts[i].symbols[s].countdown = None;
+                    self.strike_countdown(self.accounts[i].id, SymbolId(s as u16), out);
+                }
+            }
+        }
+        while let Some(i) = self.triggering.iter().position(|t| t.0 <= at) {
+            let (_, id) = self.triggering.remove(i);
+            self.fire_stop(id, out);
+        }
+    }
+
+    /// Learns from a mark price when the next funding is.
+    pub(super) fn note_funding(&mut self, symbol: SymbolId, m: &MarkPrice) {
+        let now = self.now_ms;
+        let market = self.market_mut(symbol);
+        if m.next_funding_ms > now {
+            market.next_funding = Some(m.next_funding_ms);
+            self.wake_at(m.next_funding_ms);
+        }
+    }
+
+    fn pay_funding(&mut self, symbol: SymbolId, at: i64, out: &mut Vec<EngineEvent>) {
+        let spec = self.listed(symbol);
+        let step = i64::from(spec.funding_hours.max(1)) * HOUR_MS;
+        let inst = spec.instrument.clone();
+        let market = self.market_mut(symbol);
+        // A long silence skips intervals instead of paying a stale rate many times.
+        market.next_funding = None;
+        let Some(mark) = market.mark else { return };
+        market.next_funding = Some(at + step);
+        for i in 0..self.accounts.len() {
+            let account = &mut self.accounts[i];
+            let qty = account.at(symbol).position.qty;
+            if qty == 0 {
+                continue;
+            }
+            let id = account.id;
+            let amount = round_money(-inst.qty_dec(Qty(qty)) * mark.mark * mark.funding_rate);
+            account.book(at, LedgerKind::FundingFee, Some(symbol), amount, None);
+            self.emit_wallet(id, symbol, "FUNDING_FEE", out);
+            self.touched.push((id, symbol));
+        }
+    }
+
+    fn strike_countdown(
+        &mut self,
+        account: AccountId,
+        symbol: SymbolId,
+        out: &mut Vec<EngineEvent>,
+    ) {
+        let open: Vec<u64> = self.acct(account).at(symbol).open.iter().copied().collect();
+        for id in open {
+            self.finish(id, OrderStatus::Canceled, ExecType::Canceled, out);
+        }
+        if self.config.countdown_cancels_algo {
+            // The symbol was checked when the countdown was set.
+            let _ = self.cancel_all_stops(account, symbol, out);
+        }
+    }
+
+    pub(super) fn set_countdown(
+        &mut self,
+        account: AccountId,
+        symbol: SymbolId,
+        ms: u64,
+    ) -> Result<Response, VenueError> {
+        self.spec(symbol)?;
+        let at = i64::try_from(ms)
+            .ok()
+            .and_then(|ms| self.now_ms.checked_add(ms))
+            .filter(|_| ms > 0);
+        self.account_mut(account).at_mut(symbol).countdown = at;
+        if let Some(at) = at {
+            self.wake_at(at);
+        }
+        Ok(Response::Done)
+    }
+}

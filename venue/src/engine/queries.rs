@@ -1,0 +1,423 @@
+//! What may be read: accounts, positions, orders, trades, the ledger and the combined book. Nothing here changes anything.
+
+use super::account::{LedgerEntry, UserTrade};
+use super::margin;
+use super::refusal;
+use super::state::{Order, OrderOrigin, Stop};
+use super::types::{AccountId, EngineConfig, OrderRef, SymbolId, SymbolSpec, VenueError};
+use super::{Engine, Money};
+use helios_core::fixed::{Price, Qty};
+use helios_core::market::{AggTrade, DepthSnapshot, MarkPrice};
+use helios_core::order::{AlgoOrder, OpenOrder, OrderKind};
+use rust_decimal::Decimal;
+
+/// An account as `/account` and `/balance` tell it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AccountView {
+    /// Cross wallet balance.
+    pub wallet: Money,
+    /// Σ unrealised profit at mark.
+    pub unrealised: Money,
+    /// Wallet + unrealised.
+    pub margin_balance: Money,
+    /// Σ maintenance margin.
+    pub maint_margin: Money,
+    /// Σ initial margin of positions and open orders.
+    pub initial_margin: Money,
+    /// Of it for positions.
+    pub position_initial_margin: Money,
+    /// Of it for open orders.
+    pub open_order_initial_margin: Money,
+    /// What may still be used for new risk, never negative.
+    pub available: Money,
+    /// Contracts with a position or open orders.
+    pub positions: Vec<PositionView>,
+    /// Time of the last change of the wallet, ms.
+    pub update_ms: i64,
+}
+
+/// A position as `/positionRisk` tells it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PositionView {
+    /// Contract.
+    pub symbol: SymbolId,
+    /// Signed.
+    pub qty: Qty,
+    /// Average entry, 0 when flat.
+    pub entry_price: Decimal,
+    /// Entry price at which closing now would return the fees of opening and closing too (taker), 0 when flat.
+    pub break_even_price: Decimal,
+    /// Mark price it is valued at.
+    pub mark: Decimal,
+    /// Signed notional at mark.
+    pub notional: Money,
+    /// Profit at mark before fees.
+    pub unrealised: Money,
+    /// Initial margin of the position.
+    pub position_initial_margin: Money,
+    /// Further initial margin of open orders.
+    pub open_order_initial_margin: Money,
+    /// Σ notional of open buys that are not reduce-only.
+    pub bid_notional: Money,
+    /// Σ notional of open sells that are not reduce-only.
+    pub ask_notional: Money,
+    /// Maintenance margin.
+    pub maint_margin: Money,
+    /// Mark price at which the account is liquidated if no other mark moves.
+    pub liquidation_price: Option<Decimal>,
+    /// Initial leverage.
+    pub leverage: u32,
+    /// Largest notional at this leverage; `None` without brackets.
+    pub max_notional: Option<Money>,
+    /// Last change, ms.
+    pub update_ms: i64,
+}
+
+/// A plain order with all that REST tells of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OrderView {
+    /// Contract.
+    pub symbol: SymbolId,
+    /// The order.
+    pub order: OpenOrder,
+    /// Market or limit, with its time in force.
+    pub kind: OrderKind,
+    /// Average price of its fills, 0 without.
+    pub avg_price: Decimal,
+    /// Σ price × quantity of its fills.
+    pub cum_quote: Money,
+    /// Where it came from.
+    pub origin: OrderOrigin,
+    /// When it was accepted, ms.
+    pub created_ms: i64,
+}
+
+/// A conditional order with all that REST tells of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StopView {
+    /// Contract.
+    pub symbol: SymbolId,
+    /// The order.
+    pub stop: AlgoOrder,
+    /// Reduce-only (implied by `closePosition`).
+    pub reduce_only: bool,
+    /// TAKE_PROFIT_MARKET instead of STOP_MARKET.
+    pub take_profit: bool,
+    /// Plain order it became.
+    pub order_id: Option<u64>,
+    /// Average price of that order.
+    pub actual_price: Decimal,
+    /// Filled quantity of that order.
+    pub actual_qty: Qty,
+    /// When it was accepted, ms.
+    pub created_ms: i64,
+    /// When it triggered, ms, 0 before.
+    pub trigger_ms: i64,
+}
+
+impl Engine {
+    /// What it was built with.
+    #[must_use]
+    pub fn config(&self) -> &EngineConfig {
+        &self.config
+    }
+
+    /// Latest market time seen, ms.
+    #[must_use]
+    pub fn now_ms(&self) -> i64 {
+        self.now_ms
+    }
+
+    /// A contract by its name.
+    #[must_use]
+    pub fn symbol_id(&self, name: &str) -> Option<SymbolId> {
+        let at = |s: &SymbolSpec| &*s.instrument.symbol == name;
+        self.config
+            .symbols
+            .iter()
+            .position(at)
+            .map(|i| SymbolId(i as u16))
+    }
+
+    /// Accounts, in order of opening.
+    pub fn accounts(&self) -> impl Iterator<Item = AccountId> + '_ {
+        self.accounts.iter().map(|a| a.id)
+    }
+
+    /// Balances, margin and positions.
+    ///
+    /// # Errors
+    /// −2015 for an unknown account.
+    pub fn account(&self, account: AccountId) -> Result<AccountView, VenueError> {
+        self.check_account(account)?;
+        let a = self.acct(account);
+        let m = self.account_margin(account);
+        let margin_balance = a.wallet + m.unrealised;
+        let used = (0..self.markets.len())
+            .map(|s| SymbolId(s as u16))
+            .filter(|s| a.at(*s).position.qty != 0 || !a.at(*s).open.is_empty());
+        Ok(AccountView {
+            wallet: a.wallet,
+            unrealised: m.unrealised,
+            margin_balance,
+            maint_margin: m.maintenance,
+            initial_margin: m.initial,
+            position_initial_margin: m.position_initial,
+            open_order_initial_margin: m.initial - m.position_initial,
+            available: (margin_balance - m.initial).max(Money::ZERO),
+            positions: used.map(|s| self.view_position(account, s)).collect(),
+            update_ms: a.ledger.last().map_or(0, |l| l.time_ms),
+        })
+    }
+
+    /// One contract of an account, flat or not.
+    ///
+    /// # Errors
+    /// −2015 or −1121 when there is no such account or contract.
+    pub fn position(
+        &self,
+        account: AccountId,
+        symbol: SymbolId,
+    ) -> Result<PositionView, VenueError> {
+        self.check_account(account)?;
+        self.spec(symbol)?;
+        Ok(self.view_position(account, symbol))
+    }
+
+    /// Every contract with a position.
+    ///
+    /// # Errors
+    /// −2015 for an unknown account.
+    pub fn positions(&self, account: AccountId) -> Result<Vec<PositionView>, VenueError> {
+        let mut all = self.account(account)?.positions;
+        all.retain(|p| !p.qty.is_zero());
+        Ok(all)
+    }
+
+    fn view_position(&self, account: AccountId, symbol: SymbolId) -> PositionView {
+        let slot = self.acct(account).at(symbol);
+        let spec = self.listed(symbol);
+        let (inst, p) = (&spec.instrument, &slot.position);
+        let m = self.symbol_margin(account, symbol);
+        let total = self.account_margin(account);
+        let rest = self.acct(account).wallet + total.unrealised
+            - m.unrealised
+            - (total.maintenance - m.maintenance);
+        let entry = p.entry_price(inst);
+        let fees = Decimal::TWO * spec.fees.taker * Decimal::from(p.qty.signum());
+        PositionView {
+            symbol,
+            qty: Qty(p.qty),
+            entry_price: entry,
+            break_even_price: (entry * (Decimal::ONE + fees)).round_dp(12).normalize(),
+            mark: self.valuation(symbol).unwrap_or(Decimal::ZERO),
+            notional: m.notional,
+            unrealised: m.unrealised,
+            position_initial_margin: m.position_initial(),
+            open_order_initial_margin: m.initial() - m.position_initial(),
+            bid_notional: m.bid_notional,
+            ask_notional: m.ask_notional,
+            maint_margin: m.maintenance,
+            liquidation_price: margin::liquidation_price(
+                &spec.brackets,
+                inst.qty_dec(Qty(p.qty)),
+                p.cost,
+                rest,
+            ),
+            leverage: slot.leverage,
+            max_notional: margin::max_notional(&spec.brackets, slot.leverage),
+            update_ms: p.update_ms,
+        }
+    }
+
+    /// Initial leverage of an account in a contract; `None` when there is no such account or contract.
+    #[must_use]
+    pub fn leverage(&self, account: AccountId, symbol: SymbolId) -> Option<u32> {
+        self.accounts
+            .get(account.0 as usize)
+            .and_then(|a| a.symbols.get(usize::from(symbol.0)))
+            .map(|s| s.leverage)
+    }
+
+    fn view_order(&self, o: &Order) -> OrderView {
+        OrderView {
+            symbol: o.symbol,
+            order: o.view(),
+            kind: o.kind,
+            avg_price: self.avg_price(o),
+            cum_quote: o.cum_quote,
+            origin: o.origin,
+            created_ms: o.created_ms,
+        }
+    }
+
+    fn view_stop(&self, s: &Stop) -> StopView {
+        let order = s.order_id.and_then(|id| self.orders.get(&id));
+        StopView {
+            symbol: s.symbol,
+            stop: s.view(),
+            reduce_only: s.reduce_only,
+            take_profit: s.take_profit,
+            order_id: s.order_id,
+            actual_price: order.map_or(Decimal::ZERO, |o| self.avg_price(o)),
+            actual_qty: Qty(order.map_or(0, |o| o.filled)),
+            created_ms: s.created_ms,
+            trigger_ms: s.trigger_ms,
+        }
+    }
+
+    /// Plain orders of an account, oldest first; `open` leaves out those that are done. Empty for unknown accounts.
+    fn list_orders(
+        &self,
+        account: AccountId,
+        symbol: Option<SymbolId>,
+        open: bool,
+    ) -> Vec<OrderView> {
+        let Some(a) = self.accounts.get(account.0 as usize) else {
+            return Vec::new();
+        };
+        let wanted = |i: usize| symbol.is_none_or(|s| usize::from(s.0) == i);
+        let slots = a.symbols.iter().enumerate().filter(|(i, _)| wanted(*i));
+        let mut ids: Vec<u64> = slots
+            .flat_map(|(_, s)| {
+                let done = if open { &[][..] } else { &s.orders[..] };
+                let live = s.open.iter().filter(move |_| open);
+                live.chain(done).copied()
+            })
+            .collect();
+        ids.sort_unstable();
+        ids.iter()
+            .filter_map(|id| self.orders.get(id))
+            .map(|o| self.view_order(o))
+            .collect()
+    }
+
+    /// Open plain orders, oldest first.
+    #[must_use]
+    pub fn open_orders(&self, account: AccountId, symbol: Option<SymbolId>) -> Vec<OrderView> {
+        self.list_orders(account, symbol, true)
+    }
+
+    /// All plain orders, done ones included, oldest first.
+    #[must_use]
+    pub fn orders(&self, account: AccountId, symbol: Option<SymbolId>) -> Vec<OrderView> {
+        self.list_orders(account, symbol, false)
+    }
+
+    /// A plain order; by client id the latest under it (an open one is always the latest).
+    ///
+    /// # Errors
+    /// −2013 when there is none, −2015, −1121.
+    pub fn order(
+        &self,
+        account: AccountId,
+        symbol: SymbolId,
+        which: &OrderRef,
+    ) -> Result<OrderView, VenueError> {
+        self.check_account(account)?;
+        self.spec(symbol)?;
+        let id = match which {
+            OrderRef::Id(id) => Some(*id),
+            OrderRef::Client(c) => self.acct(account).at(symbol).by_client.get(c).copied(),
+        };
+        id.and_then(|id| self.orders.get(&id))
+            .filter(|o| o.account == account && o.symbol == symbol)
+            .map(|o| self.view_order(o))
+            .ok_or_else(refusal::no_such_order)
+    }
+
+    fn list_stops(
+        &self,
+        account: AccountId,
+        symbol: Option<SymbolId>,
+        open: bool,
+    ) -> Vec<StopView> {
+        let Some(a) = self.accounts.get(account.0 as usize) else {
+            return Vec::new();
+        };
+        a.stops
+            .iter()
+            .filter(|id| !open || a.open_stops.contains(id))
+            .filter_map(|id| self.stops.get(id))
+            .filter(|s| symbol.is_none_or(|want| want == s.symbol))
+            .map(|s| self.view_stop(s))
+            .collect()
+    }
+
+    /// Working (or triggering) conditional orders, oldest first.
+    #[must_use]
+    pub fn open_stops(&self, account: AccountId, symbol: Option<SymbolId>) -> Vec<StopView> {
+        self.list_stops(account, symbol, true)
+    }
+
+    /// All conditional orders, done ones included, oldest first.
+    #[must_use]
+    pub fn stops(&self, account: AccountId, symbol: Option<SymbolId>) -> Vec<StopView> {
+        self.list_stops(account, symbol, false)
+    }
+
+    /// A conditional order; by client id the latest under it.
+    ///
+    /// # Errors
+    /// −2013 when there is none, −2015.
+    pub fn stop(&self, account: AccountId, which: &OrderRef) -> Result<StopView, VenueError> {
+        self.check_account(account)?;
+        let id = match which {
+            OrderRef::Id(id) => Some(*id),
+            OrderRef::Client(c) => self.acct(account).stop_by_client.get(c).copied(),
+        };
+        id.and_then(|id| self.stops.get(&id))
+            .filter(|s| s.account == account)
+            .map(|s| self.view_stop(s))
+            .ok_or_else(refusal::no_such_order)
+    }
+
+    /// Fills, oldest first; empty for an unknown account.
+    pub fn user_trades(
+        &self,
+        account: AccountId,
+        symbol: Option<SymbolId>,
+    ) -> impl DoubleEndedIterator<Item = &UserTrade> + '_ {
+        self.accounts
+            .get(account.0 as usize)
+            .map_or(&[][..], |a| &a.trades)
+            .iter()
+            .filter(move |t| symbol.is_none_or(|s| s == t.symbol))
+    }
+
+    /// Every change of the wallet, oldest first; empty for an unknown account.
+    #[must_use]
+    pub fn ledger(&self, account: AccountId) -> &[LedgerEntry] {
+        self.accounts
+            .get(account.0 as usize)
+            .map_or(&[], |a| &a.ledger)
+    }
+
+    /// The combined book, best first, at most `limit` levels a side; empty for an unknown contract.
+    #[must_use]
+    pub fn depth(&self, symbol: SymbolId, limit: usize) -> DepthSnapshot {
+        self.markets
+            .get(usize::from(symbol.0))
+            .map_or_else(DepthSnapshot::default, |m| m.snapshot(limit))
+    }
+
+    /// Best bid and best ask of the combined book with their quantities.
+    #[must_use]
+    pub fn best(&self, symbol: SymbolId) -> (Option<(Price, Qty)>, Option<(Price, Qty)>) {
+        self.markets
+            .get(usize::from(symbol.0))
+            .map_or((None, None), |m| (m.bids.best(), m.asks.best()))
+    }
+
+    /// Latest trade printed, own ones included.
+    #[must_use]
+    pub fn last_trade(&self, symbol: SymbolId) -> Option<AggTrade> {
+        self.markets.get(usize::from(symbol.0))?.last_trade
+    }
+
+    /// Latest mark price.
+    #[must_use]
+    pub fn mark(&self, symbol: SymbolId) -> Option<MarkPrice> {
+        self.markets.get(usize::from(symbol.0))?.mark
+    }
+}
