@@ -1,4 +1,20 @@
 //! Where market data comes from: a seeded generator or a recording, behind one trait.
+//!
+//! Everything here is a function of a seed or of a file's bytes: no clock, no task, no unordered map. The engine matches
+//! own orders against what comes out; a driver (server, simulator) decides how fast time goes. `f64` is used for the
+//! statistics of made-up markets only: what leaves is ticks and lots.
+
+mod fit;
+mod generator;
+mod history;
+mod listing;
+mod replay;
+mod rng;
+
+pub use fit::{FitReport, FitRow, MarketStats};
+pub use generator::{Generator, GeneratorConfig, GeneratorError, Imbalance, Profile};
+pub use listing::DEMO_SYMBOLS;
+pub use replay::{Replay, ReplayError, ReplayStats};
 
 use crate::engine::{MarketInput, SymbolId, SymbolSpec};
 use helios_core::market::Bar;
@@ -21,7 +37,7 @@ pub trait MarketSource: Send {
     fn next_event(&mut self) -> Option<(i64, SymbolId, MarketInput)>;
 
     /// Closed bars before `before_ms`, oldest first, at most `limit` (≥ 200 available from the start on); bars of the run
-    /// itself included as time goes on.
+    /// itself included as time goes on. Intervals are whole minutes; any other has no history.
     fn history(&self, symbol: SymbolId, interval_ms: i64, before_ms: i64, limit: usize)
     -> Vec<Bar>;
 }
