@@ -1,0 +1,39 @@
+# Helios: `make help` lists everything.
+SHELL := /bin/bash
+HELIOS := target/release/helios
+UP := --no-default-features --features up
+
+.DEFAULT_GOAL := help
+.PHONY: help up build test check soak bench generate clean
+
+help: ## This list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+
+up: build ## Build (once) and run the whole system against a simulated market; Ctrl-C ends it
+	@$(HELIOS) up
+
+build: ## The binary `make up` runs: release, without Kubernetes, NATS, Redis
+	@tools/toolchain.sh
+	cargo build --release --locked -p helios $(UP)
+
+test: ## Everything that must hold, with a table of the minutes each stage took
+	@tools/test.sh
+
+check: ## Format, lint, unit tests, drift: under three minutes warm
+	@tools/toolchain.sh
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo test --workspace --lib --bins --locked -q
+
+soak: ## What needs longer; writes docs/soak.md with the commit it ran on
+	@tools/soak.sh
+
+bench: build ## Measure; writes bench/results.json
+	@tools/bench.sh
+
+generate: ## Regenerate golden files
+	@tools/toolchain.sh
+	HELIOS_REGENERATE=1 cargo test --workspace --locked -q golden
+
+clean: ## Remove build results
+	cargo clean
