@@ -6,6 +6,7 @@ mod lifecycle;
 mod types;
 
 pub use client_id::{IdMaker, Role};
+pub use lifecycle::ABSENCE_MARGIN_MS;
 pub use lifecycle::{EndReason, OrderState, Orders, OrdersOut, Origin};
 pub use types::{
     AlgoOrder, AlgoStatus, AlgoUpdate, CancelTarget, ClientId, EntryKind, ExecType, NewOrder,

@@ -1,42 +1,113 @@
-//! The two-leg trailing stop as a machine of its own.
+//! The two-leg trailing stop of one symbol, as a machine of its own.
+//!
+//! **Anchor**: one `closePosition` stop at entry ∓ distance, placed on the first fill, never moved; any size is covered.
+//! **Trail**: a reduce-only stop of the position's quantity at best mark ∓ distance, placed once it beats the anchor by a
+//! replace step, moved by place new → seen NEW → cancel old, never backwards. Events only add knowledge; one convergent
+//! step then compares what should stand at the venue with what is known to, and asks for the difference. A position
+//! without a confirmed anchor for a second is left at market. Flat, own stops are cancelled by id and verified.
+//! Borders: emits [`StopOut`]; the caller sends market exits and feeds every event of the symbol, in whatever sequence.
 
+mod adopt;
+mod leg;
+mod step;
+#[cfg(test)]
+mod tests;
 mod types;
 
 pub use types::{ExitCause, StopOut, StopPlan};
 
-use crate::fixed::Price;
+use crate::fixed::{Price, Qty, Side};
 use crate::instrument::Instrument;
+use crate::messages::{Alert, Severity};
 use crate::order::{
-    AlgoUpdate, ClientId, IdMaker, OrderUpdate, PositionUpdate, ReplyTo, VenueReply, VenueState,
+    AlgoStatus, AlgoUpdate, CancelTarget, ClientId, IdMaker, OrderUpdate, PositionUpdate, Refusal,
+    ReplyTo, VenueReply,
 };
-use crate::time::Now;
+use crate::time::{NS_PER_MS, NS_PER_S, Now};
+use leg::{Leg, LegKind, LegState};
 use rust_decimal::Decimal;
+use std::collections::{BTreeMap, VecDeque};
+use types::{Episode, Held};
 
-/// Keeps the venue's stops of one symbol what they must be. Every input may answer with several [`StopOut`]s.
+const KEEP_GONE: usize = 256;
+
+/// Keeps the venue's stops of one symbol what they must be.
 #[derive(Clone, Debug)]
 pub struct StopKeeper {
     inst: Instrument,
     plan: Option<StopPlan>,
+    trailing: bool,
+    /// The position was told at least once.
+    known: bool,
+    held: Held,
+    mark: Option<Decimal>,
+    legs: BTreeMap<ClientId, Leg>,
+    /// Legs that are over; `true` where that was concluded and not shown.
+    gone: VecDeque<(ClientId, bool)>,
+    /// Plain orders that our stops became.
+    fired_orders: VecDeque<u64>,
+    episode: Option<Episode>,
+    number: u64,
+    /// The venue was read empty of own orders since the last flat.
+    read_empty: bool,
+    /// A read was asked for since the last flat.
+    read_asked: bool,
+    read_after_ns: u64,
 }
 
 impl StopKeeper {
-    /// A keeper that believes itself flat and not clear for entry until a read of the venue says so.
+    /// A keeper that knows nothing: it cancels nothing and is not clear for entry until the position was told.
     pub fn new(inst: Instrument) -> Self {
-        Self { inst, plan: None }
+        Self {
+            inst,
+            plan: None,
+            trailing: true,
+            known: false,
+            held: Held::default(),
+            mark: None,
+            legs: BTreeMap::new(),
+            gone: VecDeque::new(),
+            fired_orders: VecDeque::new(),
+            episode: None,
+            number: 0,
+            read_empty: false,
+            read_asked: true,
+            read_after_ns: 0,
+        }
     }
-    /// Sets the plan of the next position (call when an entry is decided, and once ATR is known after a start).
+
+    /// Sets the plan of the next position (when an entry is decided, and once ATR is known after a start). A running
+    /// position keeps its own, unless it has none yet. A plan that isn't positive is ignored.
     pub fn arm(&mut self, plan: StopPlan) {
+        if plan.distance <= Decimal::ZERO || plan.atr <= Decimal::ZERO {
+            return;
+        }
         self.plan = Some(plan);
+        if let Some(ep) = &mut self.episode {
+            ep.plan.get_or_insert(plan);
+        }
     }
-    /// Shrinks the trailing distance (margin ladder): the trail then stands at `to` from the present mark.
+
+    /// Shrinks the trailing distance (margin ladder). The trail then follows at `to` behind the present mark, not behind the
+    /// best one: tightening must not by itself close the position at once.
     pub fn tighten(&mut self, now: Now, to: Decimal, ids: &mut IdMaker, out: &mut Vec<StopOut>) {
-        let _ = (now, to, ids, out);
+        if let Some(ep) = &mut self.episode
+            && let Some(plan) = &mut ep.plan
+            && to > Decimal::ZERO
+            && to < plan.distance
+        {
+            plan.distance = to;
+            ep.extreme = self.mark.or(ep.extreme);
+        }
+        self.step(now, ids, out);
     }
-    /// Whether the trail may be placed and moved (off when the coordinator is silent for long).
+
+    /// Whether the trail may be placed and moved (off while the coordinator is silent for long).
     pub fn set_trailing(&mut self, on: bool) {
-        let _ = on;
+        self.trailing = on;
     }
-    /// ACCOUNT_UPDATE of the symbol, in any order.
+
+    /// ACCOUNT_UPDATE of the symbol, in any sequence.
     pub fn on_position(
         &mut self,
         now: Now,
@@ -44,17 +115,38 @@ impl StopKeeper {
         ids: &mut IdMaker,
         out: &mut Vec<StopOut>,
     ) {
-        let _ = (now, p, ids, out);
+        let stamp = (p.transact_ms, p.event_ms);
+        if stamp >= self.held.stamp {
+            self.hold(now, p.qty, p.entry_price, stamp, false);
+        }
+        self.step(now, ids, out);
     }
+
     /// Mark price.
     pub fn on_mark(&mut self, now: Now, mark: Decimal, ids: &mut IdMaker, out: &mut Vec<StopOut>) {
-        let _ = (now, mark, ids, out);
+        if mark > Decimal::ZERO {
+            self.mark = Some(mark);
+            self.step(now, ids, out);
+        }
     }
+
     /// ALGO_UPDATE.
     pub fn on_algo(&mut self, now: Now, u: &AlgoUpdate, ids: &mut IdMaker, out: &mut Vec<StopOut>) {
-        let _ = (now, u, ids, out);
+        if self.legs.contains_key(&u.client_id) {
+            self.on_status(now, &u.client_id, u.status, out);
+        } else {
+            self.adopt(now, u.into(), false, ids, out);
+        }
+        if let Some(order) = u.order_id
+            && ids.is_ours(&u.client_id)
+            && !self.fired_orders.contains(&order)
+        {
+            remember(&mut self.fired_orders, order);
+        }
+        self.step(now, ids, out);
     }
-    /// ORDER_TRADE_UPDATE: a first entry fill calls for the anchor before ACCOUNT_UPDATE comes.
+
+    /// ORDER_TRADE_UPDATE: the first fill of an own entry calls for the anchor before ACCOUNT_UPDATE comes.
     pub fn on_order(
         &mut self,
         now: Now,
@@ -62,8 +154,26 @@ impl StopKeeper {
         ids: &mut IdMaker,
         out: &mut Vec<StopOut>,
     ) {
-        let _ = (now, u, ids, out);
+        if let Some(leg) = self.legs.get_mut(&u.client_id) {
+            leg.firing(now);
+            let side = leg.side;
+            self.fired(now, side);
+        } else if let Some(fill) = &u.fill
+            && self.known
+            && self.held.qty.is_zero()
+            && !u.reduce_only
+            && u.transact_ms > self.held.stamp.0
+            && ids.is_ours(&u.client_id)
+            && !self.owns_order(&u.client_id, u.order_id)
+        {
+            let qty = Qty(u.side.sign() * fill.qty.0);
+            let price = self.inst.price_dec(fill.price);
+            // Event time 0: the ACCOUNT_UPDATE of the same instant knows better.
+            self.hold(now, qty, price, (u.transact_ms, 0), false);
+        }
+        self.step(now, ids, out);
     }
+
     /// A reply; those to other requests are ignored.
     pub fn on_reply(
         &mut self,
@@ -73,43 +183,286 @@ impl StopKeeper {
         ids: &mut IdMaker,
         out: &mut Vec<StopOut>,
     ) {
-        let _ = (now, to, reply, ids, out);
+        let id = match to {
+            ReplyTo::PlaceStop(id)
+            | ReplyTo::Cancel(CancelTarget::Stop(id))
+            | ReplyTo::Query(CancelTarget::Stop(id)) => id,
+            _ => return,
+        };
+        let Some(leg) = self.legs.get_mut(id) else {
+            return;
+        };
+        if let VenueReply::Stop(o) = reply {
+            leg.unanswered();
+            self.on_status(now, id, o.status, out);
+        } else {
+            match to {
+                ReplyTo::PlaceStop(_) => self.on_place_reply(now, id, reply, out),
+                ReplyTo::Cancel(_) => leg.cancel_answered(),
+                _ if *reply == VenueReply::Refused(Refusal::NotFound) => {
+                    if leg.missed(now) {
+                        self.vanished(id, out);
+                    }
+                }
+                _ => leg.unanswered(),
+            }
+        }
+        self.step(now, ids, out);
     }
-    /// A read of the venue: adopts, confirms, sweeps.
-    pub fn on_reconciled(
-        &mut self,
-        now: Now,
-        s: &VenueState,
-        ids: &mut IdMaker,
-        out: &mut Vec<StopOut>,
-    ) {
-        let _ = (now, s, ids, out);
-    }
+
     /// Time passed.
     pub fn on_tick(&mut self, now: Now, ids: &mut IdMaker, out: &mut Vec<StopOut>) {
-        let _ = (now, ids, out);
+        self.step(now, ids, out);
     }
-    /// A reduce-only exit was refused with [`crate::order::Refusal::ReduceOnly`]: the trail goes, the anchor stays, and
-    /// [`StopOut::MarketExit`] follows once it is gone and a position still stands.
+
+    /// A reduce-only exit was refused with [`Refusal::ReduceOnly`]: the trail goes, the anchor stays, the venue is read, and
+    /// [`StopOut::MarketExit`] follows once the trail is gone and a position still stands.
     pub fn on_exit_refused(&mut self, now: Now, ids: &mut IdMaker, out: &mut Vec<StopOut>) {
-        let _ = (now, ids, out);
+        if let Some(ep) = &mut self.episode
+            && !ep.exit_refused
+        {
+            ep.exit_refused = true;
+            ep.exit = None;
+            self.doom_where(|l| l.kind() == LegKind::Trail);
+        }
+        self.read(now, out);
+        self.step(now, ids, out);
     }
-    /// True when the fill of this plain order is that of a stop of ours that triggered.
+
+    /// True when this plain order is what a stop of ours became.
     pub fn owns_order(&self, client_id: &ClientId, order_id: u64) -> bool {
-        let _ = (client_id, order_id);
-        false
+        self.fired_orders.contains(&order_id)
+            || self.legs.get(client_id).is_some_and(|l| !l.foreign)
+            || self.gone.iter().any(|(id, _)| id == client_id)
     }
+
     /// An anchor was seen NEW and nothing ended it since.
     pub fn anchor_confirmed(&self) -> bool {
-        false
+        self.legs
+            .values()
+            .any(|l| l.is_working() && l.kind() == LegKind::Anchor)
     }
-    /// The better trigger of the confirmed stops.
+
+    /// The better trigger of the confirmed stops; `None` when flat.
     pub fn best_stop(&self) -> Option<Price> {
-        None
+        let ep = self.episode.as_ref()?;
+        self.legs
+            .values()
+            .filter(|l| l.is_working() && l.side != ep.side)
+            .map(|l| l.trigger)
+            .max_by_key(|p| ep.gain(*p, Price(0)))
     }
+
+    /// The trailing distance in force, price units; `None` when flat.
+    pub fn distance(&self) -> Option<Decimal> {
+        self.episode.as_ref()?.plan.map(|p| p.distance)
+    }
+
+    /// The position as this machine believes it, signed.
+    pub const fn position(&self) -> Qty {
+        self.held.qty
+    }
+
     /// Flat, no own stop known or in doubt, and the venue was read empty of own orders since.
     pub fn clear_for_entry(&self) -> bool {
-        let _ = &self.inst;
-        false
+        self.known && self.episode.is_none() && self.legs.is_empty() && self.read_empty
+    }
+
+    /// Takes over a newer position.
+    fn hold(&mut self, now: Now, qty: Qty, entry: Decimal, stamp: (i64, i64), found: bool) {
+        let first = !self.known;
+        self.known = true;
+        let before = self.held.qty.position_side();
+        self.held = Held {
+            qty,
+            entry: Some(entry).filter(|e| *e > Decimal::ZERO),
+            stamp,
+            heard_ns: now.mono_ns,
+        };
+        if before == qty.position_side() {
+            return;
+        }
+        if !first {
+            self.doom_where(|_| true);
+        }
+        self.read_empty = false;
+        self.read_asked = first;
+        self.read_after_ns = 0;
+        self.episode = qty
+            .position_side()
+            .map(|side| Episode::new(side, found, self.plan));
+    }
+
+    fn on_place_reply(
+        &mut self,
+        now: Now,
+        id: &ClientId,
+        reply: &VenueReply,
+        out: &mut Vec<StopOut>,
+    ) {
+        let Some(leg) = self.legs.get_mut(id) else {
+            return;
+        };
+        match reply {
+            VenueReply::Accepted { .. } => leg.accepted(now),
+            VenueReply::Unknown { dead_after_ms, .. } => leg.unknown(now, *dead_after_ms),
+            VenueReply::Refused(Refusal::DuplicateId) => leg.unknown(now, now.market_ms),
+            VenueReply::Refused(r) if matches!(leg.state, LegState::Sent | LegState::Unknown) => {
+                let (kind, doomed) = (leg.kind(), leg.doomed);
+                self.forget(id, true);
+                if !doomed {
+                    self.on_refused(now, kind, r, out);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn on_refused(&mut self, now: Now, kind: LegKind, r: &Refusal, out: &mut Vec<StopOut>) {
+        let Some(ep) = &mut self.episode else {
+            return;
+        };
+        let pause_ms = match r {
+            Refusal::WouldTrigger | Refusal::StopExists => 1_000,
+            Refusal::RateLimited { retry_after_ms } => *retry_after_ms,
+            Refusal::Other { .. } => 250,
+            _ => 100,
+        };
+        match kind {
+            LegKind::Anchor => ep.anchor_after_ns = now.mono_ns + pause_ms * NS_PER_MS,
+            LegKind::Trail => {
+                ep.trail_refused_ns = Some(now.mono_ns);
+                ep.trail_after_ns = now.mono_ns + (pause_ms * NS_PER_MS).max(NS_PER_S);
+            }
+        }
+        match r {
+            Refusal::WouldTrigger => self.request_exit(now, ExitCause::WouldTrigger, out),
+            Refusal::StopExists => {
+                ep.anchor_exists = true;
+                self.read(now, out);
+            }
+            Refusal::NoPosition | Refusal::ReduceOnly => self.read(now, out),
+            other => out.push(self.alert(
+                Severity::Warning,
+                "StopRefused",
+                format!("{kind:?} stop refused: {other:?}; trying again"),
+            )),
+        }
+    }
+
+    /// A status of a leg of ours, from whichever source.
+    fn on_status(&mut self, now: Now, id: &ClientId, status: AlgoStatus, out: &mut Vec<StopOut>) {
+        let Some(leg) = self.legs.get_mut(id) else {
+            return;
+        };
+        let (kind, doomed, side) = (leg.kind(), leg.doomed, leg.side);
+        match status {
+            AlgoStatus::New => {
+                leg.working(now);
+            }
+            AlgoStatus::Triggering | AlgoStatus::Triggered => {
+                leg.firing(now);
+                self.fired(now, side);
+            }
+            AlgoStatus::Finished => {
+                self.forget(id, false);
+                self.fired(now, side);
+            }
+            AlgoStatus::Canceled => {
+                self.forget(id, false);
+                if !doomed && self.episode.is_some() {
+                    out.push(self.alert(
+                        Severity::Warning,
+                        "StopCanceled",
+                        format!("{kind:?} stop {id} was cancelled by somebody else"),
+                    ));
+                }
+            }
+            AlgoStatus::Expired | AlgoStatus::Rejected => {
+                self.forget(id, false);
+                // After a trigger the venue may expire what it closed over: the position decides (see `watch`).
+                if !doomed && self.episode.as_ref().is_some_and(|e| e.fired_ns.is_none()) {
+                    self.request_exit(now, ExitCause::StopLost, out);
+                }
+            }
+        }
+    }
+
+    fn fired(&mut self, now: Now, side: Side) {
+        if let Some(ep) = &mut self.episode
+            && ep.side != side
+        {
+            ep.fired_ns.get_or_insert(now.mono_ns);
+        }
+    }
+
+    /// A leg that can't be there any more although nobody told its end.
+    fn vanished(&mut self, id: &ClientId, out: &mut Vec<StopOut>) {
+        let wanted = self.legs.get(id).is_some_and(|l| !l.doomed);
+        self.forget(id, true);
+        if wanted {
+            out.push(self.alert(
+                Severity::Warning,
+                "StopVanished",
+                format!("stop {id} was sent and is not at the venue"),
+            ));
+        }
+    }
+
+    fn forget(&mut self, id: &ClientId, inferred: bool) {
+        self.legs.remove(id);
+        self.gone.retain(|(g, _)| g != id);
+        remember(&mut self.gone, (id.clone(), inferred));
+    }
+
+    fn doom_where(&mut self, which: impl Fn(&Leg) -> bool) {
+        for leg in self.legs.values_mut().filter(|l| which(l)) {
+            leg.doomed = true;
+        }
+        self.legs.retain(|_, l| !(l.foreign && l.doomed));
+    }
+
+    fn request_exit(&mut self, now: Now, cause: ExitCause, out: &mut Vec<StopOut>) {
+        let Some(ep) = &mut self.episode else {
+            return;
+        };
+        if ep.exit.is_some() {
+            return;
+        }
+        ep.exit = Some((cause, now.mono_ns));
+        out.push(StopOut::MarketExit(cause));
+        out.push(self.alert(
+            Severity::Critical,
+            "StopExit",
+            format!(
+                "{cause:?}: leaving {} lots at market, reduce-only",
+                self.held.qty.0
+            ),
+        ));
+    }
+
+    /// Asks for a read of the venue, at most five a second.
+    fn read(&mut self, now: Now, out: &mut Vec<StopOut>) {
+        if now.mono_ns >= self.read_after_ns {
+            self.read_after_ns = now.mono_ns + 200 * NS_PER_MS;
+            self.read_asked = true;
+            out.push(StopOut::Reconcile);
+        }
+    }
+
+    fn alert(&self, severity: Severity, code: &str, text: String) -> StopOut {
+        StopOut::Alert(Alert {
+            severity,
+            code: code.into(),
+            symbol: Some(self.inst.symbol.to_string()),
+            text,
+        })
+    }
+}
+
+fn remember<T>(list: &mut VecDeque<T>, item: T) {
+    list.push_back(item);
+    if list.len() > KEEP_GONE {
+        list.pop_front();
     }
 }
