@@ -69,7 +69,7 @@ impl RingBook {
             .collect();
         let size = (0..TABLE)
             .map(|i| {
-                let q = 0.1 * exp(1.75 * quantile(i)).min(160.0) * ratio.max(1.0).sqrt();
+                let q = 0.12 * exp(1.9 * quantile(i)).min(160.0) * ratio.max(1.0).sqrt();
                 lots(q * shape.lots_per_unit)
             })
             .collect();
@@ -81,7 +81,7 @@ impl RingBook {
             occupied,
             distance,
             size,
-            top_lots: 8.5 * shape.lots_per_unit,
+            top_lots: 10.5 * shape.lots_per_unit,
             bids: Vec::new(),
             asks: Vec::new(),
         };
@@ -160,7 +160,7 @@ impl RingBook {
             // Anywhere up to the next quantile.
             let gap = self.distance[(i + 1).min(TABLE - 1)] - d;
             let d = d + if gap > 1 {
-                ((r >> 10) & 0xffff) as i64 * gap >> 16
+                (((r >> 10) & 0xffff) as i64 * gap) >> 16
             } else {
                 0
             };
@@ -206,7 +206,7 @@ impl RingBook {
             }
         }
         // The best level holds at least this share: as recorded, it is most of the ten.
-        let room = 0.55 * target;
+        let room = 0.42 * target;
         if others > room {
             let f = room / others;
             others = 0.0;

@@ -309,8 +309,8 @@ impl Stream {
         let new_ask = new_bid + s.spread;
         self.trades(t0, t1, (bid, ask), (new_bid, new_ask), s.activity);
         self.book.shift(&mut self.rng, new_bid, new_ask);
-        // Over-dispersed: as recorded, the mean is twice the median.
-        let n = self.levels * s.activity.sqrt() * exp(0.8 * self.rng.normal() - 0.32);
+        // Over-dispersed: as recorded, the mean is twice the median. Some draws change nothing, hence the factor.
+        let n = 1.4 * self.levels * s.activity.sqrt() * exp(1.0 * self.rng.normal() - 0.5);
         self.book.churn(&mut self.rng, n.min(2_000.0) as u32);
         let dt = self.interval as f64 / 1000.0;
         let depth = self.depth.step(&mut self.rng, exp(-dt / 5.0));
@@ -399,3 +399,6 @@ const FUNDING: i64 = 8 * 3_600_000;
 fn to_decimal(x: f64) -> Decimal {
     Decimal::new((x * 1e8 + 0.5).floor() as i64, 8)
 }
+
+#[cfg(test)]
+mod tests;

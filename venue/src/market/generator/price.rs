@@ -128,7 +128,7 @@ impl PriceProcess {
             bid_move: (n + d).clamp(-2_000, 2_000) - down,
             spread: next,
             nobi: self.nobi(),
-            activity: exp(self.activity.x - 0.5) * (0.5 + 0.5 * size * size),
+            activity: exp(self.activity.x - 0.5) * (0.7 + 0.3 * size),
         }
     }
 

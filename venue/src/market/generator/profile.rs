@@ -62,7 +62,7 @@ impl Profile {
                 fast_sd: 0.06,
                 fast_tau_s: 0.5,
             },
-            drift_sigmas: 6.0,
+            drift_sigmas: 8.0,
             regime_seconds: 1_200.0,
             regime_contrast: 0.5,
         };
