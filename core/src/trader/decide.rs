@@ -100,7 +100,12 @@ mod tests {
                 || "no grant".into(),
                 &mut out,
             );
-            d.held(Now::new(0, s * NS_PER_S), "BookStale", String::new, &mut out);
+            d.held(
+                Now::new(0, s * NS_PER_S),
+                "BookStale",
+                String::new,
+                &mut out,
+            );
         }
         let texts: Vec<_> = out
             .iter()

@@ -6,7 +6,6 @@
 use crate::fixed::Money;
 use crate::messages::{Command, DenyReason, Grant, GrantReply, GrantRequest};
 use crate::time::{NS_PER_MS, NS_PER_S, Now};
-use rust_decimal::Decimal;
 use std::collections::VecDeque;
 
 /// Liveness time between two questions.
@@ -105,7 +104,7 @@ impl Permission {
         }
         match reply {
             GrantReply::Granted(g) => {
-                if g.task_uid != self.task_uid || g.symbol != self.symbol {
+                if g.task_uid != self.task_uid || g.symbol != self.symbol || !sane(g) {
                     return false;
                 }
                 self.raise(epoch);
@@ -149,6 +148,12 @@ impl Permission {
         }
     }
 
+    /// Ends the grant in force, and what is still on its way: only an answer to a later question grants again.
+    pub fn revoke(&mut self) {
+        self.grant = None;
+        self.asked.clear();
+    }
+
     /// The grant in force, if one holds at `now`.
     pub fn grant(&self, now: Now) -> Option<&Grant> {
         self.grant
@@ -164,9 +169,9 @@ impl Permission {
 
     /// Whole milliseconds left of the grant in force, 0 without one.
     pub fn left_ms(&self, now: Now) -> u64 {
-        self.grant
-            .as_ref()
-            .map_or(0, |(_, until)| until.saturating_sub(now.mono_ns) / NS_PER_MS)
+        self.grant.as_ref().map_or(0, |(_, until)| {
+            until.saturating_sub(now.mono_ns) / NS_PER_MS
+        })
     }
 
     /// Why the last question was denied, if it was.
@@ -185,11 +190,18 @@ impl Permission {
             .is_some_and(|t| now.mono_since(t) >= SILENCE_NS)
     }
 
-    /// An order for this much was sent under the grant: less is left until the next answer counts it as open entry.
-    pub fn ceiling(&self, now: Now) -> Money {
-        self.grant(now)
-            .map_or(Decimal::ZERO, |g| g.ceiling.max(Decimal::ZERO))
+    /// Sequence of the newest question.
+    pub fn seq(&self) -> u64 {
+        self.seq
     }
+}
+
+/// No account holds more than this: such a grant is a fault, not permission.
+fn sane(g: &Grant) -> bool {
+    let most = Money::from(1_000_000_000_000_000_i64);
+    [g.ceiling, g.equity, g.available]
+        .iter()
+        .all(|v| v.abs() < most)
 }
 
 #[cfg(test)]
@@ -197,6 +209,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::messages::KellyStats;
+    use rust_decimal::Decimal;
 
     fn at(ms: u64) -> Now {
         Now::new(0, ms * NS_PER_MS)
