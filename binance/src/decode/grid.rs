@@ -65,7 +65,8 @@ impl GridGuess {
     }
 }
 
-/// Significant decimals of a plain number, 0 for anything else or beyond reason.
+/// Decimals of a plain number as written (the exchange pads to its own precision), without its trailing zeros when they
+/// are beyond reason; 0 for anything that is no plain number.
 fn decimals(text: &str) -> u32 {
     if !text.bytes().all(|c| c.is_ascii_digit() || c == b'.') {
         return 0;
@@ -73,10 +74,11 @@ fn decimals(text: &str) -> u32 {
     let Some((_, fraction)) = text.split_once('.') else {
         return 0;
     };
-    match u32::try_from(fraction.trim_end_matches('0').len()) {
-        Ok(n) if n <= MAX_DECIMALS => n,
-        _ => 0,
-    }
+    [fraction, fraction.trim_end_matches('0')]
+        .into_iter()
+        .filter_map(|f| u32::try_from(f.len()).ok())
+        .find(|n| *n <= MAX_DECIMALS)
+        .unwrap_or(0)
 }
 
 #[derive(Deserialize)]
@@ -113,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_guess_takes_the_most_significant_decimals_and_never_shrinks() {
+    fn the_guess_takes_the_most_decimals_and_never_shrinks() {
         let mut g = GridGuess::default();
         assert!(
             g.observe(
@@ -123,20 +125,20 @@ mod tests {
             .unwrap()
         );
         let i = g.instrument("X").unwrap();
-        assert_eq!((i.tick, i.step), (Decimal::new(1, 1), Decimal::new(1, 2)));
+        assert_eq!((i.tick, i.step), (Decimal::new(1, 2), Decimal::new(1, 3)));
         assert!(
             !g.observe(Kind::Trade, br#"{"p":"1.0","q":"2.00"}"#)
                 .unwrap()
         );
         assert!(
-            g.observe(Kind::AggTrade, br#"{"p":"1.05","q":"2"}"#)
+            g.observe(Kind::AggTrade, br#"{"p":"1.050","q":"2"}"#)
                 .unwrap()
         );
         assert!(
             !g.observe(Kind::Trade, br#"{"p":"1.00000000000000001","q":"2"}"#)
                 .unwrap()
         );
-        assert_eq!(g.instrument("X").unwrap().tick, Decimal::new(1, 2));
+        assert_eq!(g.instrument("X").unwrap().tick, Decimal::new(1, 3));
         assert!(g.observe(Kind::Depth, b"{}").is_err());
     }
 }
