@@ -12,6 +12,8 @@ pub mod error;
 pub mod instruments;
 pub mod rest;
 pub mod sign;
+pub mod user;
+pub mod ws;
 
 /// Installs ring as the process's TLS provider, unless one is installed already. Call it first in `main`.
 pub fn install_crypto() {

@@ -1,0 +1,36 @@
+//! Opening a WebSocket: one place for timeouts and options. Addresses stay out of the errors, as they may hold a listenKey.
+
+use futures_util::SinkExt;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::{Message, error::Error};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+
+pub(crate) type Ws = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+pub(crate) async fn open(url: &str, timeout: Duration) -> Result<Ws, String> {
+    let connecting = connect_async_with_config(url, None, true);
+    match tokio::time::timeout(timeout, connecting).await {
+        Ok(Ok((ws, _))) => Ok(ws),
+        Ok(Err(e)) => Err(format!("can't connect: {}", brief(&e))),
+        Err(_) => Err(format!("no connection within {} ms", timeout.as_millis())),
+    }
+}
+
+/// What happened, without the address.
+pub(crate) fn brief(e: &Error) -> String {
+    match e {
+        Error::Http(r) => format!("HTTP {}", r.status()),
+        Error::Url(_) => "the address is no WebSocket address".into(),
+        other => other.to_string(),
+    }
+}
+
+/// Sends within the timeout: a socket that takes no bytes is as lost as a closed one.
+pub(crate) async fn send(ws: &mut Ws, m: Message, timeout: Duration) -> Result<(), String> {
+    match tokio::time::timeout(timeout, ws.send(m)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(e)) => Err(format!("can't send: {}", brief(&e))),
+        Err(_) => Err("the socket takes no bytes".into()),
+    }
+}
