@@ -1,1 +1,39 @@
-//! Shell around core::guardian: account feed, market scan, grants, de-risking.
+//! The coordinator: a thin shell around [`helios_core::guardian::Guardian`] for one account.
+//!
+//! It feeds the account's own stream, marks and REST reads ([`account`]), the workers' questions and reports, and the
+//! market scan ([`scan`]); it answers grants, places stops of last resort, de-risks and publishes the snapshot
+//! ([`effects`]). What must outlive it is written through [`store`] before it counts.
+
+mod account;
+mod effects;
+pub mod scan;
+mod shell;
+pub mod store;
+
+pub use shell::{Control, CoordinatorError, run};
+
+use helios_binance::rest::RestClient;
+use helios_bus::typed::AccountBus;
+use helios_core::guardian::StrategyInfo;
+use helios_core::params::AccountParams;
+use std::sync::Arc;
+
+/// What a coordinator is started with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CoordinatorConfig {
+    /// Account parameters.
+    pub account: AccountParams,
+    /// Strategies that share the account, oldest first.
+    pub strategies: Vec<StrategyInfo>,
+}
+
+/// What a coordinator talks through.
+#[derive(Clone, Debug)]
+pub struct CoordinatorLinks {
+    /// The exchange.
+    pub rest: RestClient,
+    /// The account's bus.
+    pub bus: AccountBus,
+    /// Where marks and latches are kept.
+    pub store: Arc<dyn store::GuardianStore>,
+}

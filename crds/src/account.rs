@@ -93,7 +93,7 @@ pub struct Simulated {
     pub seed: u64,
     /// Predictive edge of the order book imbalance in the generated market, 0 (none) to 1.
     pub edge: Dec,
-    /// Profile of the generated market: `demo` (ATR over 60 s about 25 bp) or `btc` (fitted to a recording of BTCUSDT, about 5 bp).
+    /// Profile of the generated market: `demo` (ATR over 60 s about 25 bp) or `btc-like` (fitted to a recording of BTCUSDT, about 5 bp).
     pub profile: String,
     /// Delay of the venue for an order and its events, market ms.
     pub latency_ms: u32,

@@ -160,9 +160,9 @@ pub fn account(a: &HeliosAccount) -> Vec<Problem> {
     );
     r.between("spec.simulated.latencyMs", sim.latency_ms.into(), 0, 10_000);
     r.must(
-        ["demo", "btc"].contains(&sim.profile.as_str()),
+        ["demo", "btc-like"].contains(&sim.profile.as_str()),
         "spec.simulated.profile",
-        || format!("\"{}\" is no profile: write demo or btc", sim.profile),
+        || format!("\"{}\" is no profile: write demo or btc-like", sim.profile),
     );
     r.url("spec.simulated.url", sim.url.as_ref(), &["http", "https"]);
     if let Some(e) = &s.endpoints {

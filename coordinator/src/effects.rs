@@ -1,0 +1,289 @@
+//! Carrying out what the guardian wants.
+
+use crate::CoordinatorLinks;
+use crate::account::Contracts;
+use crate::scan::{depth_within, scan};
+use crate::store::StoreError;
+use helios_bus::typed::GrantQuestion;
+use helios_core::guardian::{GuardianEffect, GuardianEvent, GuardianState};
+use helios_core::instrument::{Instrument, Symbol};
+use helios_core::messages::{AccountSnapshot, Alert, GrantReply, Severity};
+use helios_core::order::{CancelTarget, NewOrder, NewStop, ReplyTo};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+/// Depth asked for a slice: 500 levels a side reach 20 bp on liquid contracts.
+const SLICE_DEPTH: u32 = 500;
+/// A question older than this has no asker any more.
+const QUESTIONS_KEPT: usize = 4096;
+
+/// An order of the guardian's own.
+enum Order {
+    Place(Symbol, NewOrder),
+    Stop(Symbol, NewStop),
+    Cancel(Symbol, CancelTarget),
+    Query(Symbol, CancelTarget),
+}
+
+/// Sends requests and brings answers back.
+pub(crate) struct Effects {
+    links: CoordinatorLinks,
+    contracts: Contracts,
+    answers: mpsc::UnboundedSender<GuardianEvent>,
+    questions: BTreeMap<(String, u64), GrantQuestion>,
+    saves: mpsc::UnboundedSender<GuardianState>,
+    tasks: JoinSet<()>,
+}
+
+impl Effects {
+    /// `revision` is the store's when the state was read.
+    pub(crate) fn new(
+        links: CoordinatorLinks,
+        contracts: Contracts,
+        revision: u64,
+    ) -> (Self, mpsc::UnboundedReceiver<GuardianEvent>) {
+        let (answers, receiver) = mpsc::unbounded_channel();
+        let (saves, waiting) = mpsc::unbounded_channel();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(save_in_order(
+            links.store.clone(),
+            revision,
+            waiting,
+            answers.clone(),
+        ));
+        (
+            Self {
+                links,
+                contracts,
+                answers,
+                questions: BTreeMap::new(),
+                saves,
+                tasks,
+            },
+            receiver,
+        )
+    }
+
+    /// Keeps a question until the guardian answers it.
+    pub(crate) fn hold(&mut self, q: GrantQuestion) -> GuardianEvent {
+        let event = GuardianEvent::GrantRequested(q.request.clone());
+        self.questions
+            .insert((q.request.task_uid.clone(), q.request.seq), q);
+        while self.questions.len() > QUESTIONS_KEPT {
+            self.questions.pop_first();
+        }
+        event
+    }
+
+    /// Carries out the effects of one event, in order. The newest snapshot is handed back.
+    pub(crate) async fn carry_out(
+        &mut self,
+        effects: &mut Vec<GuardianEffect>,
+    ) -> Option<AccountSnapshot> {
+        while self.tasks.try_join_next().is_some() {}
+        let mut orders = Vec::new();
+        let mut newest = None;
+        for effect in effects.drain(..) {
+            match effect {
+                GuardianEffect::Reply { task_uid, reply } => self.answer(task_uid, &reply),
+                GuardianEffect::Command(symbol, command) => {
+                    if let Err(e) = self.links.bus.command(&symbol, &command).await {
+                        tracing::warn!(%symbol, error = %e, "command not sent");
+                    }
+                }
+                GuardianEffect::Place(s, o) => orders.push(Order::Place(s, o)),
+                GuardianEffect::PlaceStop(s, o) => orders.push(Order::Stop(s, o)),
+                GuardianEffect::Cancel(s, t) => orders.push(Order::Cancel(s, t)),
+                GuardianEffect::Query(s, t) => orders.push(Order::Query(s, t)),
+                GuardianEffect::Reconcile => self.reconcile(),
+                GuardianEffect::ReadDepth(symbol) => self.read_depth(symbol),
+                GuardianEffect::Scan => self.scan(),
+                GuardianEffect::Publish(snapshot) => {
+                    if let Err(e) = self.links.bus.publish_snapshot(&snapshot).await {
+                        tracing::warn!(error = %e, "snapshot not published");
+                    }
+                    newest = Some(*snapshot);
+                }
+                // The saving task lives as long as this does.
+                GuardianEffect::Persist(state) => drop(self.saves.send(*state)),
+                GuardianEffect::Alert(alert) => self.alert(&alert).await,
+                GuardianEffect::Ladder {
+                    level,
+                    margin_ratio,
+                } => {
+                    tracing::warn!(?level, %margin_ratio, "margin ladder");
+                }
+            }
+        }
+        if !orders.is_empty() {
+            self.send_orders(orders);
+        }
+        newest
+    }
+
+    fn answer(&mut self, task_uid: String, reply: &GrantReply) {
+        let seq = match reply {
+            GrantReply::Granted(g) => g.seq,
+            GrantReply::Denied { seq, .. } => *seq,
+        };
+        if let Some(Err(e)) = self
+            .questions
+            .remove(&(task_uid, seq))
+            .map(|q| q.answer(reply))
+        {
+            tracing::warn!(error = %e, "grant not answered");
+        }
+    }
+
+    async fn alert(&self, alert: &Alert) {
+        match alert.severity {
+            Severity::Critical => {
+                tracing::error!(code = alert.code, symbol = alert.symbol, "{}", alert.text)
+            }
+            Severity::Warning => {
+                tracing::warn!(code = alert.code, symbol = alert.symbol, "{}", alert.text)
+            }
+            Severity::Info => {
+                tracing::info!(code = alert.code, symbol = alert.symbol, "{}", alert.text)
+            }
+        }
+        if let Err(e) = self.links.bus.alert(alert).await {
+            tracing::warn!(error = %e, "alert not published");
+        }
+    }
+
+    fn instrument(&self, symbol: &str) -> Option<Arc<Instrument>> {
+        let i = self.contracts.instruments.get(symbol);
+        if i.is_none() {
+            tracing::error!(symbol, "order for a contract that is not known");
+        }
+        i
+    }
+
+    /// Orders of one event go out one after the other; those of different events beside each other.
+    fn send_orders(&mut self, orders: Vec<Order>) {
+        let rest = self.links.rest.clone();
+        let answers = self.answers.clone();
+        let mut ready = Vec::with_capacity(orders.len());
+        for o in orders {
+            let (Order::Place(s, _) | Order::Stop(s, _) | Order::Cancel(s, _) | Order::Query(s, _)) =
+                &o;
+            ready.extend(self.instrument(s).map(|i| (i, o)));
+        }
+        self.tasks.spawn(async move {
+            for (i, order) in ready {
+                let (symbol, to, reply) = match order {
+                    Order::Place(s, o) => {
+                        let r = rest.place_order(&i, &o).await;
+                        (s, ReplyTo::Place(o.client_id), r)
+                    }
+                    Order::Stop(s, o) => {
+                        let r = rest.place_stop(&i, &o).await;
+                        (s, ReplyTo::PlaceStop(o.client_id), r)
+                    }
+                    Order::Cancel(s, t) => {
+                        let r = rest.cancel(&i, &t).await;
+                        (s, ReplyTo::Cancel(t), r)
+                    }
+                    Order::Query(s, t) => {
+                        let r = rest.query(&i, &t).await;
+                        (s, ReplyTo::Query(t), r)
+                    }
+                };
+                tracing::info!(%symbol, ?to, ?reply, "coordinator's order");
+                let _ = answers.send(GuardianEvent::Reply(symbol, to, reply));
+            }
+        });
+    }
+
+    /// Reads the whole account.
+    pub(crate) fn reconcile(&mut self) {
+        let (rest, instruments, answers) = (
+            self.links.rest.clone(),
+            self.contracts.instruments.clone(),
+            self.answers.clone(),
+        );
+        self.tasks.spawn(async move {
+            let _ = answers.send(crate::account::read(&rest, &instruments).await);
+        });
+    }
+
+    fn read_depth(&mut self, symbol: Symbol) {
+        let Some(i) = self.instrument(&symbol) else {
+            return;
+        };
+        let (rest, answers) = (self.links.rest.clone(), self.answers.clone());
+        self.tasks.spawn(async move {
+            match rest
+                .depth(&i, SLICE_DEPTH, helios_binance::rest::Lane::Exit)
+                .await
+            {
+                Ok(s) => {
+                    let (bid, ask) = depth_within(&i, &s, 20);
+                    let _ = answers.send(GuardianEvent::VisibleDepth(symbol, bid, ask));
+                }
+                Err(e) => tracing::warn!(%symbol, error = %e, "depth not read"),
+            }
+        });
+    }
+
+    fn scan(&mut self) {
+        let (rest, answers) = (self.links.rest.clone(), self.answers.clone());
+        let taker = self
+            .contracts
+            .fees
+            .map_or(rust_decimal::Decimal::new(5, 4), |f| f.taker);
+        self.tasks.spawn(async move {
+            // A failed scan leaves the watchlist as it is; the next one is due on time.
+            let mut pause = Duration::from_millis(250);
+            loop {
+                match scan(&rest, taker).await {
+                    Ok(r) => {
+                        tracing::info!(contracts = r.candidates.len(), "market scanned");
+                        let _ = answers.send(GuardianEvent::Scanned {
+                            candidates: r.candidates,
+                            correlations: r.correlations,
+                        });
+                        return;
+                    }
+                    Err(e) => tracing::warn!(error = %e, "market not scanned"),
+                }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(30));
+            }
+        });
+    }
+}
+
+/// Writes states one after the other by compare-and-swap; a conflict means another coordinator, so nothing is tried again.
+async fn save_in_order(
+    store: Arc<dyn crate::store::GuardianStore>,
+    mut revision: u64,
+    mut waiting: mpsc::UnboundedReceiver<GuardianState>,
+    answers: mpsc::UnboundedSender<GuardianEvent>,
+) {
+    while let Some(mut state) = waiting.recv().await {
+        let mut writes = 1;
+        // Only the newest matters; each Persist still gets its own answer.
+        while let Ok(newer) = waiting.try_recv() {
+            state = newer;
+            writes += 1;
+        }
+        let event = match store.save(revision, &state).await {
+            Ok(r) => {
+                revision = r;
+                GuardianEvent::Persisted
+            }
+            Err(e @ (StoreError::Io { .. } | StoreError::Conflict { .. })) => {
+                tracing::error!(error = %e, "guardian state not written");
+                GuardianEvent::PersistFailed
+            }
+        };
+        for _ in 0..writes {
+            let _ = answers.send(event.clone());
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! What must outlive the coordinator: peak equity, day start, latches, epoch. A file here; the same rules in Kubernetes.
+//!
+//! Compare-and-swap by revision; read before the first grant; unreadable means no new risk.
+
+use async_trait::async_trait;
+use helios_core::guardian::GuardianState;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// A state with the revision it was read or written at; 0 = there is none yet.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Stored {
+    /// Grows by one with each write.
+    pub revision: u64,
+    /// The state.
+    pub state: GuardianState,
+}
+
+/// Why the store could not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Reading or writing failed.
+    #[error("{path}: {why}: no new risk is taken until it can be read and written")]
+    Io {
+        /// File.
+        path: PathBuf,
+        /// What happened.
+        why: String,
+    },
+    /// Somebody else wrote in between.
+    #[error(
+        "guardian state is at revision {actual}, expected {expected}: another coordinator writes it"
+    )]
+    Conflict {
+        /// What the caller believed.
+        expected: u64,
+        /// What it is.
+        actual: u64,
+    },
+}
+
+/// Where the guardian's state lives.
+#[async_trait]
+pub trait GuardianStore: Send + Sync + std::fmt::Debug {
+    /// Reads it; `None` when there never was one.
+    async fn load(&self) -> Result<Option<Stored>, StoreError>;
+
+    /// Writes it if the revision is still `expected`; returns the new one.
+    async fn save(&self, expected: u64, state: &GuardianState) -> Result<u64, StoreError>;
+}
+
+/// A JSON file, replaced whole.
+#[derive(Debug)]
+pub struct FileStore {
+    path: PathBuf,
+    lock: tokio::sync::Mutex<()>,
+}
+
+impl FileStore {
+    /// State in `dir/guardian.json`.
+    pub fn new(dir: &Path) -> Self {
+        Self {
+            path: dir.join("guardian.json"),
+            lock: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    fn io(&self, why: impl ToString) -> StoreError {
+        StoreError::Io {
+            path: self.path.clone(),
+            why: why.to_string(),
+        }
+    }
+
+    fn read(&self) -> Result<Option<Stored>, StoreError> {
+        match std::fs::read(&self.path) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map(Some)
+                .map_err(|e| self.io(e)),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(self.io(e)),
+        }
+    }
+
+    /// Written beside, synced, then renamed: a crash leaves the old or the new one, never half.
+    fn write(&self, stored: &Stored) -> Result<(), StoreError> {
+        use std::io::Write;
+        let dir = self.path.parent().unwrap_or(Path::new("."));
+        std::fs::create_dir_all(dir).map_err(|e| self.io(e))?;
+        let temporary = self.path.with_extension("json.new");
+        let bytes = serde_json::to_vec_pretty(stored).map_err(|e| self.io(e))?;
+        let mut file = std::fs::File::create(&temporary).map_err(|e| self.io(e))?;
+        file.write_all(&bytes)
+            .and_then(|()| file.sync_all())
+            .map_err(|e| self.io(e))?;
+        std::fs::rename(&temporary, &self.path).map_err(|e| self.io(e))?;
+        std::fs::File::open(dir)
+            .and_then(|d| d.sync_all())
+            .map_err(|e| self.io(e))
+    }
+}
+
+#[async_trait]
+impl GuardianStore for FileStore {
+    async fn load(&self) -> Result<Option<Stored>, StoreError> {
+        let _guard = self.lock.lock().await;
+        self.read()
+    }
+
+    async fn save(&self, expected: u64, state: &GuardianState) -> Result<u64, StoreError> {
+        let _guard = self.lock.lock().await;
+        let actual = self.read()?.map_or(0, |s| s.revision);
+        if actual != expected {
+            return Err(StoreError::Conflict { expected, actual });
+        }
+        self.write(&Stored {
+            revision: expected + 1,
+            state: state.clone(),
+        })?;
+        Ok(expected + 1)
+    }
+}
+
+/// Memory only: for a run whose venue lives and dies with it.
+#[derive(Debug, Default)]
+pub struct MemoryStore(tokio::sync::Mutex<Option<Stored>>);
+
+#[async_trait]
+impl GuardianStore for MemoryStore {
+    async fn load(&self) -> Result<Option<Stored>, StoreError> {
+        Ok(self.0.lock().await.clone())
+    }
+
+    async fn save(&self, expected: u64, state: &GuardianState) -> Result<u64, StoreError> {
+        let mut held = self.0.lock().await;
+        let actual = held.as_ref().map_or(0, |s| s.revision);
+        if actual != expected {
+            return Err(StoreError::Conflict { expected, actual });
+        }
+        *held = Some(Stored {
+            revision: expected + 1,
+            state: state.clone(),
+        });
+        Ok(expected + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    async fn swaps_by_revision(store: &dyn GuardianStore) {
+        assert_eq!(store.load().await.unwrap(), None);
+        let one = GuardianState {
+            epoch: 1,
+            ..GuardianState::default()
+        };
+        assert_eq!(store.save(0, &one).await.unwrap(), 1);
+        assert!(matches!(
+            store.save(0, &one).await,
+            Err(StoreError::Conflict {
+                expected: 0,
+                actual: 1
+            })
+        ));
+        assert_eq!(
+            store.load().await.unwrap(),
+            Some(Stored {
+                revision: 1,
+                state: one.clone()
+            })
+        );
+        assert_eq!(store.save(1, &one).await.unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn both_stores_swap_by_revision() {
+        swaps_by_revision(&MemoryStore::default()).await;
+        let dir = tempfile::tempdir().unwrap();
+        swaps_by_revision(&FileStore::new(dir.path())).await;
+        assert_eq!(
+            FileStore::new(dir.path())
+                .load()
+                .await
+                .unwrap()
+                .unwrap()
+                .revision,
+            2,
+            "it outlives the store"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_damaged_file_is_an_error_and_not_an_empty_state() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("guardian.json"), b"{\"revision\": 3").unwrap();
+        let store = FileStore::new(dir.path());
+        assert!(store.load().await.is_err());
+        assert!(store.save(3, &GuardianState::default()).await.is_err());
+    }
+}

@@ -1,0 +1,224 @@
+//! The loop: one event at a time into the trader, its effects out.
+
+use crate::effects::Effects;
+use crate::feeds::Feeds;
+use crate::setup::{SetupError, load_symbol};
+use crate::{WorkerConfig, WorkerLinks};
+use helios_binance::clock::VenueClock;
+use helios_core::messages::{Alert, ClosedTrade, SCHEMA, Severity, WorkerReport};
+use helios_core::params::OnDelete;
+use helios_core::trader::{Trader, TraderConfig, TraderEffect, TraderEvent};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+/// Liveness time between ticks of the machine.
+const TICK: Duration = Duration::from_millis(50);
+/// Liveness time between reports.
+const REPORT: Duration = Duration::from_secs(1);
+/// Reports are also sent on change, at most this often.
+const REPORT_AT_LEAST: Duration = Duration::from_millis(200);
+/// Frames that may wait for the machine; then the sockets wait, and an accelerated venue's time with them.
+pub(crate) const FEED_QUEUE: usize = 1024;
+
+/// What the actuator says to a running worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// Leave: flatten, or make sure of the stops; then end.
+    Shutdown(OnDelete),
+}
+
+/// How a worker ended by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorkerExit {
+    /// As asked.
+    Done,
+    /// A later incarnation trades the symbol.
+    Superseded,
+}
+
+/// Why a worker failed: the actuator starts the next one after a pause.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The symbol can't be traded now.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// The bus is closed.
+    #[error(transparent)]
+    Bus(#[from] helios_bus::BusError),
+    /// The actuator is gone.
+    #[error("the actuator is gone: stops stay at the venue")]
+    Abandoned,
+}
+
+/// Runs one worker until it is told to leave, is superseded, or fails.
+///
+/// # Errors
+/// [`WorkerError`]; whatever it is, confirmed stops stay at the venue.
+pub async fn run(
+    config: WorkerConfig,
+    links: WorkerLinks,
+    mut control: mpsc::Receiver<Control>,
+) -> Result<WorkerExit, WorkerError> {
+    let clock = links.rest.clock().clone();
+    let leverage = config.params.for_symbol(&config.symbol).risk.leverage;
+    let info = load_symbol(&links.rest, &config.symbol, leverage).await?;
+    let instrument = info.instrument.clone();
+    // Subscribed before anything is sent, so that no answer and no command can fall in between.
+    let mut commands = links.bus.commands(&config.symbol).await?;
+    let mut params = links.bus.params(&config.strategy).await?;
+    let mut feeds = Feeds::open(&links.rest, &instrument, &config.depth_cadence);
+    let (market, user, symbol) = feeds.split();
+    let (effects, mut answers) = Effects::new(links.rest.clone(), links.bus.clone(), instrument);
+    let trader = Trader::new(TraderConfig {
+        account: config.account.clone(),
+        strategy: config.strategy.clone(),
+        strategy_uid: config.strategy_uid.clone(),
+        task_uid: config.task_uid.clone(),
+        info,
+        params: config.params.clone(),
+        environment: config.environment,
+    });
+    let mut shell = Shell::new(config, links, clock, trader, effects);
+    let mut tick = interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut exit = shell.handle(&TraderEvent::Start).await?;
+    while exit.is_none() {
+        // Answers and the user stream first: fills and stops matter more than the next depth frame.
+        exit = tokio::select! {
+            biased;
+            c = control.recv() => match c {
+                Some(Control::Shutdown(how)) => shell.handle(&TraderEvent::Shutdown(how)).await?,
+                None => return Err(WorkerError::Abandoned),
+            },
+            Some(e) = answers.recv() => shell.handle(&e).await?,
+            Some(e) = user.recv() => match e.for_trader(symbol) {
+                Some(e) => shell.handle(&e).await?,
+                None => None,
+            },
+            Some(c) = commands.next() => shell.handle(&TraderEvent::Command(c)).await?,
+            Some((document, _)) = params.next() => shell.handle(&TraderEvent::Params(Box::new(document))).await?,
+            _ = tick.tick() => shell.tick().await?,
+            Some(m) = market.recv() => shell.handle(&m.event).await?,
+        };
+    }
+    shell.report().await?;
+    exit.ok_or(WorkerError::Abandoned)
+}
+
+/// The machine with its way out.
+struct Shell {
+    config: WorkerConfig,
+    links: WorkerLinks,
+    clock: Arc<VenueClock>,
+    trader: Trader,
+    effects: Effects,
+    out: Vec<TraderEffect>,
+    generation: u64,
+    closed: Vec<ClosedTrade>,
+    reported: Instant,
+    changed: bool,
+}
+
+impl Shell {
+    fn new(
+        config: WorkerConfig,
+        links: WorkerLinks,
+        clock: Arc<VenueClock>,
+        trader: Trader,
+        effects: Effects,
+    ) -> Self {
+        let generation = config.params.generation;
+        Self {
+            config,
+            links,
+            clock,
+            trader,
+            effects,
+            out: Vec::new(),
+            generation,
+            closed: Vec::new(),
+            reported: Instant::now(),
+            changed: true,
+        }
+    }
+
+    async fn handle(&mut self, event: &TraderEvent) -> Result<Option<WorkerExit>, WorkerError> {
+        self.trader.on_event(self.clock.now(), event, &mut self.out);
+        if self.out.is_empty() {
+            return Ok(None);
+        }
+        let mut exit = None;
+        for effect in self.effects.carry_out(&mut self.out) {
+            match effect {
+                TraderEffect::Acknowledge { generation } => {
+                    tracing::info!(
+                        symbol = self.config.symbol,
+                        strategy = self.config.strategy,
+                        "parameters in force: generation {} → {generation}",
+                        self.generation
+                    );
+                    self.generation = generation;
+                    self.changed = true;
+                }
+                TraderEffect::Closed(trade) => {
+                    if !trade.shadow {
+                        tracing::info!(symbol = trade.symbol, side = ?trade.side, gross = %trade.gross, fees = %trade.fees, exit = ?trade.exit, "round trip");
+                    }
+                    self.closed.push(*trade);
+                    self.changed = true;
+                }
+                TraderEffect::Alert(alert) => self.alert(alert).await?,
+                TraderEffect::Decision { reason, text, sent } => {
+                    tracing::debug!(symbol = self.config.symbol, %reason, text, sent = sent.as_ref().map(|c| c.as_str()), "decision");
+                }
+                TraderEffect::Superseded => exit = Some(WorkerExit::Superseded),
+                TraderEffect::Done => exit = exit.or(Some(WorkerExit::Done)),
+                other => tracing::error!(?other, "effect without a hand to carry it out"),
+            }
+        }
+        Ok(exit)
+    }
+
+    async fn alert(&self, alert: Alert) -> Result<(), WorkerError> {
+        match alert.severity {
+            Severity::Critical => {
+                tracing::error!(code = alert.code, symbol = alert.symbol, "{}", alert.text)
+            }
+            Severity::Warning => {
+                tracing::warn!(code = alert.code, symbol = alert.symbol, "{}", alert.text)
+            }
+            Severity::Info => {
+                tracing::info!(code = alert.code, symbol = alert.symbol, "{}", alert.text)
+            }
+        }
+        Ok(self.links.bus.alert(&alert).await?)
+    }
+
+    async fn tick(&mut self) -> Result<Option<WorkerExit>, WorkerError> {
+        let exit = self.handle(&TraderEvent::Tick).await?;
+        let age = self.reported.elapsed();
+        if age >= REPORT || (self.changed && age >= REPORT_AT_LEAST) {
+            self.report().await?;
+        }
+        Ok(exit)
+    }
+
+    async fn report(&mut self) -> Result<(), WorkerError> {
+        self.reported = Instant::now();
+        self.changed = false;
+        let report = WorkerReport {
+            schema: SCHEMA,
+            symbol: self.config.symbol.clone(),
+            strategy: self.config.strategy.clone(),
+            task_uid: self.config.task_uid.clone(),
+            epoch: self.trader.epoch(),
+            generation: self.generation,
+            ready: self.trader.is_ready(),
+            view: self.trader.view(),
+            closed: std::mem::take(&mut self.closed),
+        };
+        Ok(self.links.bus.report(&report).await?)
+    }
+}
