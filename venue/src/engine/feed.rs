@@ -46,6 +46,8 @@ impl Engine {
         m.last_id = d.last_id;
         m.event_ms = d.event_ms;
         self.uncross(symbol, out);
+        // What follows from those fills belongs into this frame too.
+        self.settle(out);
         let m = self.market_mut(symbol);
         m.bids.merge_into(&mut d.bids);
         m.asks.merge_into(&mut d.asks);
@@ -87,7 +89,7 @@ impl Engine {
         out: &mut Vec<EngineEvent>,
     ) {
         let m = self.market_mut(symbol);
-        t.id += m.own_agg;
+        t.id = t.id.saturating_add(m.own_agg);
         m.last_agg = m.last_agg.max(t.id);
         m.last_trade = Some(t);
         out.push(EngineEvent::Trade(symbol, t));
@@ -145,7 +147,7 @@ impl Engine {
         let now = self.now_ms;
         let m = self.market_mut(symbol);
         m.own_agg += 1;
-        m.last_agg += 1;
+        m.last_agg = m.last_agg.saturating_add(1);
         let t = AggTrade {
             id: m.last_agg,
             event_ms: now,

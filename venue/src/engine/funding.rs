@@ -10,25 +10,25 @@ use helios_core::fixed::Qty;
 use helios_core::market::MarkPrice;
 use helios_core::order::{ExecType, OrderStatus};
 
-const HOUR_MS: i64 = 3_600_000;
-
 impl Engine {
-    /// Moves time forward and does what is due, in order of its due time.
+    /// Moves time forward and does what is due, in order of its due time and stamped with it.
     pub(super) fn pass_time(&mut self, now_ms: i64, out: &mut Vec<EngineEvent>) {
-        self.now_ms = self.now_ms.max(now_ms);
-        if self.next_due.is_none_or(|d| d > self.now_ms) {
+        let target = self.now_ms.max(now_ms);
+        if self.next_due.is_none_or(|d| d > target) {
+            self.now_ms = target;
             return;
         }
-        let target = self.now_ms;
         loop {
             let due = self.earliest();
             self.next_due = due;
             let Some(at) = due.filter(|d| *d <= target) else {
                 break;
             };
+            self.now_ms = self.now_ms.max(at);
             self.run_due(at, out);
             self.settle(out);
         }
+        self.now_ms = target;
     }
 
     pub(super) fn wake_at(&mut self, at: i64) {
@@ -48,7 +48,7 @@ impl Engine {
     fn run_due(&mut self, at: i64, out: &mut Vec<EngineEvent>) {
         for s in 0..self.markets.len() {
             if self.markets[s].next_funding.is_some_and(|t| t <= at) {
-                self.pay_funding(SymbolId(s as u16), at, out);
+                self.pay_funding(SymbolId(s as u16), out);
             }
         }
         for i in 0..self.accounts.len() {
@@ -68,26 +68,28 @@ impl Engine {
         }
     }
 
-    /// Learns from a mark price when the next funding is.
+    /// Learns from a mark price when the next funding is; one that is due sooner stays until it is paid.
     pub(super) fn note_funding(&mut self, symbol: SymbolId, m: &MarkPrice) {
         let now = self.now_ms;
         let market = self.market_mut(symbol);
         if m.next_funding_ms > now {
-            market.next_funding = Some(m.next_funding_ms);
-            self.wake_at(m.next_funding_ms);
+            let next = market
+                .next_funding
+                .map_or(m.next_funding_ms, |t| t.min(m.next_funding_ms));
+            market.next_funding = Some(next);
+            self.wake_at(next);
         }
     }
 
-    fn pay_funding(&mut self, symbol: SymbolId, at: i64, out: &mut Vec<EngineEvent>) {
-        let spec = self.listed(symbol);
-        let step = i64::from(spec.funding_hours.max(1)) * HOUR_MS;
-        let inst = spec.instrument.clone();
-        let market = self.market_mut(symbol);
-        // A long silence skips intervals instead of paying a stale rate many times.
-        market.next_funding = None;
-        let Some(mark) = market.mark else { return };
-        market.next_funding = Some(at + step);
+    fn pay_funding(&mut self, symbol: SymbolId, out: &mut Vec<EngineEvent>) {
+        let now = self.now_ms;
+        // Only the source knows when the next is.
+        self.market_mut(symbol).next_funding = None;
+        let Some(mark) = self.market(symbol).mark else {
+            return;
+        };
         for i in 0..self.accounts.len() {
+            let inst = &self.config.symbols[usize::from(symbol.0)].instrument;
             let account = &mut self.accounts[i];
             let qty = account.at(symbol).position.qty;
             if qty == 0 {
@@ -95,7 +97,7 @@ impl Engine {
             }
             let id = account.id;
             let amount = round_money(-inst.qty_dec(Qty(qty)) * mark.mark * mark.funding_rate);
-            account.book(at, LedgerKind::FundingFee, Some(symbol), amount, None);
+            account.book(now, LedgerKind::FundingFee, Some(symbol), amount, None);
             self.emit_wallet(id, symbol, "FUNDING_FEE", out);
             self.touched.push((id, symbol));
         }

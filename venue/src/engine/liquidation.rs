@@ -35,6 +35,7 @@ impl Engine {
     pub(super) fn check_margin(&mut self, account: AccountId, out: &mut Vec<EngineEvent>) {
         if !self.ratio_at_least(account, 70) {
             self.account_mut(account).margin_called = false;
+            self.cover(account, out);
             return;
         }
         if !self.ratio_at_least(account, 80) {
@@ -52,6 +53,7 @@ impl Engine {
         }
         if self.ratio_at_least(account, 100) {
             self.liquidate(account, out);
+            self.cover(account, out);
         }
     }
 
@@ -77,13 +79,18 @@ impl Engine {
             let Some(symbol) = worst else { break };
             self.take_over(account, symbol, out);
         }
-        if !self.has_position(account) && self.acct(account).wallet < Money::ZERO {
-            let now = self.now_ms;
-            let a = self.account_mut(account);
-            let gap = -a.wallet;
-            a.book(now, LedgerKind::InsuranceClear, None, gap, None);
-            self.emit_wallet(account, SymbolId(0), "INSURANCE_CLEAR", out);
+    }
+
+    /// A flat account owes nothing: the insurance fund covers a wallet below zero.
+    fn cover(&mut self, account: AccountId, out: &mut Vec<EngineEvent>) {
+        if self.has_position(account) || self.acct(account).wallet >= Money::ZERO {
+            return;
         }
+        let now = self.now_ms;
+        let a = self.account_mut(account);
+        let gap = -a.wallet;
+        a.book(now, LedgerKind::InsuranceClear, None, gap, None);
+        self.emit_wallet(account, SymbolId(0), "INSURANCE_CLEAR", out);
     }
 
     fn take_over(&mut self, account: AccountId, symbol: SymbolId, out: &mut Vec<EngineEvent>) {

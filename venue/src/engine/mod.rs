@@ -24,18 +24,19 @@ mod risk;
 mod state;
 mod stops;
 mod types;
+mod views;
 
 #[cfg(test)]
 mod tests;
 
 pub use account::{LedgerEntry, LedgerKind, MONEY_DECIMALS, UserTrade, round_money};
 pub use filters::{price_on_grid, qty_on_grid};
-pub use queries::{AccountView, OrderView, PositionView, StopView};
 pub use state::OrderOrigin;
 pub use types::{
     AccountId, EngineConfig, EngineEvent, MarketInput, OrderRef, Request, Response, SymbolId,
     SymbolSpec, UserEvent, VenueError,
 };
+pub use views::{AccountView, OrderView, PositionView, StopView, Touch};
 
 use account::{Account, AccountSymbol, LedgerKind as Kind, Position};
 use helios_core::fixed::Money;
@@ -136,7 +137,7 @@ impl Engine {
     /// Books a deposit (positive) or withdrawal.
     ///
     /// # Errors
-    /// −2015 for an unknown account.
+    /// −2015 for an unknown account, −2019 for a withdrawal of more than is available.
     pub fn deposit(
         &mut self,
         now_ms: i64,
@@ -146,6 +147,9 @@ impl Engine {
     ) -> Result<(), VenueError> {
         self.check_account(account)?;
         self.pass_time(now_ms, out);
+        if amount < Money::ZERO && -amount > self.account(account)?.available {
+            return Err(refusal::margin_insufficient());
+        }
         let now = self.now_ms;
         self.account_mut(account)
             .book(now, Kind::Transfer, None, amount, None);

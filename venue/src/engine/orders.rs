@@ -146,9 +146,13 @@ impl Engine {
             .client_id
             .unwrap_or_else(|| ClientId::from(format!("venue-{id}").as_str()));
         let slot = self.account_mut(ask.account).at_mut(ask.symbol);
-        slot.open.insert(id);
         slot.orders.push(id);
-        slot.by_client.insert(client_id.clone(), id);
+        // A triggered stop brings its own id along: an open order under it stays the one that is meant.
+        let taken = slot.by_client.get(&client_id);
+        if taken.is_none_or(|old| !slot.open.contains(old)) {
+            slot.by_client.insert(client_id.clone(), id);
+        }
+        slot.open.insert(id);
         self.orders.insert(
             id,
             Order {

@@ -3,117 +3,13 @@
 use super::account::{LedgerEntry, UserTrade};
 use super::margin;
 use super::refusal;
-use super::state::{Order, OrderOrigin, Stop};
+use super::state::{Order, Stop};
 use super::types::{AccountId, EngineConfig, OrderRef, SymbolId, SymbolSpec, VenueError};
+use super::views::{AccountView, OrderView, PositionView, StopView, Touch};
 use super::{Engine, Money};
-use helios_core::fixed::{Price, Qty};
+use helios_core::fixed::Qty;
 use helios_core::market::{AggTrade, DepthSnapshot, MarkPrice};
-use helios_core::order::{AlgoOrder, OpenOrder, OrderKind};
 use rust_decimal::Decimal;
-
-/// An account as `/account` and `/balance` tell it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AccountView {
-    /// Cross wallet balance.
-    pub wallet: Money,
-    /// Σ unrealised profit at mark.
-    pub unrealised: Money,
-    /// Wallet + unrealised.
-    pub margin_balance: Money,
-    /// Σ maintenance margin.
-    pub maint_margin: Money,
-    /// Σ initial margin of positions and open orders.
-    pub initial_margin: Money,
-    /// Of it for positions.
-    pub position_initial_margin: Money,
-    /// Of it for open orders.
-    pub open_order_initial_margin: Money,
-    /// What may still be used for new risk, never negative.
-    pub available: Money,
-    /// Contracts with a position or open orders.
-    pub positions: Vec<PositionView>,
-    /// Time of the last change of the wallet, ms.
-    pub update_ms: i64,
-}
-
-/// A position as `/positionRisk` tells it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PositionView {
-    /// Contract.
-    pub symbol: SymbolId,
-    /// Signed.
-    pub qty: Qty,
-    /// Average entry, 0 when flat.
-    pub entry_price: Decimal,
-    /// Entry price at which closing now would return the fees of opening and closing too (taker), 0 when flat.
-    pub break_even_price: Decimal,
-    /// Mark price it is valued at.
-    pub mark: Decimal,
-    /// Signed notional at mark.
-    pub notional: Money,
-    /// Profit at mark before fees.
-    pub unrealised: Money,
-    /// Initial margin of the position.
-    pub position_initial_margin: Money,
-    /// Further initial margin of open orders.
-    pub open_order_initial_margin: Money,
-    /// Σ notional of open buys that are not reduce-only.
-    pub bid_notional: Money,
-    /// Σ notional of open sells that are not reduce-only.
-    pub ask_notional: Money,
-    /// Maintenance margin.
-    pub maint_margin: Money,
-    /// Mark price at which the account is liquidated if no other mark moves.
-    pub liquidation_price: Option<Decimal>,
-    /// Initial leverage.
-    pub leverage: u32,
-    /// Largest notional at this leverage; `None` without brackets.
-    pub max_notional: Option<Money>,
-    /// Last change, ms.
-    pub update_ms: i64,
-}
-
-/// A plain order with all that REST tells of it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct OrderView {
-    /// Contract.
-    pub symbol: SymbolId,
-    /// The order.
-    pub order: OpenOrder,
-    /// Market or limit, with its time in force.
-    pub kind: OrderKind,
-    /// Average price of its fills, 0 without.
-    pub avg_price: Decimal,
-    /// Σ price × quantity of its fills.
-    pub cum_quote: Money,
-    /// Where it came from.
-    pub origin: OrderOrigin,
-    /// When it was accepted, ms.
-    pub created_ms: i64,
-}
-
-/// A conditional order with all that REST tells of it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StopView {
-    /// Contract.
-    pub symbol: SymbolId,
-    /// The order.
-    pub stop: AlgoOrder,
-    /// Reduce-only (implied by `closePosition`).
-    pub reduce_only: bool,
-    /// TAKE_PROFIT_MARKET instead of STOP_MARKET.
-    pub take_profit: bool,
-    /// Plain order it became.
-    pub order_id: Option<u64>,
-    /// Average price of that order.
-    pub actual_price: Decimal,
-    /// Filled quantity of that order.
-    pub actual_qty: Qty,
-    /// When it was accepted, ms.
-    pub created_ms: i64,
-    /// When it triggered, ms, 0 before.
-    pub trigger_ms: i64,
-}
 
 impl Engine {
     /// What it was built with.
@@ -304,6 +200,27 @@ impl Engine {
         self.list_orders(account, symbol, false)
     }
 
+    /// The newest `limit` plain orders of a contract, oldest first.
+    #[must_use]
+    pub fn recent_orders(
+        &self,
+        account: AccountId,
+        symbol: SymbolId,
+        limit: usize,
+    ) -> Vec<OrderView> {
+        let slot = self
+            .accounts
+            .get(account.0 as usize)
+            .and_then(|a| a.symbols.get(usize::from(symbol.0)));
+        let ids = slot.map_or(&[][..], |s| {
+            &s.orders[s.orders.len().saturating_sub(limit)..]
+        });
+        ids.iter()
+            .filter_map(|id| self.orders.get(id))
+            .map(|o| self.view_order(o))
+            .collect()
+    }
+
     /// A plain order; by client id the latest under it (an open one is always the latest).
     ///
     /// # Errors
@@ -403,7 +320,7 @@ impl Engine {
 
     /// Best bid and best ask of the combined book with their quantities.
     #[must_use]
-    pub fn best(&self, symbol: SymbolId) -> (Option<(Price, Qty)>, Option<(Price, Qty)>) {
+    pub fn best(&self, symbol: SymbolId) -> Touch {
         self.markets
             .get(usize::from(symbol.0))
             .map_or((None, None), |m| (m.bids.best(), m.asks.best()))
