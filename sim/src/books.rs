@@ -1,0 +1,111 @@
+//! Position and cash as the user stream told them, held against the venue's own ledger to the last digit.
+
+use crate::driver::{Sim, SimError};
+use helios_core::fixed::{Money, Qty};
+use helios_core::order::OrderUpdate;
+use helios_venue::engine::{AccountId, Engine, LedgerKind, SymbolId};
+
+/// What the user stream told of one contract.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Told {
+    pub(crate) qty: Qty,
+    pub(crate) realised: Money,
+    pub(crate) fees: Money,
+}
+
+impl Told {
+    pub(crate) fn on_order(&mut self, u: &OrderUpdate) {
+        if let Some(f) = &u.fill {
+            self.qty = self.qty + Qty(u.side.sign() * f.qty.0);
+            self.realised += f.realised;
+            self.fees += f.fee;
+        }
+    }
+}
+
+/// Compares what was told with what the venue has booked; in words what differs.
+fn compare(
+    engine: &Engine,
+    account: AccountId,
+    symbol: SymbolId,
+    name: &str,
+    told: &Told,
+    trader: Option<Qty>,
+) -> Result<(), String> {
+    let venue = engine
+        .position(account, symbol)
+        .map_err(|e| e.to_string())?;
+    if venue.qty != told.qty {
+        return Err(format!(
+            "{name}: the venue holds {:?}, the stream told {:?}",
+            venue.qty, told.qty
+        ));
+    }
+    if let Some(q) = trader
+        && q != venue.qty
+    {
+        return Err(format!(
+            "{name}: the venue holds {:?}, the trader believes {q:?}",
+            venue.qty
+        ));
+    }
+    let sum = |kind: LedgerKind| -> Money {
+        let of = engine.ledger(account).iter();
+        of.filter(|e| e.kind == kind && e.symbol == Some(symbol))
+            .map(|e| e.amount)
+            .sum()
+    };
+    let (realised, fees) = (sum(LedgerKind::RealizedPnl), -sum(LedgerKind::Commission));
+    if (realised, fees) != (told.realised, told.fees) {
+        return Err(format!(
+            "{name}: the ledger has realised {realised} and fees {fees}, the stream told {} and {}",
+            told.realised, told.fees
+        ));
+    }
+    Ok(())
+}
+
+impl Sim {
+    /// Position and cash, machine by machine, against the venue.
+    ///
+    /// # Errors
+    /// [`SimError::Books`], in words.
+    pub fn check_books(&self) -> Result<(), SimError> {
+        for (i, told) in self.told.iter().enumerate() {
+            let trader = self.by_symbol[i].map(|k| &self.slots[k].trader);
+            let position = trader.map(|t| t.position());
+            let symbol = SymbolId(i as u16);
+            compare(
+                &self.engine,
+                self.account,
+                symbol,
+                &self.names[i],
+                told,
+                position,
+            )
+            .map_err(SimError::Books)?;
+        }
+        self.check_cash().map_err(SimError::Books)
+    }
+
+    /// Σ of the traders' round trips is what the venue has booked, for every contract that is flat.
+    fn check_cash(&self) -> Result<(), String> {
+        for (i, told) in self.told.iter().enumerate() {
+            if !told.qty.is_zero() {
+                continue;
+            }
+            let name: &str = &self.names[i];
+            let of = self.trades.iter().filter(|t| t.symbol == name);
+            let (gross, fees) = of.fold((Money::ZERO, Money::ZERO), |a, t| {
+                (a.0 + t.gross, a.1 + t.fees)
+            });
+            if (gross, fees) != (told.realised, told.fees) {
+                return Err(format!(
+                    "{name}: round trips come to {gross} and fees {fees}, the venue booked {} and {}",
+                    told.realised, told.fees
+                ));
+            }
+        }
+        Ok(())
+    }
+}
