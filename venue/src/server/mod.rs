@@ -5,9 +5,29 @@
 //! Market time stands still until it is told to start. The client in `helios-binance` was written apart from this on
 //! purpose: the two check each other.
 
+mod actor;
+mod admin;
 mod audit;
+mod clock;
 mod config;
+mod frames;
 mod handle;
+mod http;
+mod hub;
+mod klines;
+mod limits;
+mod link;
+mod params;
+mod path;
+mod private;
+mod rest;
+mod sign;
+mod socket;
+mod state;
+mod stream;
+mod text;
+mod user;
+mod venue;
 
 pub use audit::{AuditReport, Protection};
 pub use config::{

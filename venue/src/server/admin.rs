@@ -1,0 +1,164 @@
+//! The administration port: what a test, a demo or a person does to the market, as JSON over HTTP, loopback only.
+//!
+//! `GET /state`, `/audit`, `/ledger`, `/positions`; `POST /start`, `/speed {"speed":60}`,
+//! `/price-path {"symbol":"BTCUSDT","path":[[5000,0.98]]}` (market ms from now, factor of the price now, reached linearly),
+//! `/drop-socket {"kind":"private"}` or `{"symbol":"BTCUSDT"}`, `/pause-stream {"stream":"btcusdt@depth","ms":3000}` (its
+//! frames are lost for so many wall ms, without `ms` until `/resume`; `"user"` is the user stream), `/resume`, `/save`.
+
+use super::rest::{Call, Reply};
+use super::stream::{Route, Topic, topic};
+use super::venue::Venue;
+use helios_core::fixed::{Price, Qty, Side};
+use helios_core::market::DepthSnapshot;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::{Duration, Instant};
+
+type Answer = Result<Value, (u16, String)>;
+
+fn bad(why: impl Into<String>) -> (u16, String) {
+    (400, why.into())
+}
+
+fn read<'a, T: Deserialize<'a>>(body: &'a str) -> Result<T, (u16, String)> {
+    serde_json::from_str(body).map_err(|e| bad(format!("the body can't be read: {e}")))
+}
+
+fn tell(v: &impl serde::Serialize) -> Answer {
+    serde_json::to_value(v).map_err(|e| (500, e.to_string()))
+}
+
+/// Answers a request.
+pub(super) fn answer(v: &mut Venue, c: &Call) -> Reply {
+    let (status, body) = match route(v, c) {
+        Ok(b) => (200, b),
+        Err((status, why)) => (status, json!({"error": why})),
+    };
+    Reply {
+        status,
+        body: serde_json::to_vec(&body).unwrap_or_default(),
+        headers: Vec::new(),
+    }
+}
+
+fn route(v: &mut Venue, c: &Call) -> Answer {
+    match (c.method.as_str(), c.path.as_str()) {
+        ("GET", "/state") => tell(&v.stats()),
+        ("GET", "/audit") => tell(&v.audit.report(v.at())),
+        ("GET", "/ledger") => tell(&v.ledger()),
+        ("GET", "/positions") => tell(&v.ledger().positions),
+        ("POST", "/start") => {
+            v.clock.start(Instant::now());
+            tell(&v.stats())
+        }
+        ("POST", "/speed") => speed(v, &c.body),
+        ("POST", "/price-path") => price_path(v, &c.body),
+        ("POST", "/drop-socket") => drop_socket(v, &c.body),
+        ("POST", "/pause-stream") => pause_stream(v, &c.body),
+        ("POST", "/resume") => {
+            v.hub.resume();
+            Ok(json!({}))
+        }
+        ("POST", "/save") if v.state_dir.is_none() => Err(bad("no state directory is configured")),
+        ("POST", "/save") => v
+            .save()
+            .map(|()| json!({}))
+            .map_err(|e| (500, e.to_string())),
+        (m, p) => Err((404, format!("there is no {m} {p}"))),
+    }
+}
+
+fn speed(v: &mut Venue, body: &str) -> Answer {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Body {
+        speed: f64,
+    }
+    let b: Body = read(body)?;
+    super::handle::check_speed(b.speed).map_err(|e| bad(e.to_string()))?;
+    v.set_speed(b.speed);
+    Ok(json!({"speed": b.speed}))
+}
+
+fn price_path(v: &mut Venue, body: &str) -> Answer {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Body {
+        symbol: String,
+        path: Vec<(i64, f64)>,
+    }
+    let b: Body = read(body)?;
+    let id = v.upper.get(&b.symbol).copied();
+    let id = id.ok_or_else(|| bad(format!("there is no symbol {}", b.symbol)))?;
+    let mut book = v.engine.depth(id, usize::MAX);
+    let (Some(bid), Some(ask)) = (book.bids.first(), book.asks.first()) else {
+        return Err(bad("its book is empty still"));
+    };
+    let mid = Price((bid.0.0 + ask.0.0) / 2);
+    without_own_orders(v, id, &mut book);
+    let now = v.clock.now_ms();
+    if b.path.is_empty() || !v.source.push(id, now, &b.path, &book, mid) {
+        return Err(bad(
+            "path must be [[market ms from now, factor], ...], ms not falling, factors above 0",
+        ));
+    }
+    Ok(json!({}))
+}
+
+/// The combined book less what rests of our own: that does not move with the market.
+fn without_own_orders(v: &Venue, id: crate::engine::SymbolId, book: &mut DepthSnapshot) {
+    for o in v.engine.open_orders(v.account, Some(id)) {
+        let side = match o.order.side {
+            Side::Buy => &mut book.bids,
+            Side::Sell => &mut book.asks,
+        };
+        for level in side.iter_mut().filter(|l| Some(l.0) == o.order.price) {
+            level.1 = Qty((level.1.0 - (o.order.qty.0 - o.order.filled.0)).max(0));
+        }
+        side.retain(|l| !l.1.is_zero());
+    }
+}
+
+fn drop_socket(v: &mut Venue, body: &str) -> Answer {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Body {
+        kind: Option<String>,
+        symbol: Option<String>,
+    }
+    let b: Body = read(body)?;
+    let id = match &b.symbol {
+        Some(s) => {
+            let id = v.upper.get(s).copied();
+            Some(id.ok_or_else(|| bad(format!("there is no symbol {s}")))?)
+        }
+        None => None,
+    };
+    let kinds = ["public", "market", "private", "unrouted", "all"];
+    let known = b.kind.as_deref().is_none_or(|k| kinds.contains(&k));
+    if !known || (b.kind.is_none() && id.is_none()) {
+        return Err(bad(format!("say kind ({}) or symbol", kinds.join(", "))));
+    }
+    let dropped = v.hub.drop_sockets(b.kind.as_deref(), id);
+    Ok(json!({"dropped": dropped}))
+}
+
+fn pause_stream(v: &mut Venue, body: &str) -> Answer {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Body {
+        stream: String,
+        ms: Option<u64>,
+    }
+    let b: Body = read(body)?;
+    let topic = match b.stream.as_str() {
+        "user" => v.active_key().map(Topic::User),
+        name => topic(Route::Unrouted, name, &v.lower),
+    };
+    let topic = topic.ok_or_else(|| bad(format!("there is no stream {}", b.stream)))?;
+    // A day is for ever in a test.
+    let until =
+        b.ms.map(|ms| Instant::now() + Duration::from_millis(ms.min(86_400_000)));
+    v.hub.pause(topic, until);
+    Ok(json!({}))
+}

@@ -1,0 +1,153 @@
+//! Connections: accepting them, reading requests, upgrading to WebSocket, sending answers.
+
+use super::link::Link;
+use super::rest::{self, Call, Reply};
+use super::{admin, socket, stream};
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use std::convert::Infallible;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::Role;
+
+/// Longest request body.
+const MAX_BODY: usize = 64 * 1024;
+
+/// What a listener serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Port {
+    /// Binance's protocol.
+    Exchange,
+    /// Administration.
+    Admin,
+}
+
+/// Accepts connections until the venue stops.
+pub(super) async fn listen(listener: TcpListener, port: Port, link: Link) {
+    loop {
+        tokio::select! {
+            () = link.stopping() => return,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    tokio::spawn(connection(stream, port, link.clone()));
+                }
+                // Out of descriptors, or a connection gone before it was accepted: neither may end the venue.
+                Err(e) => {
+                    tracing::warn!(error = %e, "a connection could not be accepted");
+                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                }
+            }
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, port: Port, link: Link) {
+    let _ = stream.set_nodelay(true);
+    let stop = link.clone();
+    let service = service_fn(move |req| answer(req, port, link.clone()));
+    let conn = hyper::server::conn::http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    tokio::select! {
+        () = stop.stopping() => {}
+        result = conn => if let Err(e) = result {
+            tracing::debug!(error = %e, "connection ended");
+        }
+    }
+}
+
+async fn answer(
+    req: Request<Incoming>,
+    port: Port,
+    link: Link,
+) -> Result<Response<Body>, Infallible> {
+    if port == Port::Exchange && is_upgrade(req.headers()) {
+        return Ok(upgrade(req, link));
+    }
+    let (parts, body) = req.into_parts();
+    let Ok(body) = to_bytes(Body::new(body), MAX_BODY).await else {
+        return Ok(plain(StatusCode::PAYLOAD_TOO_LARGE));
+    };
+    let Ok(body) = String::from_utf8(body.to_vec()) else {
+        return Ok(plain(StatusCode::BAD_REQUEST));
+    };
+    let call = Call {
+        method: parts.method.as_str().to_owned(),
+        path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or("").to_owned(),
+        body,
+        api_key: parts
+            .headers
+            .get("x-mbx-apikey")
+            .and_then(|v| v.to_str().ok())
+            .map(str::to_owned),
+    };
+    let reply = match port {
+        Port::Exchange => {
+            link.delay().await;
+            let reply = link.call(move |v| rest::answer(v, &call)).await;
+            link.delay().await;
+            reply
+        }
+        Port::Admin => link.call(move |v| admin::answer(v, &call)).await,
+    };
+    Ok(reply.map_or_else(|_| plain(StatusCode::SERVICE_UNAVAILABLE), response))
+}
+
+fn response(reply: Reply) -> Response<Body> {
+    let mut r = Response::new(Body::from(reply.body));
+    *r.status_mut() =
+        StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let h = r.headers_mut();
+    h.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json;charset=UTF-8"),
+    );
+    for (name, value) in reply.headers {
+        h.insert(name, HeaderValue::from(value));
+    }
+    r
+}
+
+fn plain(status: StatusCode) -> Response<Body> {
+    let mut r = Response::new(Body::empty());
+    *r.status_mut() = status;
+    r
+}
+
+fn is_upgrade(h: &HeaderMap) -> bool {
+    h.get(header::UPGRADE)
+        .is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+fn upgrade(mut req: Request<Incoming>, link: Link) -> Response<Body> {
+    let Some(asked) = stream::asked(req.uri().path(), req.uri().query()) else {
+        return plain(StatusCode::NOT_FOUND);
+    };
+    let version = req.headers().get(header::SEC_WEBSOCKET_VERSION);
+    let key = req.headers().get(header::SEC_WEBSOCKET_KEY);
+    let (Some(key), Some(b"13")) = (key, version.map(HeaderValue::as_bytes)) else {
+        return plain(StatusCode::BAD_REQUEST);
+    };
+    let Ok(accept) = HeaderValue::from_str(&derive_accept_key(key.as_bytes())) else {
+        return plain(StatusCode::BAD_REQUEST);
+    };
+    let upgraded = hyper::upgrade::on(&mut req);
+    tokio::spawn(async move {
+        if let Ok(io) = upgraded.await {
+            let config = Some(socket::config());
+            let ws = WebSocketStream::from_raw_socket(TokioIo::new(io), Role::Server, config).await;
+            socket::run(ws, asked, link).await;
+        }
+    });
+    let mut r = plain(StatusCode::SWITCHING_PROTOCOLS);
+    let h = r.headers_mut();
+    h.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    h.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    h.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    r
+}

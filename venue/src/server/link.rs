@@ -1,0 +1,76 @@
+//! How connections talk to the actor that owns the venue.
+
+use super::config::VenueServerError;
+use super::hub::Gate;
+use super::venue::Venue;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Something to be done with the venue, between two market events.
+pub(super) type Job = Box<dyn FnOnce(&mut Venue) + Send>;
+
+/// A connection's way to the venue. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Link {
+    jobs: mpsc::Sender<Job>,
+    stop: watch::Receiver<bool>,
+    /// Shared with every socket.
+    pub(super) gate: Arc<Gate>,
+    /// One-way delay, wall ns.
+    pub(super) delay_ns: Arc<AtomicU64>,
+}
+
+impl Link {
+    /// A link and the actor's end of it.
+    pub(super) fn new(
+        stop: watch::Receiver<bool>,
+        gate: Arc<Gate>,
+        delay_ns: Arc<AtomicU64>,
+    ) -> (Self, mpsc::Receiver<Job>) {
+        let (jobs, rx) = mpsc::channel(1024);
+        let link = Self {
+            jobs,
+            stop,
+            gate,
+            delay_ns,
+        };
+        (link, rx)
+    }
+
+    /// Runs `f` on the venue and returns what it returns.
+    ///
+    /// # Errors
+    /// [`VenueServerError::Stopped`].
+    pub(super) async fn call<R, F>(&self, f: F) -> Result<R, VenueServerError>
+    where
+        R: Send + 'static,
+        F: FnOnce(&mut Venue) -> R + Send + 'static,
+    {
+        let (tx, rx) = oneshot::channel();
+        let job: Job = Box::new(move |v| {
+            let _ = tx.send(f(v));
+        });
+        self.jobs
+            .send(job)
+            .await
+            .map_err(|_| VenueServerError::Stopped)?;
+        rx.await.map_err(|_| VenueServerError::Stopped)
+    }
+
+    /// Resolves when the venue is to stop.
+    pub(super) async fn stopping(&self) {
+        let mut stop = self.stop.clone();
+        // An error means the sender is gone: stopped.
+        let _ = stop.wait_for(|s| *s).await;
+    }
+
+    /// Waits one half of the latency.
+    pub(super) async fn delay(&self) {
+        let ns = self.delay_ns.load(Relaxed);
+        if ns > 0 {
+            tokio::time::sleep(Duration::from_nanos(ns)).await;
+        }
+    }
+}

@@ -1,0 +1,507 @@
+//! The JSON of the user stream. Rare beside market frames, so serde writes it; field names, order and types are the
+//! exchange's.
+
+use super::frames::SymbolText;
+use super::text::{fixed, plain};
+use crate::engine::PositionView;
+use helios_core::fixed::{Money, Side};
+use helios_core::order::{
+    AlgoStatus, AlgoUpdate, ExecType, OrderKind, OrderStatus, OrderUpdate, TimeInForce, TradeFill,
+};
+use rust_decimal::Decimal;
+use serde::Serialize;
+
+/// A side in the exchange's words.
+pub(super) const fn side(s: Side) -> &'static str {
+    match s {
+        Side::Buy => "BUY",
+        Side::Sell => "SELL",
+    }
+}
+
+/// A time in force in the exchange's words; market orders show GTC.
+pub(super) const fn tif(kind: &OrderKind) -> &'static str {
+    match kind {
+        OrderKind::Market => "GTC",
+        OrderKind::Limit { tif, .. } => match tif {
+            TimeInForce::Gtc => "GTC",
+            TimeInForce::Ioc => "IOC",
+            TimeInForce::Fok => "FOK",
+            TimeInForce::Gtx => "GTX",
+        },
+    }
+}
+
+/// A type in the exchange's words.
+pub(super) const fn kind(kind: &OrderKind) -> &'static str {
+    match kind {
+        OrderKind::Market => "MARKET",
+        OrderKind::Limit { .. } => "LIMIT",
+    }
+}
+
+/// A status in the exchange's words.
+pub(super) const fn status(s: OrderStatus) -> &'static str {
+    match s {
+        OrderStatus::New => "NEW",
+        OrderStatus::PartiallyFilled => "PARTIALLY_FILLED",
+        OrderStatus::Filled => "FILLED",
+        OrderStatus::Canceled => "CANCELED",
+        OrderStatus::Expired => "EXPIRED",
+        OrderStatus::ExpiredInMatch => "EXPIRED_IN_MATCH",
+        OrderStatus::Rejected => "REJECTED",
+    }
+}
+
+/// A conditional order's status in the exchange's words.
+pub(super) const fn algo_status(s: AlgoStatus) -> &'static str {
+    match s {
+        AlgoStatus::New => "NEW",
+        AlgoStatus::Triggering => "TRIGGERING",
+        AlgoStatus::Triggered => "TRIGGERED",
+        AlgoStatus::Finished => "FINISHED",
+        AlgoStatus::Canceled => "CANCELED",
+        AlgoStatus::Expired => "EXPIRED",
+        AlgoStatus::Rejected => "REJECTED",
+    }
+}
+
+const fn exec(x: ExecType) -> &'static str {
+    match x {
+        ExecType::New => "NEW",
+        ExecType::Trade => "TRADE",
+        ExecType::Canceled => "CANCELED",
+        ExecType::Expired => "EXPIRED",
+        ExecType::Calculated => "CALCULATED",
+        ExecType::Amendment => "AMENDMENT",
+        ExecType::Rejected => "REJECTED",
+    }
+}
+
+/// A price that is not on the grid (averages), with the contract's decimals at least.
+pub(super) fn price(s: &SymbolText, p: Decimal) -> String {
+    let p = p.normalize();
+    let least = s.price.decimals() as u32;
+    if p.scale() < least {
+        fixed(p, least)
+    } else {
+        p.to_string()
+    }
+}
+
+fn json(v: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(v).unwrap_or_default()
+}
+
+#[derive(Serialize)]
+struct Event<'a, T> {
+    e: &'a str,
+    #[serde(rename = "T")]
+    transact: i64,
+    #[serde(rename = "E")]
+    event: i64,
+    #[serde(flatten)]
+    body: T,
+}
+
+#[derive(Serialize)]
+struct OrderBody<'a> {
+    o: Order<'a>,
+}
+
+#[derive(Serialize)]
+struct Order<'a> {
+    s: &'a str,
+    c: &'a str,
+    #[serde(rename = "S")]
+    side: &'a str,
+    o: &'a str,
+    f: &'a str,
+    q: String,
+    p: String,
+    ap: String,
+    sp: &'a str,
+    x: &'a str,
+    #[serde(rename = "X")]
+    status: &'a str,
+    i: u64,
+    l: String,
+    z: String,
+    #[serde(rename = "L")]
+    last_price: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    n: Option<String>,
+    #[serde(rename = "N", skip_serializing_if = "Option::is_none")]
+    fee_asset: Option<&'a str>,
+    #[serde(rename = "T")]
+    trade_time: i64,
+    t: u64,
+    b: String,
+    a: String,
+    m: bool,
+    #[serde(rename = "R")]
+    reduce_only: bool,
+    wt: &'a str,
+    ot: &'a str,
+    ps: &'a str,
+    cp: bool,
+    rp: String,
+    #[serde(rename = "pP")]
+    price_protect: bool,
+    si: u64,
+    ss: u64,
+    #[serde(rename = "V")]
+    stp: &'a str,
+    pm: &'a str,
+    gtd: u64,
+    er: &'a str,
+}
+
+/// Zero as text, with a contract's decimals.
+fn zero() -> String {
+    "0".to_owned()
+}
+
+/// `ORDER_TRADE_UPDATE`. `bids` and `asks` are the notionals of open buys and sells, `closes` says that the order came from
+/// a `closePosition` stop.
+pub(super) fn order(
+    s: &SymbolText,
+    u: &OrderUpdate,
+    k: &OrderKind,
+    avg_price: Decimal,
+    open: (Money, Money),
+    closes: bool,
+) -> Vec<u8> {
+    let f = u.fill.as_ref();
+    json(&Event {
+        e: "ORDER_TRADE_UPDATE",
+        transact: u.transact_ms,
+        event: u.event_ms,
+        body: OrderBody {
+            o: Order {
+                s: &s.name,
+                c: u.client_id.as_str(),
+                side: side(u.side),
+                o: kind(k),
+                f: tif(k),
+                q: s.q(u.qty),
+                p: limit(s, k),
+                ap: price_or_zero(s, avg_price),
+                sp: "0",
+                x: exec(u.exec),
+                status: status(u.status),
+                i: u.order_id,
+                l: f.map_or_else(zero, |f| s.q(f.qty)),
+                z: s.q(u.filled),
+                last_price: f.map_or_else(zero, |f| s.p(f.price)),
+                n: f.map(|f| fixed(f.fee, 8)),
+                fee_asset: f.map(|f| &*f.fee_asset),
+                trade_time: u.transact_ms,
+                t: f.map_or(0, |f| f.trade_id),
+                b: plain(open.0),
+                a: plain(open.1),
+                m: f.is_some_and(|f| f.maker),
+                reduce_only: u.reduce_only,
+                wt: "CONTRACT_PRICE",
+                ot: kind(k),
+                ps: "BOTH",
+                cp: closes,
+                rp: f.map_or_else(zero, |f| fixed(f.realised, 8)),
+                price_protect: false,
+                si: 0,
+                ss: 0,
+                stp: "NONE",
+                pm: "NONE",
+                gtd: 0,
+                er: "0",
+            },
+        },
+    })
+}
+
+fn limit(s: &SymbolText, k: &OrderKind) -> String {
+    match k {
+        OrderKind::Market => zero(),
+        OrderKind::Limit { price, .. } => s.p(*price),
+    }
+}
+
+fn price_or_zero(s: &SymbolText, p: Decimal) -> String {
+    if p.is_zero() { zero() } else { price(s, p) }
+}
+
+#[derive(Serialize)]
+struct Lite<'a> {
+    s: &'a str,
+    q: String,
+    p: String,
+    m: bool,
+    c: &'a str,
+    #[serde(rename = "S")]
+    side: &'a str,
+    #[serde(rename = "L")]
+    last_price: String,
+    l: String,
+    t: u64,
+    i: u64,
+}
+
+/// `TRADE_LITE`.
+pub(super) fn trade_lite(s: &SymbolText, u: &OrderUpdate, k: &OrderKind, f: &TradeFill) -> Vec<u8> {
+    json(&Event {
+        e: "TRADE_LITE",
+        transact: u.transact_ms,
+        event: u.event_ms,
+        body: Lite {
+            s: &s.name,
+            q: s.q(u.qty),
+            p: limit(s, k),
+            m: f.maker,
+            c: u.client_id.as_str(),
+            side: side(u.side),
+            last_price: s.p(f.price),
+            l: s.q(f.qty),
+            t: f.trade_id,
+            i: u.order_id,
+        },
+    })
+}
+
+/// What ALGO_UPDATE says beyond the engine's event.
+pub(super) struct AlgoMore {
+    /// TAKE_PROFIT_MARKET instead of STOP_MARKET.
+    pub(super) take_profit: bool,
+    /// Reduce-only.
+    pub(super) reduce_only: bool,
+    /// Average price of the order it became.
+    pub(super) actual_price: Decimal,
+    /// Filled quantity of it, as text.
+    pub(super) actual_qty: String,
+    /// When it triggered, 0 before.
+    pub(super) trigger_ms: i64,
+}
+
+#[derive(Serialize)]
+struct AlgoBody<'a> {
+    o: Algo<'a>,
+}
+
+#[derive(Serialize)]
+struct Algo<'a> {
+    caid: &'a str,
+    aid: u64,
+    at: &'a str,
+    o: &'a str,
+    s: &'a str,
+    #[serde(rename = "S")]
+    side: &'a str,
+    ps: &'a str,
+    f: &'a str,
+    q: String,
+    #[serde(rename = "X")]
+    status: &'a str,
+    ai: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ap: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aq: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    act: Option<&'a str>,
+    tp: String,
+    p: &'a str,
+    #[serde(rename = "V")]
+    stp: &'a str,
+    wt: &'a str,
+    pm: &'a str,
+    cp: bool,
+    #[serde(rename = "pP")]
+    price_protect: bool,
+    #[serde(rename = "R")]
+    reduce_only: bool,
+    tt: i64,
+    gtd: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rm: Option<&'a str>,
+}
+
+/// `ALGO_UPDATE`.
+pub(super) fn algo(s: &SymbolText, u: &AlgoUpdate, more: &AlgoMore) -> Vec<u8> {
+    // The actual order's fields come once there is one.
+    let actual = u.order_id.is_some();
+    json(&Event {
+        e: "ALGO_UPDATE",
+        transact: u.transact_ms,
+        event: u.event_ms,
+        body: AlgoBody {
+            o: Algo {
+                caid: u.client_id.as_str(),
+                aid: u.algo_id,
+                at: "CONDITIONAL",
+                o: algo_type(more.take_profit),
+                s: &s.name,
+                side: side(u.side),
+                ps: "BOTH",
+                f: algo_tif(u.qty.is_none()),
+                q: u.qty.map_or_else(zero, |q| s.q(q)),
+                status: algo_status(u.status),
+                ai: u.order_id.map(|i| i.to_string()).unwrap_or_default(),
+                ap: actual.then(|| price_or_zero(s, more.actual_price)),
+                aq: actual.then(|| more.actual_qty.clone()),
+                act: actual.then_some("MARKET"),
+                tp: s.p(u.trigger),
+                p: "0",
+                stp: "EXPIRE_MAKER",
+                wt: "MARK_PRICE",
+                pm: "NONE",
+                cp: u.qty.is_none(),
+                price_protect: false,
+                reduce_only: more.reduce_only,
+                tt: more.trigger_ms,
+                gtd: 0,
+                rm: u.reason.as_deref(),
+            },
+        },
+    })
+}
+
+/// A conditional order's type in the exchange's words.
+pub(super) const fn algo_type(take_profit: bool) -> &'static str {
+    if take_profit {
+        "TAKE_PROFIT_MARKET"
+    } else {
+        "STOP_MARKET"
+    }
+}
+
+/// A conditional order's time in force: good till expired with `closePosition`.
+pub(super) const fn algo_tif(close_position: bool) -> &'static str {
+    if close_position { "GTE_GTC" } else { "GTC" }
+}
+
+#[derive(Serialize)]
+struct AccountBody<'a> {
+    a: Account<'a>,
+}
+
+#[derive(Serialize)]
+struct Account<'a> {
+    m: &'a str,
+    #[serde(rename = "B")]
+    balances: [Balance; 1],
+    #[serde(rename = "P")]
+    positions: Vec<Position<'a>>,
+}
+
+#[derive(Serialize)]
+struct Balance {
+    a: &'static str,
+    wb: String,
+    cw: String,
+    bc: String,
+}
+
+#[derive(Serialize)]
+struct Position<'a> {
+    s: &'a str,
+    pa: String,
+    ep: String,
+    bep: String,
+    cr: String,
+    up: String,
+    mt: &'static str,
+    iw: &'static str,
+    ps: &'static str,
+}
+
+/// `ACCOUNT_UPDATE`. `change` is the balance change other than profit and commission, `position` the position after it
+/// with the profit realised so far.
+pub(super) fn account(
+    now_ms: i64,
+    reason: &str,
+    wallet: Money,
+    change: Money,
+    position: Option<(&SymbolText, &PositionView, Money)>,
+) -> Vec<u8> {
+    json(&Event {
+        e: "ACCOUNT_UPDATE",
+        transact: now_ms,
+        event: now_ms,
+        body: AccountBody {
+            a: Account {
+                m: reason,
+                balances: [Balance {
+                    a: "USDT",
+                    wb: fixed(wallet, 8),
+                    cw: fixed(wallet, 8),
+                    bc: plain(change),
+                }],
+                positions: position
+                    .iter()
+                    .map(|(s, p, realised)| Position {
+                        s: &s.name,
+                        pa: s.q(p.qty),
+                        ep: price(s, p.entry_price),
+                        bep: price(s, p.break_even_price),
+                        cr: plain(*realised),
+                        up: fixed(p.unrealised, 8),
+                        mt: "cross",
+                        iw: "0",
+                        ps: "BOTH",
+                    })
+                    .collect(),
+            },
+        },
+    })
+}
+
+#[derive(Serialize)]
+struct MarginCall<'a> {
+    e: &'static str,
+    #[serde(rename = "E")]
+    event: i64,
+    cw: String,
+    p: Vec<CalledPosition<'a>>,
+}
+
+#[derive(Serialize)]
+struct CalledPosition<'a> {
+    s: &'a str,
+    ps: &'static str,
+    pa: String,
+    mt: &'static str,
+    iw: &'static str,
+    mp: String,
+    up: String,
+    mm: String,
+}
+
+/// `MARGIN_CALL`.
+pub(super) fn margin_call(
+    now_ms: i64,
+    wallet: Money,
+    positions: &[(&SymbolText, &PositionView)],
+) -> Vec<u8> {
+    json(&MarginCall {
+        e: "MARGIN_CALL",
+        event: now_ms,
+        cw: fixed(wallet, 8),
+        p: positions
+            .iter()
+            .map(|(s, p)| CalledPosition {
+                s: &s.name,
+                ps: "BOTH",
+                pa: s.q(p.qty),
+                mt: "CROSSED",
+                iw: "0",
+                mp: fixed(p.mark, 8),
+                up: fixed(p.unrealised, 8),
+                mm: fixed(p.maint_margin, 8),
+            })
+            .collect(),
+    })
+}
+
+/// `listenKeyExpired`.
+pub(super) fn listen_key_expired(now_ms: i64, key: &str) -> Vec<u8> {
+    json(&serde_json::json!({"e": "listenKeyExpired", "E": now_ms, "listenKey": key}))
+}
