@@ -386,3 +386,6 @@ impl DepthSync {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
