@@ -2,34 +2,563 @@
 //!
 //! Same shape as the trader. The shell (coordinator, simulator) feeds the account's own streams and reads and the
 //! workers' questions; it carries out the effects. Persisted marks ([`GuardianState`]) are written before they count.
+//! One topic a file: `picture` what is known, `ledger` what is promised, `grants` who gets how much, `ladder` how bad it
+//! is, `calm` and `reduce` what is done about it, `protect` the stop of last resort, `wanted` the watchlist, `office`
+//! leadership, writing and publishing.
 
+mod calm;
+mod equity;
 mod event;
+mod grants;
+mod ladder;
+mod ledger;
+mod office;
+mod picture;
+mod protect;
+mod reduce;
+mod wanted;
 
+#[cfg(test)]
+mod props;
+#[cfg(test)]
+mod scenarios;
+#[cfg(test)]
+mod testkit;
+
+pub use equity::{DAILY_LOSS, DRAWDOWN, KILL};
 pub use event::{GuardianConfig, GuardianEffect, GuardianEvent, GuardianState, StrategyInfo};
 
-use crate::messages::AccountSnapshot;
-use crate::time::Now;
+use crate::fixed::Money;
+use crate::instrument::{Symbol, SymbolInfo};
+use crate::messages::{AccountSnapshot, Alert, LadderLevel, Severity, WorkerReport};
+use crate::order::{ClientId, IdMaker, Refusal, ReplyTo, Role, VenueReply, client_id};
+use crate::params::ExternalPositions;
+use crate::risk::margin::Margin;
+use crate::time::{NS_PER_MS, NS_PER_S, Now};
+use calm::Calm;
+use grants::Clusters;
+use ladder::{Ladder, Reading};
+use ledger::Ledger;
+use office::Office;
+use picture::{Picture, ReadOf};
+use protect::Protect;
+use reduce::Reduce;
+use rust_decimal::Decimal;
+use std::collections::{BTreeMap, VecDeque};
+use wanted::Wanted;
+
+/// The account is read at least this often, liveness time.
+const READ_EVERY_NS: u64 = 8 * NS_PER_S;
+/// A read that is waited for is asked for at most this often.
+const READ_AGAIN_NS: u64 = NS_PER_S;
+/// A read without an answer counts as failed.
+const READ_TIMEOUT_NS: u64 = 5 * NS_PER_S;
+
+/// A worker as last heard.
+#[derive(Clone, Debug)]
+struct Heard {
+    strategy: String,
+    atr: Option<f64>,
+    generation: u64,
+}
 
 /// The machine of one account.
 #[derive(Debug)]
 pub struct Guardian {
     config: GuardianConfig,
     state: GuardianState,
+    picture: Picture,
+    ledger: Ledger,
+    ladder: Ladder,
+    office: Office,
+    wanted: Wanted,
+    clusters: Clusters,
+    calm: Calm,
+    reduce: Reduce,
+    protect: Protect,
+    heard: BTreeMap<Symbol, Heard>,
+    makers: BTreeMap<Symbol, IdMaker>,
+    incarnation: Option<u64>,
+    counted: VecDeque<(String, String, bool)>,
+    /// Fills whose position has not been told yet, by the time they came.
+    fills: BTreeMap<Symbol, u64>,
+    unknown: Option<String>,
+    margin: Option<Margin>,
+    want_read: bool,
+    read_tried_at: Option<u64>,
+    /// Something that the snapshot shows at once may have changed.
+    touched: bool,
 }
 
 impl Guardian {
     /// Starts from persisted marks; grants nothing before the account picture is complete.
     pub fn new(config: GuardianConfig, state: GuardianState) -> Self {
-        Self { config, state }
+        let mut g = Self {
+            config,
+            state,
+            picture: Picture::default(),
+            ledger: Ledger::default(),
+            ladder: Ladder::default(),
+            office: Office::default(),
+            wanted: Wanted::default(),
+            clusters: Clusters::default(),
+            calm: Calm::default(),
+            reduce: Reduce::default(),
+            protect: Protect::default(),
+            heard: BTreeMap::new(),
+            makers: BTreeMap::new(),
+            incarnation: None,
+            counted: VecDeque::new(),
+            fills: BTreeMap::new(),
+            unknown: Some("the account has not been read yet".into()),
+            margin: None,
+            want_read: false,
+            read_tried_at: None,
+            touched: true,
+        };
+        g.settle(0);
+        g
     }
 
     /// Handles one event; effects are appended to `out` in the order they must be carried out.
     pub fn on_event(&mut self, now: Now, event: &GuardianEvent, out: &mut Vec<GuardianEffect>) {
-        let _ = (now, event, out, &self.config, &self.state);
+        self.touched |= !matches!(
+            event,
+            GuardianEvent::Tick
+                | GuardianEvent::AccountAlive
+                | GuardianEvent::Mark(..)
+                | GuardianEvent::VisibleDepth(..)
+                | GuardianEvent::GrantRequested(_)
+                | GuardianEvent::Report(_)
+        );
+        match event {
+            GuardianEvent::Start => {
+                self.ask_read(now, out);
+                self.scan(now, out);
+            }
+            GuardianEvent::Tick => {}
+            GuardianEvent::AccountAlive => self.picture.alive(now),
+            GuardianEvent::AccountDown => self.picture.down(),
+            GuardianEvent::Balance { event_ms, wallet } => {
+                self.picture.balance(now, *event_ms, *wallet);
+            }
+            GuardianEvent::Position(symbol, update) => {
+                self.fills.remove(symbol);
+                self.picture.position(now, symbol, update);
+            }
+            GuardianEvent::Order(symbol, update) => {
+                let info = self.config.symbols.get(symbol);
+                let account = &self.config.account.account;
+                self.picture.order(now, account, info, symbol, update);
+                if update.fill.is_some() {
+                    self.fills.entry(symbol.clone()).or_insert(now.mono_ns);
+                }
+                self.exit_update(now, symbol, update);
+            }
+            GuardianEvent::Algo(symbol, update) => {
+                let info = self.config.symbols.get(symbol);
+                let account = &self.config.account.account;
+                self.picture.algo(now, account, info, symbol, update);
+                self.stop_update(now, symbol, update, out);
+            }
+            GuardianEvent::Mark(symbol, mark) => self.picture.mark(now, symbol, mark),
+            GuardianEvent::Reconciled {
+                venue_ms,
+                wallet,
+                available: _,
+                maint_margin,
+                symbols,
+            } => {
+                let read = ReadOf {
+                    venue_ms: *venue_ms,
+                    wallet: *wallet,
+                    symbols,
+                };
+                self.reconciled(now, &read, *maint_margin, out);
+            }
+            GuardianEvent::ReconcileFailed => self.read_failed(),
+            GuardianEvent::VisibleDepth(symbol, bid, ask) => {
+                self.reduce.depth(now, symbol, *bid, *ask);
+            }
+            GuardianEvent::GrantRequested(request) => {
+                // The answer must rest on this instant's numbers.
+                self.assess(now, out);
+                self.request(now, request, out);
+            }
+            GuardianEvent::Report(report) => self.report(now, report),
+            GuardianEvent::Scanned {
+                candidates,
+                correlations,
+            } => self.scanned(now, candidates, correlations),
+            GuardianEvent::Reply(symbol, to, reply) => self.reply(now, symbol, to, reply, out),
+            GuardianEvent::Config(config) => {
+                self.config = (**config).clone();
+                self.settle(now.market_ms);
+            }
+            GuardianEvent::Persisted => self.office.written(now, true),
+            GuardianEvent::PersistFailed => {
+                self.office.written(now, false);
+                out.push(alert(
+                    Severity::Critical,
+                    "StateNotWritten",
+                    None,
+                    "the guardian's marks could not be written: no new risk until they are".into(),
+                ));
+            }
+            GuardianEvent::Latch { name, set } => self.latch(now, name, *set, out),
+            GuardianEvent::Lead { epoch } => self.lead(now, *epoch),
+            GuardianEvent::Follow => self.office.follow(),
+        }
+        self.drive(now, out);
     }
 
-    /// What the rest of the system reads.
+    /// What the rest of the system reads, with the sequence number of the last one published.
     pub fn snapshot(&self) -> AccountSnapshot {
-        AccountSnapshot::default()
+        self.make_snapshot()
     }
+
+    /// Everything that follows from what is known and from time passing.
+    fn drive(&mut self, now: Now, out: &mut Vec<GuardianEffect>) {
+        self.office.begin(now);
+        self.assess(now, out);
+        self.wanted_changed(now);
+        if self.office.leading() {
+            self.keep_calm(now, out);
+            self.drive_reduce(now, out);
+            self.drive_protect(now, out);
+            self.sweep_orphans(now, out);
+            self.drain(now, out);
+        }
+        self.drive_reads(now, out);
+        self.drive_scan(now, out);
+        self.persist(now, out);
+        self.publish(now, out);
+    }
+
+    /// Measures the account and steps the ladder.
+    fn assess(&mut self, now: Now, out: &mut Vec<GuardianEffect>) {
+        let unknown = self.picture.unknown(now, &self.config.symbols);
+        if unknown.is_some() != self.unknown.is_some() {
+            let (severity, code, text) = match &unknown {
+                Some(why) => (Severity::Warning, "AccountUnknown", why.clone()),
+                None => (
+                    Severity::Info,
+                    "AccountKnown",
+                    "the account picture is complete".into(),
+                ),
+            };
+            out.push(alert(severity, code, None, text));
+        }
+        self.unknown = unknown;
+        // Kept while unknown: the last numbers are what slices and the snapshot go by.
+        if let Some(m) = self.picture.margin(&self.config.symbols) {
+            self.margin = Some(m);
+        }
+        let reading = Reading {
+            margin: self.margin.filter(|_| self.unknown.is_none()),
+            blind: self.picture.blind(now),
+            stuck: self.reduce.stuck(),
+        };
+        if let Some(m) = reading.margin {
+            self.mark_equity(now, m.balance, out);
+        }
+        let before = self.ladder.level();
+        if self.ladder.step(now, &self.config.account, &reading) {
+            let level = self.ladder.level();
+            let ratio = self.ratio();
+            out.push(GuardianEffect::Ladder {
+                level,
+                margin_ratio: ratio,
+            });
+            let severity = match level {
+                LadderLevel::Normal => Severity::Info,
+                LadderLevel::Warning => Severity::Warning,
+                LadderLevel::Critical | LadderLevel::Emergency => Severity::Critical,
+            };
+            let text =
+                format!("margin ladder {before:?} -> {level:?} at margin ratio {ratio:.2} %");
+            out.push(alert(severity, "Ladder", None, text));
+            self.reduce.level_changed(level);
+            self.calm.level_changed(level);
+        }
+    }
+
+    fn mark_equity(&mut self, now: Now, equity: Money, out: &mut Vec<GuardianEffect>) {
+        // A follower's marks are the leader's.
+        if !self.office.leading() {
+            return;
+        }
+        let m = equity::mark(&mut self.state, &self.config.account, now.market_ms, equity);
+        self.office.dirty(m.urgent, m.marks);
+        for (name, text) in m.tripped {
+            out.push(alert(Severity::Critical, name, None, text));
+        }
+        for name in m.released {
+            let text = format!("latch {name} released by a new day");
+            out.push(alert(Severity::Info, name, None, text));
+        }
+    }
+
+    fn reconciled(
+        &mut self,
+        now: Now,
+        read: &ReadOf<'_>,
+        maint: Money,
+        out: &mut Vec<GuardianEffect>,
+    ) {
+        // Nobody asked: it can't tell what happened after which instant, so it releases nothing.
+        let asked = self.picture.asked_at.take();
+        let account = self.config.account.account.clone();
+        self.picture.reconciled(
+            now,
+            &account,
+            &self.config.symbols,
+            read,
+            asked.unwrap_or(0),
+        );
+        self.fills.clear();
+        if self.incarnation.is_none() {
+            self.incarnation = Some(first_incarnation(&account, read));
+        }
+        let ours = self
+            .picture
+            .margin(&self.config.symbols)
+            .map(|m| m.maintenance);
+        let apart = ours.is_some_and(|o| {
+            (o - maint).abs() > o.max(maint) / Decimal::from(4) + Decimal::from(5)
+        });
+        let isolated = self.picture.open().any(|(_, v)| v.isolated);
+        if apart && !isolated && !self.picture.contradiction {
+            let text = format!(
+                "the exchange's maintenance margin is {maint}, ours {}",
+                ours.unwrap_or_default()
+            );
+            out.push(alert(Severity::Warning, "MarginContradiction", None, text));
+        }
+        self.picture.contradiction = apart && !isolated;
+        if let Some(at) = asked {
+            self.ledger.sweep(at);
+            self.exits_read(now, read, at);
+        }
+    }
+
+    fn read_failed(&mut self) {
+        self.picture.asked_at = None;
+        self.picture.read_failed = true;
+    }
+
+    fn drive_reads(&mut self, now: Now, out: &mut Vec<GuardianEffect>) {
+        if self
+            .picture
+            .asked_at
+            .is_some_and(|t| now.mono_since(t) > READ_TIMEOUT_NS)
+        {
+            self.read_failed();
+        }
+        let late_fill = self
+            .fills
+            .values()
+            .any(|t| now.mono_since(*t) > NS_PER_S / 2);
+        let read_at = self.picture.read.map(|r| r.0);
+        let late_fill = late_fill || self.office.wants_read(now, read_at);
+        let wanted =
+            self.want_read || late_fill || self.ledger.wants_read(now) || self.picture.read_failed;
+        let gap = if wanted { READ_AGAIN_NS } else { READ_EVERY_NS };
+        let due = self.read_tried_at.is_none_or(|t| now.mono_since(t) >= gap);
+        if due && self.picture.asked_at.is_none() {
+            self.ask_read(now, out);
+        }
+    }
+
+    fn ask_read(&mut self, now: Now, out: &mut Vec<GuardianEffect>) {
+        if self.picture.asked_at.is_none() {
+            self.picture.asked_at = Some(now.mono_ns);
+            self.read_tried_at = Some(now.mono_ns);
+            self.want_read = false;
+            out.push(GuardianEffect::Reconcile);
+        }
+    }
+
+    fn report(&mut self, now: Now, report: &WorkerReport) {
+        let symbol: Symbol = report.symbol.as_str().into();
+        if !self.config.symbols.contains_key(&symbol) {
+            return;
+        }
+        self.echo(now, report.epoch);
+        let acknowledged =
+            |h: &Heard| h.generation == report.generation && h.strategy == report.strategy;
+        self.touched |= !self.heard.get(&symbol).is_some_and(acknowledged);
+        self.heard.insert(
+            symbol,
+            Heard {
+                strategy: report.strategy.clone(),
+                atr: report.view.atr.filter(|a| a.is_finite() && *a > 0.0),
+                generation: report.generation,
+            },
+        );
+        for trade in &report.closed {
+            self.count_trade(trade);
+        }
+    }
+
+    fn latch(&mut self, now: Now, name: &str, set: bool, out: &mut Vec<GuardianEffect>) {
+        let changed = if set {
+            self.state
+                .latches
+                .insert(name.into(), now.market_ms)
+                .is_none()
+        } else {
+            self.state.latches.remove(name).is_some()
+        };
+        if !changed {
+            return;
+        }
+        // A person who releases a drawdown accepts it: the peak starts anew, else it would trip again at once.
+        if !set && name == DRAWDOWN {
+            self.state.peak_equity = self.margin.map(|m| m.balance);
+        }
+        if !set && name == DAILY_LOSS {
+            self.state.day_start_equity = self.margin.map(|m| m.balance);
+        }
+        self.office.dirty(true, false);
+        let (severity, word) = if set {
+            (Severity::Critical, "set")
+        } else {
+            (Severity::Warning, "released")
+        };
+        out.push(alert(
+            severity,
+            "Latch",
+            None,
+            format!("latch {name} {word} by a person"),
+        ));
+    }
+
+    fn reply(
+        &mut self,
+        now: Now,
+        symbol: &Symbol,
+        to: &ReplyTo,
+        reply: &VenueReply,
+        out: &mut Vec<GuardianEffect>,
+    ) {
+        match (to, reply) {
+            (ReplyTo::Place(id), r) => self.exit_reply(now, symbol, id, r),
+            (ReplyTo::PlaceStop(id), r) => self.stop_reply(now, symbol, id, r, out),
+            (ReplyTo::Cancel(t) | ReplyTo::Query(t), VenueReply::Refused(Refusal::NotFound)) => {
+                self.picture.forget(now, symbol, t.client_id());
+                self.want_read = true;
+            }
+            (ReplyTo::Query(_), VenueReply::Stop(s)) => {
+                let info = self.config.symbols.get(symbol);
+                self.picture.stop_read(now, info, symbol, s);
+            }
+            (ReplyTo::Query(_), VenueReply::Order(o)) if o.status.is_final() => {
+                self.picture.forget(now, symbol, &o.client_id);
+                self.exit_over(now, symbol, &o.client_id);
+            }
+            (ReplyTo::Cancel(_), VenueReply::Accepted { .. }) => {}
+            _ => self.want_read = true,
+        }
+    }
+
+    /// The margin ratio as last measured, percent; 0 while it never was.
+    fn ratio(&self) -> Decimal {
+        self.margin.map_or(Decimal::ZERO, |m| m.ratio())
+    }
+
+    /// The level that holds: unknown counts as Warning.
+    fn level(&self) -> LadderLevel {
+        match self.unknown {
+            Some(_) => self.ladder.level().max(LadderLevel::Warning),
+            None => self.ladder.level(),
+        }
+    }
+
+    /// Effective halt: manifest or latch.
+    fn halted(&self) -> bool {
+        self.config.account.halt || !self.state.latches.is_empty()
+    }
+
+    fn info(&self, symbol: &str) -> Option<&SymbolInfo> {
+        self.config.symbols.get(symbol)
+    }
+
+    /// A new id of the coordinator's role; `None` before the first read.
+    fn next_id(&mut self, symbol: &Symbol) -> Option<ClientId> {
+        let incarnation = self.incarnation?;
+        if !self.makers.contains_key(symbol) {
+            let owner = self.owner_of(symbol);
+            let uid = self
+                .config
+                .strategies
+                .iter()
+                .find(|s| Some(&s.name) == owner.as_ref());
+            let uid = uid.map_or("", |s| s.uid.as_str());
+            let account = &self.config.account.account;
+            let maker = IdMaker::new(account, Role::Coordinator, uid, symbol, incarnation);
+            self.makers.insert(symbol.clone(), maker);
+        }
+        self.makers.get_mut(symbol).map(IdMaker::next_id)
+    }
+
+    /// May this guardian touch the position: ours, or anybody's under [`ExternalPositions::Guard`].
+    fn in_charge_of(&self, symbol: &str) -> bool {
+        self.config.account.external_positions == ExternalPositions::Guard
+            || !self.is_external(symbol)
+    }
+
+    /// A position not yet explained, that no read has shown: a read will tell.
+    fn is_doubtful(&self, symbol: &str) -> bool {
+        self.picture.symbols.get(symbol).is_some_and(|v| {
+            !v.qty.is_zero()
+                && !v.read
+                && v.own_tag.is_none()
+                && self.ledger.reserved(symbol).is_zero()
+        })
+    }
+
+    /// A position that nothing of ours explains. Only a read can tell, so a fresh one is never called external.
+    fn is_external(&self, symbol: &str) -> bool {
+        self.picture.symbols.get(symbol).is_some_and(|v| {
+            !v.qty.is_zero()
+                && v.read
+                && v.own_tag.is_none()
+                && self.ledger.reserved(symbol).is_zero()
+        })
+    }
+}
+
+/// Above any coordinator's incarnation found in the first read.
+fn first_incarnation(account: &str, read: &ReadOf<'_>) -> u64 {
+    let mut ids: Vec<&ClientId> = Vec::new();
+    for s in read.symbols.values() {
+        ids.extend(s.orders.iter().map(|o| &o.client_id));
+        ids.extend(s.stops.iter().map(|o| &o.client_id));
+        ids.extend(&s.recent_ids);
+    }
+    let own = ids
+        .into_iter()
+        .filter(|id| client_id::is_ours(account, id))
+        .filter_map(client_id::parse)
+        .filter(|p| p.role == Role::Coordinator)
+        .map(|p| p.incarnation.saturating_add(1))
+        .max();
+    u64::try_from(read.venue_ms)
+        .unwrap_or(0)
+        .max(own.unwrap_or(0))
+}
+
+fn alert(severity: Severity, code: &str, symbol: Option<&Symbol>, text: String) -> GuardianEffect {
+    GuardianEffect::Alert(Alert {
+        severity,
+        code: code.into(),
+        symbol: symbol.map(|s| s.to_string()),
+        text,
+    })
+}
+
+/// Liveness nanoseconds of milliseconds.
+const fn ms(n: u64) -> u64 {
+    n * NS_PER_MS
 }

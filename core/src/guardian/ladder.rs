@@ -1,0 +1,98 @@
+//! The margin ladder: from numbers to a level, with hysteresis.
+//!
+//! Up at once, down only from a margin ratio of warning + 5 points held for 10 s of liveness time. What a level does is
+//! elsewhere ([`super::reduce`], [`super::calm`]); this is only the level.
+
+use crate::messages::LadderLevel;
+use crate::params::AccountParams;
+use crate::risk::margin::Margin;
+use crate::time::{NS_PER_S, Now};
+use rust_decimal::Decimal;
+
+/// A level is left only this long after the ratio has recovered.
+pub(super) const CALM_NS: u64 = 10 * NS_PER_S;
+/// Points above the warning ratio at which the account has recovered, and below which no new risk is granted.
+pub(super) const RECOVERED_POINTS: Decimal = Decimal::from_parts(5, 0, 0, false, 0);
+/// The exchange's own ratio (MM/MB) that trips Emergency, percent.
+pub(super) const EXCHANGE_TRIP: Decimal = Decimal::from_parts(50, 0, 0, false, 0);
+
+/// What the ladder is judged on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Reading {
+    /// Numbers that can be relied on; `None` is unknown.
+    pub margin: Option<Margin>,
+    /// Nothing tells of the open positions any more.
+    pub blind: bool,
+    /// Slices do not bite.
+    pub stuck: bool,
+}
+
+/// The level and how long the account has been calm.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ladder {
+    level: LadderLevel,
+    calm_since: Option<u64>,
+}
+
+/// The ratio at which the account has recovered, percent.
+pub(super) fn recovered(params: &AccountParams) -> Decimal {
+    params.warning_margin_ratio + RECOVERED_POINTS
+}
+
+impl Ladder {
+    pub const fn level(&self) -> LadderLevel {
+        self.level
+    }
+
+    /// Takes a reading; true when the level has changed.
+    pub fn step(&mut self, now: Now, params: &AccountParams, reading: &Reading) -> bool {
+        let before = self.level;
+        let target = judge(params, reading);
+        if target > self.level {
+            self.level = target;
+        }
+        let calm = target == LadderLevel::Normal
+            && reading
+                .margin
+                .is_some_and(|m| m.ratio() >= recovered(params));
+        if !calm {
+            self.calm_since = None;
+        } else if self.level != LadderLevel::Normal {
+            let since = *self.calm_since.get_or_insert(now.mono_ns);
+            if now.mono_since(since) >= CALM_NS {
+                self.level = LadderLevel::Normal;
+                self.calm_since = None;
+            }
+        }
+        self.level != before
+    }
+}
+
+/// The level that a reading alone asks for.
+pub(super) fn judge(params: &AccountParams, reading: &Reading) -> LadderLevel {
+    let by_sight = if reading.blind {
+        LadderLevel::Critical
+    } else {
+        LadderLevel::Normal
+    };
+    let Some(m) = reading.margin else {
+        return by_sight;
+    };
+    let (ratio, flat) = (m.ratio(), m.gross_notional.is_zero());
+    let by_number = if flat {
+        LadderLevel::Normal
+    } else if m.exchange_ratio() >= EXCHANGE_TRIP || reading.stuck {
+        LadderLevel::Emergency
+    } else if ratio <= params.critical_margin_ratio {
+        LadderLevel::Critical
+    } else if ratio <= params.warning_margin_ratio {
+        LadderLevel::Warning
+    } else {
+        LadderLevel::Normal
+    };
+    by_sight.max(by_number)
+}
+
+#[cfg(test)]
+#[path = "ladder_tests.rs"]
+mod tests;

@@ -1,0 +1,465 @@
+//! The hard measures: reduce-only orders of the coordinator's own, in slices or all at once.
+//!
+//! Critical: one slice at a time, ≤ 25 % of the position and of visible depth within 20 bp, the symbol that frees most
+//! maintenance margin per cost first, measured anew after each. Emergency and latches that flatten: every position at
+//! once, unsliced. At most one order of ours is under way per symbol; its outcome comes from the stream, a query or a
+//! later read, and what is still to do is derived from the venue's position, never from what was sent.
+
+use super::event::GuardianEffect;
+use super::picture::{ReadOf, SymbolView};
+use super::{Guardian, alert, ladder, ms};
+use crate::fixed::{Money, Qty};
+use crate::instrument::Symbol;
+use crate::messages::{LadderLevel, Severity};
+use crate::order::{
+    CancelTarget, ClientId, EntryKind, NewOrder, OrderKind, OrderUpdate, Refusal, VenueReply,
+};
+use crate::risk::brackets::maintenance_margin;
+use crate::time::{NS_PER_S, Now};
+use rust_decimal::Decimal;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A slice is at most this part (1/4) of the position and of visible depth.
+const SLICE_PART: i64 = 4;
+/// Slices in a row after which the ratio is no better: they do not bite.
+const STUCK_AFTER: u32 = 4;
+/// Symbols whose depth is read before a slice, most maintenance margin first.
+const LOOK_AT: usize = 3;
+/// Depth older than this is read again.
+const DEPTH_FRESH_NS: u64 = 3 * NS_PER_S;
+/// How long a slice waits for depth before it goes by the position alone.
+const DEPTH_WAIT_NS: u64 = NS_PER_S;
+/// Between two slices, so that marks and balances of the first are in.
+const SLICE_PAUSE_NS: u64 = ms(300);
+/// An order without an end is asked after.
+const ASK_AFTER_NS: u64 = 2 * NS_PER_S;
+/// An order that a read asked for this long after it does not show is over.
+const OVER_AFTER_NS: u64 = 3 * NS_PER_S;
+/// After a refusal a symbol rests.
+const REST_NS: u64 = ms(500);
+/// Window within which the exchange must accept an exit, wall ms.
+const EXIT_WINDOW_MS: u32 = 1000;
+
+/// An order of ours under way.
+#[derive(Clone, Debug)]
+struct Exit {
+    id: ClientId,
+    sent_at: u64,
+    asked_at: u64,
+    /// Venue ms before which the exchange may still accept it, where the reply is unknown.
+    dead_after_ms: Option<i64>,
+    slice: bool,
+}
+
+/// What is under way and how well it works.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Reduce {
+    exits: BTreeMap<Symbol, Exit>,
+    rest_until: BTreeMap<Symbol, u64>,
+    depth: BTreeMap<Symbol, (Money, Money, u64)>,
+    depth_asked: BTreeMap<Symbol, u64>,
+    looking_since: Option<u64>,
+    slice_over_at: Option<u64>,
+    ratio_at_slice: Option<Decimal>,
+    misses: u32,
+    /// Single positions to close whole: their stop could not be placed.
+    close: BTreeSet<Symbol>,
+}
+
+impl Reduce {
+    pub fn depth(&mut self, now: Now, symbol: &Symbol, bid: Money, ask: Money) {
+        self.depth.insert(symbol.clone(), (bid, ask, now.mono_ns));
+    }
+
+    pub fn stuck(&self) -> bool {
+        self.misses >= STUCK_AFTER
+    }
+
+    pub fn level_changed(&mut self, level: LadderLevel) {
+        if level < LadderLevel::Critical {
+            self.misses = 0;
+            self.ratio_at_slice = None;
+            self.looking_since = None;
+        }
+    }
+
+    pub fn close_whole(&mut self, symbol: &Symbol) {
+        self.close.insert(symbol.clone());
+    }
+
+    pub fn closing(&self, symbol: &str) -> bool {
+        self.close.contains(symbol) || self.exits.contains_key(symbol)
+    }
+
+    fn slicing(&self) -> bool {
+        self.exits.values().any(|e| e.slice)
+    }
+}
+
+/// One reduction that could be made.
+#[derive(Clone, Copy, Debug)]
+struct Slice {
+    qty: Qty,
+    notional: Money,
+    /// Maintenance margin it frees.
+    freed: Money,
+    fee: Decimal,
+    /// Visible depth within 20 bp on its side.
+    visible: Option<Money>,
+}
+
+impl Slice {
+    /// Maintenance margin freed per cost, per unit of notional, with the cost of taking `size`: the fee, and half of the
+    /// walk through what is visible within 20 bp over the part taken (all of it where nothing is known).
+    fn freed_per_cost(&self, size: Money) -> Decimal {
+        let part = self
+            .visible
+            .and_then(|d| size.checked_div(d))
+            .unwrap_or(Decimal::ONE);
+        let cost = self.fee + part.min(Decimal::ONE) / Decimal::ONE_THOUSAND;
+        let freed = self.freed.checked_div(self.notional).unwrap_or_default();
+        freed
+            .checked_div(cost.max(Decimal::new(1, 6)))
+            .unwrap_or_default()
+            .round_dp(6)
+    }
+}
+
+impl Guardian {
+    pub(super) fn drive_reduce(&mut self, now: Now, out: &mut Vec<GuardianEffect>) {
+        self.ask_after(now, out);
+        let picture = &self.picture;
+        let open = |s: &Symbol| picture.symbols.get(s).is_some_and(|v| !v.qty.is_zero());
+        self.reduce.close.retain(|s| open(s));
+        let all = self.flattening() || self.ladder.level() == LadderLevel::Emergency;
+        let whole: Vec<Symbol> = if all {
+            self.by_maintenance().into_iter().map(|x| x.0).collect()
+        } else {
+            self.reduce.close.iter().cloned().collect()
+        };
+        for s in whole {
+            if let Some(v) = self.picture.symbols.get(&s) {
+                let qty = v.qty.abs();
+                self.send_exit(now, &s, qty, false, out);
+            }
+        }
+        if !all && self.ladder.level() == LadderLevel::Critical {
+            self.slice(now, out);
+        }
+    }
+
+    /// The next slice, when the last one has been measured and the account has not recovered.
+    fn slice(&mut self, now: Now, out: &mut Vec<GuardianEffect>) {
+        let pause = self
+            .reduce
+            .slice_over_at
+            .is_some_and(|t| now.mono_since(t) < SLICE_PAUSE_NS);
+        if self.reduce.slicing() || pause {
+            return;
+        }
+        let ratio = self.ratio();
+        if self.unknown.is_none() && ratio >= ladder::recovered(&self.config.account) {
+            self.reduce.ratio_at_slice = None;
+            self.reduce.misses = 0;
+            return;
+        }
+        if let Some(before) = self.reduce.ratio_at_slice.take() {
+            self.reduce.misses = if ratio > before {
+                0
+            } else {
+                self.reduce.misses + 1
+            };
+        }
+        let candidates = self.by_maintenance();
+        let rested = |s: &Symbol| {
+            self.reduce
+                .rest_until
+                .get(s)
+                .is_none_or(|t| now.mono_ns >= *t)
+        };
+        let candidates: Vec<Symbol> = candidates
+            .into_iter()
+            .map(|x| x.0)
+            .filter(rested)
+            .take(LOOK_AT)
+            .collect();
+        if candidates.is_empty() || !self.looked(now, &candidates, out) {
+            return;
+        }
+        let mut slices: Vec<(&Symbol, Slice)> = candidates
+            .iter()
+            .filter_map(|s| self.slice_of(now, s).map(|x| (s, x)))
+            .collect();
+        // Costs are compared for one size, else the smallest position would always seem the cheapest.
+        let size = slices
+            .iter()
+            .map(|x| x.1.notional)
+            .min()
+            .unwrap_or_default();
+        // A stable sort: among equals the one with most maintenance margin stays first.
+        slices.sort_by_key(|x| std::cmp::Reverse(x.1.freed_per_cost(size)));
+        let best = slices.first().map(|(s, x)| ((*s).clone(), x.qty));
+        if let Some((s, qty)) = best {
+            self.reduce.ratio_at_slice = Some(ratio);
+            self.reduce.looking_since = None;
+            self.send_exit(now, &s, qty, true, out);
+        }
+    }
+
+    /// Asks for depth; true when it is there for all, or has been waited for long enough.
+    fn looked(&mut self, now: Now, candidates: &[Symbol], out: &mut Vec<GuardianEffect>) -> bool {
+        let since = *self.reduce.looking_since.get_or_insert(now.mono_ns);
+        let mut all = true;
+        for s in candidates {
+            let fresh = self
+                .reduce
+                .depth
+                .get(s)
+                .is_some_and(|d| now.mono_since(d.2) <= DEPTH_FRESH_NS);
+            if fresh {
+                continue;
+            }
+            all = false;
+            let asked = self.reduce.depth_asked.get(s);
+            if asked.is_none_or(|t| now.mono_since(*t) >= DEPTH_WAIT_NS) {
+                self.reduce.depth_asked.insert(s.clone(), now.mono_ns);
+                out.push(GuardianEffect::ReadDepth(s.clone()));
+            }
+        }
+        all || now.mono_since(since) >= DEPTH_WAIT_NS
+    }
+
+    /// A slice of this symbol and what its merit is reckoned from.
+    fn slice_of(&self, now: Now, symbol: &Symbol) -> Option<Slice> {
+        let v = self.picture.symbols.get(symbol)?;
+        let info = self.info(symbol)?;
+        let (inst, value) = (&info.instrument, v.value()?);
+        let size = v.qty.abs();
+        let visible = self
+            .reduce
+            .depth
+            .get(symbol)
+            .filter(|d| now.mono_since(d.2) <= DEPTH_FRESH_NS);
+        let visible = visible.map(|d| if v.qty.0 > 0 { d.0 } else { d.1 });
+        let mut lots = size.0 / SLICE_PART;
+        if let Some(depth) = visible {
+            let part = depth
+                .checked_div(value)?
+                .checked_div(Decimal::from(SLICE_PART))?;
+            lots = lots.min(inst.qty_floor(part).0);
+        }
+        if self.unknown.is_none() {
+            lots = lots.min(self.needed(value, info)?.0);
+        }
+        let least = inst.min_qty.0.max(1);
+        lots = lots.max(least).min(size.0);
+        // What would be left must still be an order; a remainder too small for that goes along.
+        let worth = inst.qty_dec(size).checked_mul(value)?;
+        let small = worth <= inst.min_notional * Decimal::from(SLICE_PART);
+        if size.0 - lots < least || small {
+            lots = size.0;
+        }
+        let before = maintenance_margin(&info.brackets, worth)?;
+        let after = maintenance_margin(
+            &info.brackets,
+            inst.qty_dec(Qty(size.0 - lots)).checked_mul(value)?,
+        )?;
+        let sold = inst.qty_dec(Qty(lots)).checked_mul(value)?;
+        Some(Slice {
+            qty: Qty(lots),
+            notional: sold,
+            freed: before - after,
+            fee: info.fees.taker.max(Decimal::ZERO),
+            visible,
+        })
+    }
+
+    /// Lots of this symbol whose sale alone would bring the account back, at least one.
+    fn needed(&self, value: Decimal, info: &crate::instrument::SymbolInfo) -> Option<Qty> {
+        let m = self.margin?;
+        let target = ladder::recovered(&self.config.account) / Decimal::ONE_HUNDRED;
+        let allowed = (m.balance - m.maintenance).checked_div(target)?;
+        let excess = (m.gross_notional - allowed).max(Decimal::ZERO);
+        let lots = info.instrument.qty_floor(excess.checked_div(value)?);
+        Some(Qty(lots.0.saturating_add(1)))
+    }
+
+    fn send_exit(
+        &mut self,
+        now: Now,
+        symbol: &Symbol,
+        qty: Qty,
+        slice: bool,
+        out: &mut Vec<GuardianEffect>,
+    ) {
+        let resting = self
+            .reduce
+            .rest_until
+            .get(symbol)
+            .is_some_and(|t| now.mono_ns < *t);
+        if resting || self.reduce.exits.contains_key(symbol) {
+            return;
+        }
+        let (Some(v), Some(info)) = (self.picture.symbols.get(symbol), self.info(symbol)) else {
+            return;
+        };
+        let Some(side) = v.qty.position_side() else {
+            return;
+        };
+        let inst = &info.instrument;
+        let qty = qty
+            .min(v.qty.abs())
+            .min(inst.market_max_qty)
+            .min(inst.max_qty);
+        if qty.0 <= 0 {
+            return;
+        }
+        let Some(id) = self.next_id(symbol) else {
+            return;
+        };
+        self.reduce.exits.insert(
+            symbol.clone(),
+            Exit {
+                id: id.clone(),
+                sent_at: now.mono_ns,
+                asked_at: now.mono_ns,
+                dead_after_ms: None,
+                slice,
+            },
+        );
+        out.push(GuardianEffect::Place(
+            symbol.clone(),
+            NewOrder {
+                client_id: id,
+                side: side.opposite(),
+                kind: OrderKind::Market,
+                qty,
+                reduce_only: true,
+                purpose: EntryKind::Exit,
+                recv_window_ms: EXIT_WINDOW_MS,
+            },
+        ));
+        let what = if slice {
+            "reduced by a slice of"
+        } else {
+            "closed:"
+        };
+        let info = &self.config.symbols[symbol];
+        let text = format!(
+            "{what} {} of {} at margin ratio {:.2} %",
+            info.instrument.qty_dec(qty),
+            self.picture
+                .symbols
+                .get(symbol)
+                .map_or(Decimal::ZERO, |v: &SymbolView| info
+                    .instrument
+                    .qty_dec(v.qty)),
+            self.ratio()
+        );
+        out.push(alert(
+            Severity::Warning,
+            "PositionReduced",
+            Some(symbol),
+            text,
+        ));
+    }
+
+    /// Orders that take too long are asked after, by id and by a read.
+    fn ask_after(&mut self, now: Now, out: &mut Vec<GuardianEffect>) {
+        for (s, e) in &mut self.reduce.exits {
+            if now.mono_since(e.asked_at) >= ASK_AFTER_NS {
+                e.asked_at = now.mono_ns;
+                self.want_read = true;
+                out.push(GuardianEffect::Query(
+                    s.clone(),
+                    CancelTarget::Order(e.id.clone()),
+                ));
+            }
+        }
+    }
+
+    pub(super) fn exit_update(&mut self, now: Now, symbol: &Symbol, u: &OrderUpdate) {
+        if u.status.is_final() {
+            self.exit_over(now, symbol, &u.client_id);
+        }
+    }
+
+    pub(super) fn exit_reply(
+        &mut self,
+        now: Now,
+        symbol: &Symbol,
+        id: &ClientId,
+        reply: &VenueReply,
+    ) {
+        let Some(e) = self.reduce.exits.get_mut(symbol).filter(|e| e.id == *id) else {
+            return;
+        };
+        match reply {
+            VenueReply::Accepted { .. } => {}
+            VenueReply::Refused(r) => {
+                if matches!(r, Refusal::ReduceOnly | Refusal::NoPosition) {
+                    self.want_read = true;
+                }
+                let wait = match r {
+                    Refusal::RateLimited { retry_after_ms } => {
+                        ms((*retry_after_ms).clamp(500, 60_000))
+                    }
+                    _ => REST_NS,
+                };
+                self.reduce
+                    .rest_until
+                    .insert(symbol.clone(), now.mono_ns + wait);
+                let id = id.clone();
+                self.exit_over(now, symbol, &id);
+            }
+            VenueReply::Unknown { dead_after_ms, .. } => {
+                e.dead_after_ms = Some(*dead_after_ms);
+                self.want_read = true;
+            }
+            _ => {}
+        }
+    }
+
+    /// An order of ours has ended; the next one is derived from the position.
+    pub(super) fn exit_over(&mut self, now: Now, symbol: &Symbol, id: &ClientId) {
+        if self.reduce.exits.get(symbol).is_some_and(|e| e.id == *id) {
+            if self.reduce.exits.remove(symbol).is_some_and(|e| e.slice) {
+                self.reduce.slice_over_at = Some(now.mono_ns);
+            }
+            // The position that the next is derived from must be the one after this: wait for its frame.
+            let rest = self.reduce.rest_until.entry(symbol.clone()).or_default();
+            *rest = (*rest).max(now.mono_ns + ms(100));
+        }
+    }
+
+    /// A read asked for at `asked_at`: orders sent well before that it does not show are over.
+    pub(super) fn exits_read(&mut self, now: Now, read: &ReadOf<'_>, asked_at: u64) {
+        let over: Vec<(Symbol, ClientId)> = self
+            .reduce
+            .exits
+            .iter()
+            .filter(|(s, e)| {
+                let shown = read
+                    .symbols
+                    .get(*s)
+                    .is_some_and(|x| x.orders.iter().any(|o| o.client_id == e.id));
+                let dead = e.dead_after_ms.is_none_or(|d| read.venue_ms > d + 1000);
+                !shown && dead && asked_at >= e.sent_at + OVER_AFTER_NS
+            })
+            .map(|(s, e)| (s.clone(), e.id.clone()))
+            .collect();
+        for (s, id) in over {
+            self.exit_over(now, &s, &id);
+        }
+    }
+
+    /// Maintenance margin of a position at its value.
+    pub(super) fn maintenance_of(&self, symbol: &str, v: &SymbolView) -> Option<Money> {
+        let info = self.info(symbol)?;
+        let notional = info
+            .instrument
+            .qty_dec(v.qty.abs())
+            .checked_mul(v.value()?)?;
+        maintenance_margin(&info.brackets, notional)
+    }
+}

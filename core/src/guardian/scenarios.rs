@@ -1,0 +1,6 @@
+//! Scripted scenarios: grants, ladder, stops of last resort, latches.
+#![allow(clippy::unwrap_used)]
+
+mod granting;
+mod ladder;
+mod protecting;

@@ -1,0 +1,472 @@
+//! Parameters, contracts and a scripted driver for the guardian's tests.
+#![allow(clippy::unwrap_used, dead_code)]
+
+use super::*;
+use crate::fixed::{Price, Qty, Side};
+use crate::instrument::{Bracket, FeeRates, Instrument};
+use crate::market::MarkPrice;
+use crate::messages::{DenyReason, Grant, GrantReply, GrantRequest};
+use crate::order::{
+    AlgoOrder, AlgoStatus, AlgoUpdate, ExecType, NewOrder, NewStop, OpenOrder, OrderStatus,
+    OrderUpdate, PositionUpdate, VenuePosition, VenueState,
+};
+use crate::params::*;
+
+pub(super) const ACCOUNT: &str = "ns/paper";
+
+pub(super) fn d(s: &str) -> Decimal {
+    Decimal::from_str_exact(s).unwrap()
+}
+
+pub(super) fn account() -> AccountParams {
+    AccountParams {
+        account: ACCOUNT.into(),
+        environment: Environment::Paper,
+        halt: false,
+        warning_margin_ratio: d("30"),
+        critical_margin_ratio: d("15"),
+        max_gross_leverage: d("2"),
+        max_symbol_notional_percent: d("100"),
+        max_open_positions: 10,
+        max_daily_loss_percent: d("5"),
+        max_drawdown_percent: d("20"),
+        external_positions: ExternalPositions::Refuse,
+    }
+}
+
+pub(super) fn strategy(name: &str, priority: i32, symbols: &[&str]) -> StrategyInfo {
+    StrategyInfo {
+        name: name.into(),
+        uid: format!("uid-{name}"),
+        created_ms: 0,
+        params: StrategyParams {
+            suspend: false,
+            priority,
+            signals: SignalParams {
+                nobi_depth: 10,
+                nobi_trigger_threshold: 0.4,
+                persistence_ms: 0,
+                cooldown_seconds: 60,
+                model: ModelParams {
+                    mode: ModelMode::Off,
+                    name: String::new(),
+                    confidence_threshold: 0.75,
+                },
+            },
+            regimes: vec![],
+            risk: RiskParams {
+                sizing: Sizing::Probe,
+                fixed_notional: None,
+                kelly_fraction: d("0.5"),
+                leverage: 10,
+                max_risk_per_trade_percent: d("1"),
+                min_trades: 30,
+                probe_risk_percent: d("0.25"),
+                atr: AtrParams {
+                    bar_seconds: 60,
+                    period: 14,
+                    multiplier: d("2"),
+                },
+                prior: KellyPrior {
+                    win_rate: 0.5,
+                    win_loss_ratio: 1.0,
+                    weight: 10.0,
+                },
+                cost_gate: CostGate::Enforce,
+                protections: ProtectionParams {
+                    max_consecutive_losses: 0,
+                    pause_seconds: 0,
+                    max_entries_per_hour: 0,
+                    max_mark_deviation_bps: d("50"),
+                    max_book_age_ms: 500,
+                },
+            },
+            exits: ExitParams {
+                max_hold_seconds: 300,
+                take_profit_atr: None,
+                on_opposite_signal: OnOppositeSignal::Close,
+            },
+            execution: ExecutionParams {
+                entry: EntryStyle::Market,
+                max_slippage_bps: d("10"),
+            },
+            on_delete: OnDelete::Flatten,
+        },
+        watchlist: WatchlistParams {
+            size: 5,
+            rescan_interval_seconds: 300,
+            quote_asset: "USDT".into(),
+            include: vec![],
+            exclude: vec![],
+            symbols: symbols.iter().map(|s| (*s).into()).collect(),
+        },
+    }
+}
+
+/// Tick 0.1, step 0.001, maintenance 0.4 % to 50,000, then 0.5 %, then 1 %.
+pub(super) fn info(symbol: &str) -> SymbolInfo {
+    let bracket = |floor: i64, cap: i64, ratio: &str, cum: &str, leverage| Bracket {
+        notional_floor: Decimal::from(floor),
+        notional_cap: Decimal::from(cap),
+        maint_margin_ratio: d(ratio),
+        cum: d(cum),
+        initial_leverage: leverage,
+    };
+    SymbolInfo {
+        instrument: Instrument::with_grid(symbol, d("0.1"), d("0.001")).unwrap(),
+        brackets: vec![
+            bracket(0, 50_000, "0.004", "0", 125),
+            bracket(50_000, 600_000, "0.005", "50", 100),
+            bracket(600_000, 10_000_000, "0.01", "3050", 50),
+        ],
+        fees: FeeRates {
+            maker: d("0.0002"),
+            taker: d("0.0005"),
+        },
+        leverage: 10,
+    }
+}
+
+pub(super) fn config(symbols: &[&str]) -> GuardianConfig {
+    GuardianConfig {
+        account: account(),
+        strategies: vec![strategy("ns/nobi", 0, symbols)],
+        symbols: symbols.iter().map(|s| ((*s).into(), info(s))).collect(),
+    }
+}
+
+/// Drives a guardian: a clock, the venue's truth, and what came out.
+pub(super) struct Rig {
+    pub g: Guardian,
+    pub now: Now,
+    pub wallet: Decimal,
+    pub venue: BTreeMap<Symbol, VenueState>,
+    pub marks: BTreeMap<Symbol, Decimal>,
+    pub out: Vec<GuardianEffect>,
+    pub seq: u64,
+    /// Reads are answered at once.
+    pub reads: bool,
+    /// Frames and marks keep coming as time passes.
+    pub frames: bool,
+    /// Writes are acknowledged at once.
+    pub writes: bool,
+}
+
+impl Rig {
+    pub fn new(symbols: &[&str]) -> Self {
+        Self::with(config(symbols), GuardianState::default())
+    }
+
+    pub fn with(config: GuardianConfig, state: GuardianState) -> Self {
+        let marks = config
+            .symbols
+            .keys()
+            .map(|s| (s.clone(), d("100")))
+            .collect();
+        Self {
+            g: Guardian::new(config, state),
+            now: Now::new(1_700_000_000_000, NS_PER_S),
+            wallet: d("10000"),
+            venue: BTreeMap::new(),
+            marks,
+            out: vec![],
+            seq: 0,
+            reads: true,
+            frames: true,
+            writes: true,
+        }
+    }
+
+    /// Started, leading, read, known.
+    pub fn ready(mut self) -> Self {
+        self.send(&GuardianEvent::Start);
+        self.send(&GuardianEvent::Lead { epoch: 1 });
+        self.pass(100);
+        self
+    }
+
+    /// One event; reads and writes it asks for are answered as the switches say.
+    pub fn send(&mut self, event: &GuardianEvent) -> Vec<GuardianEffect> {
+        let mut fresh = Vec::new();
+        self.g.on_event(self.now, event, &mut fresh);
+        let mut i = 0;
+        while i < fresh.len() {
+            let answer = match &fresh[i] {
+                GuardianEffect::Persist(_) if self.writes => Some(GuardianEvent::Persisted),
+                GuardianEffect::Reconcile if self.reads => Some(self.read()),
+                _ => None,
+            };
+            if let Some(a) = answer {
+                self.g.on_event(self.now, &a, &mut fresh);
+            }
+            i += 1;
+        }
+        self.out.extend(fresh.iter().cloned());
+        fresh
+    }
+
+    /// Liveness and market time pass in steps of 100 ms.
+    pub fn pass(&mut self, millis: u64) -> Vec<GuardianEffect> {
+        let mut all = Vec::new();
+        for _ in 0..millis / 100 {
+            self.now = Now::new(self.now.market_ms + 100, self.now.mono_ns + ms(100));
+            if self.frames {
+                all.extend(self.send(&GuardianEvent::AccountAlive));
+                let marks: Vec<_> = self.marks.clone().into_iter().collect();
+                for (s, m) in marks {
+                    all.extend(self.mark(&s, m));
+                }
+            }
+            all.extend(self.send(&GuardianEvent::Tick));
+        }
+        all
+    }
+
+    pub fn mark(&mut self, symbol: &str, mark: Decimal) -> Vec<GuardianEffect> {
+        self.marks.insert(symbol.into(), mark);
+        let m = MarkPrice {
+            event_ms: self.now.market_ms,
+            mark,
+            index: mark,
+            funding_rate: Decimal::ZERO,
+            next_funding_ms: 0,
+        };
+        self.send(&GuardianEvent::Mark(symbol.into(), m))
+    }
+
+    pub fn read(&self) -> GuardianEvent {
+        let mut maint = Decimal::ZERO;
+        for (s, v) in &self.venue {
+            if let Some(i) = self.g.config.symbols.get(s) {
+                let n = i.instrument.qty_dec(v.position.qty.abs()) * self.marks[s];
+                maint += crate::risk::brackets::maintenance_margin(&i.brackets, n).unwrap();
+            }
+        }
+        GuardianEvent::Reconciled {
+            venue_ms: self.now.market_ms,
+            wallet: self.wallet,
+            available: self.wallet,
+            maint_margin: maint,
+            symbols: self.venue.clone(),
+        }
+    }
+
+    pub fn ask(&mut self, symbol: &str, task: &str, wish: &str) -> GrantReply {
+        self.ask_as(symbol, "ns/nobi", task, wish, "0")
+    }
+
+    pub fn ask_as(
+        &mut self,
+        symbol: &str,
+        strategy: &str,
+        task: &str,
+        wish: &str,
+        risk: &str,
+    ) -> GrantReply {
+        self.seq += 1;
+        let r = GrantRequest {
+            symbol: symbol.into(),
+            strategy: strategy.into(),
+            task_uid: task.into(),
+            seq: self.seq,
+            epoch_seen: 0,
+            wish_notional: d(wish),
+            position_notional: Decimal::ZERO,
+            open_entry_notional: Decimal::ZERO,
+            wish_risk: d(risk),
+        };
+        let out = self.send(&GuardianEvent::GrantRequested(r));
+        out.into_iter()
+            .find_map(|e| match e {
+                GuardianEffect::Reply { reply, .. } => Some(reply),
+                _ => None,
+            })
+            .unwrap()
+    }
+
+    /// The position at the venue changes, and its frame comes.
+    pub fn position(&mut self, symbol: &str, lots: i64, entry: &str) -> Vec<GuardianEffect> {
+        let v = self.venue.entry(symbol.into()).or_default();
+        v.position = VenuePosition {
+            qty: Qty(lots),
+            entry_price: if lots == 0 { Decimal::ZERO } else { d(entry) },
+            isolated: false,
+            update_ms: self.now.market_ms,
+        };
+        let u = PositionUpdate {
+            event_ms: self.now.market_ms,
+            transact_ms: self.now.market_ms,
+            qty: Qty(lots),
+            entry_price: v.position.entry_price,
+        };
+        self.send(&GuardianEvent::Position(symbol.into(), u))
+    }
+
+    /// An anchor of the worker's is seen working.
+    pub fn anchor(&mut self, symbol: &str, side: Side, trigger_ticks: i64) -> ClientId {
+        let mut m = IdMaker::new(
+            ACCOUNT,
+            Role::Worker,
+            "uid-ns/nobi",
+            symbol,
+            self.now.market_ms as u64,
+        );
+        let id = m.next_id();
+        self.venue
+            .entry(symbol.into())
+            .or_default()
+            .stops
+            .push(AlgoOrder {
+                client_id: id.clone(),
+                algo_id: 1,
+                side,
+                status: AlgoStatus::New,
+                trigger: Price(trigger_ticks),
+                qty: None,
+                update_ms: self.now.market_ms,
+            });
+        self.algo(symbol, &id, side, trigger_ticks, AlgoStatus::New);
+        id
+    }
+
+    pub fn algo(
+        &mut self,
+        symbol: &str,
+        id: &ClientId,
+        side: Side,
+        ticks: i64,
+        status: AlgoStatus,
+    ) -> Vec<GuardianEffect> {
+        if status.is_final()
+            && let Some(v) = self.venue.get_mut(symbol)
+        {
+            v.stops.retain(|s| s.client_id != *id);
+        }
+        let u = AlgoUpdate {
+            event_ms: self.now.market_ms,
+            transact_ms: self.now.market_ms,
+            client_id: id.clone(),
+            algo_id: 1,
+            status,
+            side,
+            trigger: Price(ticks),
+            qty: None,
+            order_id: None,
+            reason: None,
+        };
+        self.send(&GuardianEvent::Algo(symbol.into(), u))
+    }
+
+    /// A long or short with its anchor far away, as a worker leaves it.
+    pub fn protected(&mut self, symbol: &str, lots: i64, entry: &str) {
+        let side = Qty(lots).position_side().unwrap().opposite();
+        self.position(symbol, lots, entry);
+        self.anchor(symbol, side, if lots > 0 { 1 } else { 1_000_000 });
+    }
+
+    /// The venue fills an order of the guardian's in full at the mark, and the frames come.
+    pub fn fill(&mut self, symbol: &Symbol, o: &NewOrder) -> Vec<GuardianEffect> {
+        let v = self.venue.get(symbol).unwrap().position.clone();
+        let inst = self.g.config.symbols[symbol].instrument.clone();
+        let mark = self.marks[symbol];
+        assert!(o.reduce_only && o.side == v.qty.position_side().unwrap().opposite());
+        let q = o.qty.min(v.qty.abs());
+        let left = Qty(v.qty.0 - q.0 * v.qty.0.signum());
+        let pnl = inst.qty_dec(q) * (mark - v.entry_price) * Decimal::from(v.qty.0.signum());
+        self.wallet += pnl - inst.qty_dec(q) * mark * d("0.0005");
+        let mut all = self.send(&GuardianEvent::Balance {
+            event_ms: self.now.market_ms,
+            wallet: self.wallet,
+        });
+        let entry = v.entry_price.to_string();
+        all.extend(self.position(symbol, left.0, &entry));
+        all.extend(self.order_update(
+            symbol,
+            &o.client_id,
+            o.side,
+            OrderStatus::Filled,
+            o.qty.0,
+            q.0,
+        ));
+        all
+    }
+
+    pub fn order_update(
+        &mut self,
+        symbol: &str,
+        id: &ClientId,
+        side: Side,
+        status: OrderStatus,
+        qty: i64,
+        filled: i64,
+    ) -> Vec<GuardianEffect> {
+        let u = OrderUpdate {
+            event_ms: self.now.market_ms,
+            transact_ms: self.now.market_ms,
+            client_id: id.clone(),
+            order_id: 1,
+            side,
+            exec: if filled > 0 {
+                ExecType::Trade
+            } else {
+                ExecType::New
+            },
+            status,
+            qty: Qty(qty),
+            filled: Qty(filled),
+            reduce_only: false,
+            fill: None,
+        };
+        self.send(&GuardianEvent::Order(symbol.into(), u))
+    }
+
+    pub fn resting(&mut self, symbol: &str, id: &ClientId, lots: i64, ticks: i64) {
+        self.venue
+            .entry(symbol.into())
+            .or_default()
+            .orders
+            .push(OpenOrder {
+                client_id: id.clone(),
+                order_id: 9,
+                side: Side::Buy,
+                status: OrderStatus::New,
+                qty: Qty(lots),
+                filled: Qty(0),
+                price: Some(Price(ticks)),
+                reduce_only: false,
+                update_ms: self.now.market_ms,
+            });
+    }
+}
+
+pub(super) fn granted(r: &GrantReply) -> &Grant {
+    match r {
+        GrantReply::Granted(g) => g,
+        GrantReply::Denied { reason, .. } => panic!("denied: {reason:?}"),
+    }
+}
+
+pub(super) fn denied(r: &GrantReply) -> DenyReason {
+    match r {
+        GrantReply::Denied { reason, .. } => *reason,
+        GrantReply::Granted(g) => panic!("granted {g:?}"),
+    }
+}
+
+pub(super) fn orders(out: &[GuardianEffect]) -> Vec<(Symbol, NewOrder)> {
+    out.iter()
+        .filter_map(|e| match e {
+            GuardianEffect::Place(s, o) => Some((s.clone(), o.clone())),
+            _ => None,
+        })
+        .collect()
+}
+
+pub(super) fn stops(out: &[GuardianEffect]) -> Vec<(Symbol, NewStop)> {
+    out.iter()
+        .filter_map(|e| match e {
+            GuardianEffect::PlaceStop(s, o) => Some((s.clone(), o.clone())),
+            _ => None,
+        })
+        .collect()
+}
