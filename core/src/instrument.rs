@@ -106,12 +106,12 @@ impl Instrument {
 
     /// The nearest tick at or below `p`.
     pub fn price_floor(&self, p: Decimal) -> Price {
-        Price((p / self.tick).floor().to_i64().unwrap_or(i64::MAX / 4))
+        Price(whole(p.checked_div(self.tick).map(|n| n.floor()), p))
     }
 
     /// The nearest tick at or above `p`.
     pub fn price_ceil(&self, p: Decimal) -> Price {
-        Price((p / self.tick).ceil().to_i64().unwrap_or(i64::MAX / 4))
+        Price(whole(p.checked_div(self.tick).map(|n| n.ceil()), p))
     }
 
     /// Rounds a limit price so that it is never worse for the taker than `p`: down for buys, up for sells.
@@ -124,7 +124,10 @@ impl Instrument {
 
     /// The largest whole number of lots within `q` (toward zero).
     pub fn qty_floor(&self, q: Decimal) -> Qty {
-        Qty((q / self.step).trunc().to_i64().unwrap_or(0))
+        Qty(q
+            .checked_div(self.step)
+            .and_then(|n| n.trunc().to_i64())
+            .unwrap_or(0))
     }
 
     /// A tick count as a decimal price.
@@ -146,6 +149,17 @@ impl Instrument {
     pub fn price_f64(&self, p: Price) -> f64 {
         p.0 as f64 * self.tick.to_f64().unwrap_or(f64::NAN)
     }
+}
+
+/// What does not fit stays far beyond every price, on its own side.
+fn whole(n: Option<Decimal>, sign_of: Decimal) -> i64 {
+    let far = i64::MAX / 4;
+    n.and_then(|n| n.to_i64())
+        .unwrap_or(if sign_of.is_sign_negative() {
+            -far
+        } else {
+            far
+        })
 }
 
 fn on_grid(v: Decimal, size: Decimal, unit: &'static str) -> Result<i64, InstrumentError> {

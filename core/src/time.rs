@@ -33,7 +33,7 @@ impl Now {
 
     /// Market milliseconds passed since `earlier_ms`, never negative.
     pub const fn market_since(&self, earlier_ms: i64) -> i64 {
-        let d = self.market_ms - earlier_ms;
+        let d = self.market_ms.saturating_sub(earlier_ms);
         if d < 0 { 0 } else { d }
     }
 }

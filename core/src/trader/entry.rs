@@ -45,6 +45,8 @@ pub struct Entry {
     pub touch: Decimal,
     /// What each of its lots is valued at against the ceiling.
     price: Price,
+    /// Lots seen filled.
+    pub seen: Qty,
     resting: bool,
     sent_ns: u64,
     wound_ns: u64,
@@ -192,6 +194,7 @@ impl Trader {
             mid: terms.mid,
             touch: inst.price_dec(terms.touch),
             price: terms.value,
+            seen: Qty::ZERO,
             resting: post_only,
             sent_ns: now.mono_ns,
             wound_ns: now.mono_ns,
@@ -256,7 +259,7 @@ impl Trader {
         if self.isolated {
             return Err(held("IsolatedPosition"));
         }
-        if self.claim.is_some_and(|(q, _)| q != self.ledger.qty()) {
+        if self.doubt_ns.is_some() || self.claim.is_some_and(|(q, _)| q != self.ledger.qty()) {
             return Err(held("PositionMismatch"));
         }
         if self.orders.any_unknown() {
@@ -496,6 +499,16 @@ impl Trader {
         }
         if self.ledger.qty().is_zero() && filled.is_zero() {
             self.plan = None;
+        }
+        let seen = self
+            .entry
+            .as_ref()
+            .filter(|e| e.id == *id)
+            .map_or(Qty::ZERO, |e| e.seen);
+        if filled > seen {
+            // The venue tells of fills that no frame brought: only a read knows the position now.
+            self.doubt_ns = Some(now.mono_ns);
+            self.recon.want();
         }
         let pause = match end {
             EndReason::Refused(Refusal::RateLimited { retry_after_ms }) => retry_after_ms

@@ -23,6 +23,8 @@ pub struct Leaving {
     /// Why, the first reason that came.
     pub reason: ExitReason,
     next_ns: u64,
+    /// The exchange forbade requests until then: not even a stop keeper's alarm shortens that.
+    forbidden_ns: u64,
     refused: u32,
 }
 
@@ -32,13 +34,14 @@ impl Leaving {
         Self {
             reason,
             next_ns: 0,
+            forbidden_ns: 0,
             refused: 0,
         }
     }
 
-    /// Whatever pause there was is over.
+    /// Whatever pause there was is over, unless the exchange forbade requests.
     pub fn hurry(&mut self, now: Now) {
-        self.next_ns = self.next_ns.min(now.mono_ns);
+        self.next_ns = self.next_ns.min(now.mono_ns).max(self.forbidden_ns);
     }
 }
 
@@ -197,6 +200,9 @@ impl Trader {
                 l.refused = 0;
             }
             l.next_ns = now.mono_ns.saturating_add(pause);
+            if matches!(end, EndReason::Refused(Refusal::RateLimited { .. })) {
+                l.forbidden_ns = l.next_ns;
+            }
         }
         if blocked {
             self.with_stops(now, out, |s, ids, o| s.on_exit_refused(now, ids, o));

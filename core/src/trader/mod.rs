@@ -78,6 +78,8 @@ pub struct Trader {
     /// Position the venue claimed last on the stream, with its time, and since when it differs from the fills.
     claim: Option<(Qty, i64)>,
     claim_differs_ns: Option<u64>,
+    /// Since when the position is in doubt: no entries until a read asked for later settles it.
+    doubt_ns: Option<u64>,
     foreign: bool,
     isolated: bool,
     /// Sequence of the newest grant question when the drain was ordered.
@@ -122,6 +124,7 @@ impl Trader {
             user_reconciled: false,
             claim: None,
             claim_differs_ns: None,
+            doubt_ns: None,
             foreign: false,
             isolated: false,
             draining: None,

@@ -22,6 +22,10 @@ use rust_decimal::prelude::ToPrimitive;
 const CLAIM_PATIENCE_NS: u64 = 300 * NS_PER_MS;
 /// A position found without ATR gets its stop at this fraction of the price after [`ATR_PATIENCE_NS`].
 const FALLBACK_STOP: Decimal = Decimal::from_parts(1, 0, 0, false, 2);
+/// Beyond these no account has a position, a price or money.
+const MAX_LOTS: i64 = 1_000_000_000_000;
+const MAX_TICKS: i64 = 1_000_000_000_000;
+const MOST: Decimal = Decimal::from_parts(0xd4a5_1000, 0xe8, 0, false, 0);
 const ATR_PATIENCE_NS: u64 = 500 * NS_PER_MS;
 
 impl Trader {
@@ -115,7 +119,8 @@ impl Trader {
     ) -> (Decimal, ExitReason) {
         let price = self.config.info.instrument.price_dec(fill.price);
         let mid_now = self.feed.mid().unwrap_or(price);
-        if let Some(e) = self.entry.as_ref().filter(|e| e.id == *id) {
+        if let Some(e) = self.entry.as_mut().filter(|e| e.id == *id) {
+            e.seen = Qty(e.seen.0.saturating_add(fill.qty.0));
             let (mid, touch) = (e.mid, e.touch);
             self.record_slippage(side, price, touch, fill.maker);
             return (mid, ExitReason::External);
@@ -215,6 +220,10 @@ impl Trader {
         if self.check_id(&u.client_id, out) {
             return;
         }
+        if u.fill.as_ref().is_some_and(|f| !plausible_fill(f)) {
+            self.recon.want();
+            return;
+        }
         if u.status == OrderStatus::New
             && !client_id::is_ours(&self.config.account, &u.client_id)
             && !client_id::is_forced_close(&u.client_id)
@@ -241,6 +250,10 @@ impl Trader {
         p: &PositionUpdate,
         out: &mut Vec<TraderEffect>,
     ) {
+        if !plausible(p.qty, p.entry_price) {
+            self.recon.want();
+            return;
+        }
         if self.claim.is_none_or(|(_, t)| p.transact_ms >= t) {
             self.claim = Some((p.qty, p.transact_ms));
         }
@@ -272,6 +285,21 @@ impl Trader {
     }
 
     pub(super) fn on_reconciled(&mut self, now: Now, s: &VenueState, out: &mut Vec<TraderEffect>) {
+        if !plausible(s.position.qty, s.position.entry_price)
+            || !s.trades.iter().all(|(_, f)| plausible_fill(f))
+        {
+            // Numbers no account has: a read that failed, not a position (I22).
+            self.recon.failed(now);
+            out.push(self.alert(
+                Severity::Critical,
+                "ImplausibleRead",
+                format!(
+                    "position {} lots at {}",
+                    s.position.qty.0, s.position.entry_price
+                ),
+            ));
+            return;
+        }
         let sent_ns = self.recon.answered(now);
         let ids = all_ids(s);
         if ids.iter().any(|id| self.check_id(id, out)) {
@@ -335,6 +363,7 @@ impl Trader {
         };
         if self.ledger.qty() == venue {
             self.claim = None;
+            self.doubt_ns = self.doubt_ns.filter(|t| *t > sent_ns);
             return;
         }
         if !first {
@@ -385,6 +414,7 @@ impl Trader {
         }
         self.claim = None;
         self.claim_differs_ns = None;
+        self.doubt_ns = self.doubt_ns.filter(|t| *t > sent_ns);
     }
 
     /// An adopted position needs a stop plan: ATR as it is now, or a fallback when ATR does not come.
@@ -445,6 +475,18 @@ impl Trader {
     pub(super) fn touch(&self, side: Side) -> Option<Price> {
         self.feed.book()?.best(side.opposite()).map(|l| l.0)
     }
+}
+
+/// A position any account could have.
+fn plausible(qty: Qty, entry: Decimal) -> bool {
+    qty.0.unsigned_abs() <= MAX_LOTS as u64 && entry >= Decimal::ZERO && entry < MOST
+}
+
+fn plausible_fill(f: &TradeFill) -> bool {
+    (1..=MAX_LOTS).contains(&f.qty.0)
+        && (1..=MAX_TICKS).contains(&f.price.0)
+        && f.fee.abs() < MOST
+        && f.realised.abs() < MOST
 }
 
 fn all_ids(s: &VenueState) -> Vec<&ClientId> {
