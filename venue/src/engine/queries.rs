@@ -3,6 +3,7 @@
 use super::account::{LedgerEntry, UserTrade};
 use super::margin;
 use super::refusal;
+use super::risk::AccountMargin;
 use super::state::{Order, Stop};
 use super::types::{AccountId, EngineConfig, OrderRef, SymbolId, SymbolSpec, VenueError};
 use super::views::{AccountView, OrderView, PositionView, StopView, Touch};
@@ -61,7 +62,7 @@ impl Engine {
             position_initial_margin: m.position_initial,
             open_order_initial_margin: m.initial - m.position_initial,
             available: (margin_balance - m.initial).max(Money::ZERO),
-            positions: used.map(|s| self.view_position(account, s)).collect(),
+            positions: used.map(|s| self.view_position(account, s, &m)).collect(),
             update_ms: a.ledger.last().map_or(0, |l| l.time_ms),
         })
     }
@@ -77,7 +78,7 @@ impl Engine {
     ) -> Result<PositionView, VenueError> {
         self.check_account(account)?;
         self.spec(symbol)?;
-        Ok(self.view_position(account, symbol))
+        Ok(self.view_position(account, symbol, &self.account_margin(account)))
     }
 
     /// Every contract with a position.
@@ -90,12 +91,16 @@ impl Engine {
         Ok(all)
     }
 
-    fn view_position(&self, account: AccountId, symbol: SymbolId) -> PositionView {
+    fn view_position(
+        &self,
+        account: AccountId,
+        symbol: SymbolId,
+        total: &AccountMargin,
+    ) -> PositionView {
         let slot = self.acct(account).at(symbol);
         let spec = self.listed(symbol);
         let (inst, p) = (&spec.instrument, &slot.position);
         let m = self.symbol_margin(account, symbol);
-        let total = self.account_margin(account);
         let rest = self.acct(account).wallet + total.unrealised
             - m.unrealised
             - (total.maintenance - m.maintenance);
