@@ -63,6 +63,14 @@ impl Decisions {
         });
     }
 
+    /// True when this reason would be recorded now; otherwise nobody needs its text.
+    pub fn due(&self, now: Now, reason: &'static str) -> bool {
+        self.slots
+            .iter()
+            .find(|s| s.reason == reason)
+            .is_none_or(|s| now.mono_since(s.last_ns) >= FOLD_NS)
+    }
+
     /// An order was sent: always recorded.
     pub fn sent(
         &mut self,

@@ -3,22 +3,20 @@
 //! Cheap checks come first: this runs on each book that triggers. An entry is never resubmitted; what became of it is
 //! waited for, then the next book is looked at anew.
 
-use super::permission::{MIN_LEFT_MS, Wish};
+use super::gates::{Held, held};
+use super::permission::MIN_LEFT_MS;
+use super::shadow::{Policy, Prices};
 use super::{Trader, TraderEffect};
 use crate::fixed::{Price, Qty, Side};
-use crate::messages::Grant;
 use crate::order::filters::fit_order;
 use crate::order::{ClientId, EndReason, EntryKind, NewOrder, OrderKind, Refusal, TimeInForce};
-use crate::params::{CostGate, EntryStyle, Environment, Sizing};
-use crate::risk::costs::{bp, round_trip_costs, stop_pays};
-use crate::risk::kelly::{Kelly, kelly};
-use crate::risk::protections::check_market;
-use crate::risk::sizing::{SizeInputs, size};
-use crate::risk::stops::StopPlan;
-use crate::signal::{Effective, Gate, GateInputs, effective, gate};
+use crate::params::{CostGate, EntryStyle, Environment};
+use crate::risk::costs::{bp, stop_pays};
+use crate::risk::kelly::kelly;
+use crate::risk::sizing::{NoSize, size};
+use crate::signal::{Effective, effective};
 use crate::time::{NS_PER_MS, NS_PER_S, Now};
 use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive;
 
 /// Wall ms within which the exchange must have accepted an entry, at most.
 const ENTRY_RECV_WINDOW_MS: u64 = 1000;
@@ -29,8 +27,6 @@ const REST_NS: u64 = 5 * NS_PER_S;
 /// Dead man's switch of resting entries, and how often it is wound up.
 const COUNTDOWN_MS: u64 = 10_000;
 const COUNTDOWN_EVERY_NS: u64 = 3 * NS_PER_S;
-/// Before the first grant nothing is known of equity: as much as this is asked for.
-const FIRST_WISH: Decimal = Decimal::from_parts(1_000_000, 0, 0, false, 0);
 
 /// The newest entry sent.
 #[derive(Clone, Debug)]
@@ -44,37 +40,12 @@ pub struct Entry {
     /// Best price it would meet at decision.
     pub touch: Decimal,
     /// What each of its lots is valued at against the ceiling.
-    price: Price,
+    pub price: Price,
     /// Lots seen filled.
     pub seen: Qty,
     resting: bool,
     sent_ns: u64,
     wound_ns: u64,
-}
-
-/// Why no entry was sent.
-struct Held {
-    reason: &'static str,
-    text: String,
-}
-
-fn held(reason: &'static str) -> Held {
-    Held {
-        reason,
-        text: String::new(),
-    }
-}
-
-/// What the market says about an entry of one side.
-struct Terms {
-    mid: Decimal,
-    mark: Decimal,
-    touch: Price,
-    limit: Price,
-    /// What each lot is valued at.
-    value: Price,
-    plan: StopPlan,
-    costs: Decimal,
 }
 
 impl Trader {
@@ -96,7 +67,10 @@ impl Trader {
             return;
         }
         if let Err(h) = self.try_enter(now, side, &e, out) {
-            let Held { reason, text } = h;
+            if h.shadow {
+                self.enter_shadow(now, side, &e);
+            }
+            let Held { reason, text, .. } = h;
             self.decisions.held(
                 now,
                 reason,
@@ -126,29 +100,15 @@ impl Trader {
         let p_model = self.ask_model(live, e)?;
         self.protections
             .check(&self.params.risk.protections, now.market_ms)
-            .map_err(|h| Held {
-                reason: h.name(),
-                text: format!("{h:?}"),
-            })?;
-        let left_ms = self.permission.left_ms(now);
-        let Some(grant) = self
-            .permission
-            .grant(now)
-            .filter(|_| left_ms >= MIN_LEFT_MS)
-        else {
-            return Err(Held {
-                reason: "NoGrant",
-                text: match self.permission.denied() {
-                    Some(d) => format!("no grant: {d:?}"),
-                    None => format!("no grant: {left_ms} ms left"),
-                },
-            });
-        };
+            .map_err(|h| self.held_with(now, h.name(), || format!("{h:?}")))?;
+        let (grant, left_ms) = self.permitted(now)?;
         let k = kelly(&grant.kelly, &self.params.risk.prior, p_model);
-        self.check_pays(&terms, &k, p_model, live)?;
-        let sized = size(&self.size_inputs(&terms, &k, grant, e, live)).map_err(|n| Held {
-            reason: n.name(),
-            text: format!("{n:?}: ceiling {}, f {:.4}", grant.ceiling, k.f),
+        self.check_pays(now, &terms, &k, p_model, live)?;
+        let sized = size(&self.size_inputs(&terms, &k, grant, e, live)).map_err(|n| {
+            self.held_with(now, n.name(), || {
+                format!("{n:?}: ceiling {}, f {:.4}", grant.ceiling, k.f)
+            })
+            .shadowed(n != NoSize::Unknown)
         })?;
         let epoch = grant.epoch;
         let post_only = self.params.execution.entry == EntryStyle::PostOnly;
@@ -172,10 +132,8 @@ impl Trader {
             recv_window_ms: left_ms.min(ENTRY_RECV_WINDOW_MS) as u32,
         };
         let inst = &self.config.info.instrument;
-        let order = fit_order(inst, &order, Some(terms.mark)).map_err(|f| Held {
-            reason: "Filtered",
-            text: f.to_string(),
-        })?;
+        let order = fit_order(inst, &order, Some(terms.mark))
+            .map_err(|f| self.held_with(now, "Filtered", || f.to_string()))?;
         let text = format!(
             "{} {} at limit {} (mid {}), notional {} bound by {}, NOBI {:.3}, stop {:.1} bp, costs {:.1} bp, epoch {epoch}",
             if side == Side::Buy { "long" } else { "short" },
@@ -211,275 +169,50 @@ impl Trader {
         Ok(())
     }
 
-    /// What orders, parameters and time forbid.
-    fn check_orders_allowed(&self, now: Now, e: &Effective) -> Result<(), Held> {
-        if self.shutting.is_some() {
-            return Err(held("ShuttingDown"));
-        }
-        if self.draining.is_some() {
-            return Err(held("Draining"));
-        }
-        if self.params.suspend {
-            return Err(held("Suspended"));
-        }
-        if self.schema_unknown {
-            return Err(held("SchemaUnknown"));
-        }
-        if self.pending.is_some() {
-            return Err(held("ParametersChanging"));
-        }
-        if e.halt_entries {
-            return Err(held("RegimeHalt"));
-        }
-        if self.config.environment == Environment::Live
-            && self.params.risk.sizing == Sizing::FixedNotional
-        {
-            return Err(held("FixedNotionalInLive"));
-        }
-        if now.market_ms < self.cooldown_until_ms {
-            return Err(held("Cooldown"));
-        }
-        if now.mono_ns < self.entry_not_before_ns {
-            return Err(held("Pause"));
-        }
-        Ok(())
-    }
-
-    /// What is not known, or not clear, at the venue.
-    fn check_venue_known(&self) -> Result<(), Held> {
-        if !self.user_up {
-            return Err(held("UserStreamDown"));
-        }
-        if !self.user_reconciled || self.ids.is_none() {
-            return Err(held("NotReconciled"));
-        }
-        if self.foreign {
-            return Err(held("ForeignOrders"));
-        }
-        if self.isolated {
-            return Err(held("IsolatedPosition"));
-        }
-        if self.doubt_ns.is_some() || self.claim.is_some_and(|(q, _)| q != self.ledger.qty()) {
-            return Err(held("PositionMismatch"));
-        }
-        if self.orders.any_unknown() {
-            return Err(held("OutcomeUnknown"));
-        }
-        if !self.orders.is_idle() || self.leaving.is_some() {
-            return Err(held("OrderInFlight"));
-        }
-        if !self.stops.clear_for_entry() {
-            return Err(held("StopsNotCleared"));
-        }
-        Ok(())
-    }
-
-    /// Prices, stop and costs of an entry now.
-    fn terms(&self, now: Now, side: Side, e: &Effective) -> Result<Terms, Held> {
-        let inst = &self.config.info.instrument;
-        let (Some(book), Some(age)) = (self.feed.book(), self.feed.book_age_ns(now)) else {
-            return Err(held("BookNotSynced"));
-        };
-        let (Some(mid), Some(spread)) = (book.mid(inst), book.spread().filter(|s| *s > 0)) else {
-            return Err(held("BookNotSynced"));
-        };
-        if !self.feed.book_deep_enough() {
-            return Err(held("BookDoubtful"));
-        }
-        let Some(mark) = self.feed.mark(now) else {
-            return Err(held("MarkUnknown"));
-        };
-        check_market(&self.params.risk.protections, mid, mark, age).map_err(|h| Held {
-            reason: h.name(),
-            text: format!("{h:?}: mid {mid}, mark {mark}"),
-        })?;
-        let Some(atr) = self.feed.atr() else {
-            return Err(held("AtrCold"));
-        };
-        let distance = atr * e.atr_multiplier;
-        if distance <= Decimal::ZERO || distance * Decimal::TWO >= mid {
-            return Err(Held {
-                reason: "StopImpossible",
-                text: format!("stop distance {distance} at mid {mid}"),
-            });
-        }
-        let post_only = self.params.execution.entry == EntryStyle::PostOnly;
-        let slip = self.params.execution.max_slippage_bps / Decimal::from(10_000);
-        let best = |s| book.best(s).map(|l| l.0).ok_or(held("BookNotSynced"));
-        let (touch, limit) = match (side, post_only) {
-            (s, true) => (best(s)?, best(s)?),
-            (Side::Buy, false) => {
-                let bound = inst.price_floor(mark * inst.multiplier_up);
-                let worst = inst.price_inside(side, mid * (Decimal::ONE + slip));
-                (best(Side::Sell)?, worst.min(bound))
-            }
-            (Side::Sell, false) => {
-                let bound = inst.price_ceil(mark * inst.multiplier_down);
-                let worst = inst.price_inside(side, mid * (Decimal::ONE - slip));
-                (best(Side::Buy)?, worst.max(bound))
-            }
-        };
-        let value = limit
-            .max(touch)
-            .max(inst.price_ceil(mid))
-            .max(inst.price_ceil(mark));
-        let spread = Decimal::from(spread) * inst.tick / mid;
-        Ok(Terms {
-            mid,
-            mark,
-            touch,
-            limit,
-            value,
-            plan: StopPlan { atr, distance },
-            costs: round_trip_costs(&self.config.info.fees, post_only, spread, &self.slippage),
+    /// Prices of this moment for the shadow account; `None` without book or mark.
+    fn shadow_prices(&self, now: Now) -> Option<Prices> {
+        let book = self.feed.book()?;
+        Some(Prices {
+            market_ms: now.market_ms,
+            mid: self.feed.mid()?,
+            best: (book.best_bid()?.0, book.best_ask()?.0),
+            mark: self.feed.mark(now)?,
+            slippage: self.slippage.mean(),
         })
     }
 
-    fn ask_model(&self, live: bool, e: &Effective) -> Result<Option<f64>, Held> {
-        let answer = gate(&GateInputs {
-            mode: self.params.signals.model.mode,
-            live,
-            threshold: e.confidence_threshold,
-            output: self.model,
-            book_last_id: self.feed.last_id().unwrap_or(0),
-        });
-        match answer {
-            Gate::Act(p) => Ok(p),
-            Gate::Wait => Err(held("ModelAwaited")),
-            Gate::Skip(reason) => Err(held(reason)),
+    fn enter_shadow(&mut self, now: Now, side: Side, e: &Effective) {
+        if !self.shadow.may_enter(now.market_ms) {
+            return;
         }
-    }
-
-    /// The cost gate, and whether the trade is expected to earn more than it costs.
-    fn check_pays(
-        &self,
-        t: &Terms,
-        k: &Kelly,
-        p_model: Option<f64>,
-        live: bool,
-    ) -> Result<(), Held> {
-        let risk = &self.params.risk;
-        let enforce = live || risk.cost_gate == CostGate::Enforce;
-        if enforce && !stop_pays(t.plan.distance, t.costs, t.mid) {
-            return Err(Held {
-                reason: "StopInsideCosts",
-                text: format!(
-                    "stop {:.1} bp < 3 × costs {:.1} bp",
-                    bp(t.plan.distance / t.mid),
-                    bp(t.costs)
-                ),
-            });
-        }
-        match p_model {
-            // Per unit of loss at the stop, net: a win is R of it.
-            Some(p) if p * k.r <= 1.0 - p => Err(Held {
-                reason: "ModelExpectsLoss",
-                text: format!("p {p:.3}, win/loss {:.2}", k.r),
-            }),
-            None if enforce
-                && risk.sizing == Sizing::Kelly
-                && k.n >= risk.min_trades
-                && k.edge < t.costs.to_f64().unwrap_or(f64::INFINITY) =>
-            {
-                Err(Held {
-                    reason: "EdgeBelowCosts",
-                    text: format!(
-                        "mean gross {:.2} bp of {} trades < costs {:.1} bp",
-                        k.edge * 1e4,
-                        k.n,
-                        bp(t.costs)
-                    ),
-                })
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn size_inputs<'a>(
-        &'a self,
-        t: &Terms,
-        k: &Kelly,
-        grant: &Grant,
-        e: &Effective,
-        live: bool,
-    ) -> SizeInputs<'a> {
-        let inst = &self.config.info.instrument;
-        SizeInputs {
-            info: &self.config.info,
-            risk: &self.params.risk,
-            kelly_fraction: e.kelly_fraction,
-            live,
-            kelly: *k,
-            equity: grant.equity,
-            available: grant.available,
-            ceiling: grant.ceiling,
-            // The account's limit on the symbol is in the ceiling: only the coordinator knows it.
-            symbol_limit: None,
-            position_notional: inst.notional(t.value, self.ledger.qty()),
-            open_entries: inst.notional(t.value, self.orders.open_entry_qty()),
-            price: t.value,
-            stop_distance: t.plan.distance,
-            costs: t.costs,
-        }
-    }
-
-    /// What the next grant question asks for: the size an entry would have now, without a ceiling.
-    pub(super) fn wish(&self, now: Now) -> Wish {
-        let inst = &self.config.info.instrument;
-        let qty = self.ledger.qty();
-        let mark = self
-            .feed
-            .last_mark()
-            .or_else(|| self.feed.mid())
-            .or(self.ledger.entry_price())
-            .unwrap_or(Decimal::ZERO);
-        let open = self.orders.open_entry_qty();
-        let open_entries = match &self.entry {
-            Some(e) if !open.is_zero() => inst.notional(e.price, open),
-            _ => inst.qty_dec(open) * mark,
+        let (Ok(t), Some(p)) = (self.terms(now, side, e), self.shadow_prices(now)) else {
+            return;
         };
-        let position = inst.qty_dec(qty) * mark;
-        let held_now = position.abs() + open_entries;
-        let idle = self.params.suspend || self.draining.is_some() || self.shutting.is_some();
-        let e = effective(&self.params, self.feed.regime());
-        let risk_rate = Decimal::new(2, 2);
-        let mut wish = Wish {
-            notional: held_now,
-            position,
-            open_entries,
-            risk: held_now * risk_rate,
-        };
-        let terms = self.terms(now, self.signal.unwrap_or(Side::Buy), &e).ok();
-        let rate = terms
-            .as_ref()
-            .map_or(risk_rate, |t| t.plan.distance / t.mid + t.costs);
-        if !idle {
-            let floor = inst.min_notional * Decimal::from(4);
-            let size = match (self.permission.newest(), &terms) {
-                (Some(g), Some(t)) => {
-                    let live = self.config.environment == Environment::Live;
-                    let k = kelly(&g.kelly, &self.params.risk.prior, None);
-                    let x = SizeInputs {
-                        ceiling: FIRST_WISH * FIRST_WISH,
-                        position_notional: Decimal::ZERO,
-                        open_entries: Decimal::ZERO,
-                        ..self.size_inputs(t, &k, g, &e, live)
-                    };
-                    // A little more, so that the next tick's size still fits.
-                    size(&x).map_or(floor, |s| s.notional * Decimal::new(102, 2))
-                }
-                (Some(_), None) => floor,
-                (None, _) => self
-                    .params
-                    .risk
-                    .fixed_notional
-                    .filter(|_| self.params.risk.sizing == Sizing::FixedNotional)
-                    .unwrap_or(FIRST_WISH),
-            };
-            wish.notional = held_now.max(size).max(floor);
+        let live = self.config.environment == Environment::Live;
+        let enforce = live || self.params.risk.cost_gate == CostGate::Enforce;
+        if !enforce || stop_pays(t.plan.distance, t.costs, t.mid) {
+            self.shadow.enter(&self.config.info, side, t.plan, &p);
         }
-        wish.risk = wish.notional * rate;
-        wish
+    }
+
+    /// Lets the exit policy end the shadow trade, if one runs.
+    pub(super) fn step_shadow(&mut self, now: Now, out: &mut Vec<TraderEffect>) {
+        if !self.shadow.is_open() {
+            return;
+        }
+        let Some(p) = self.shadow_prices(now) else {
+            return;
+        };
+        let hold = effective(&self.params, self.feed.regime()).max_hold_seconds;
+        let policy = Policy {
+            exits: &self.params.exits,
+            max_hold_seconds: hold,
+            cooldown_seconds: self.params.signals.cooldown_seconds,
+            signal: self.signal,
+        };
+        let (info, strategy) = (&self.config.info, &self.config.strategy);
+        let closed = self.shadow.step(info, strategy, &policy, &p);
+        out.extend(closed.map(|t| TraderEffect::Closed(Box::new(t))));
     }
 
     pub(super) fn on_entry_ended(

@@ -19,6 +19,8 @@ use rust_decimal::Decimal;
 pub const MARK_MAX_AGE_NS: u64 = 3 * NS_PER_S;
 /// Pause before a snapshot or history is asked for again.
 const RETRY_NS: u64 = 250 * NS_PER_MS;
+/// Pause between two refills of a live book.
+const REFILL_NS: u64 = 30 * NS_PER_S;
 /// A request without an answer for this long is asked again.
 const ANSWER_NS: u64 = 10 * NS_PER_S;
 /// No mark price is believed beyond this.
@@ -29,6 +31,7 @@ const MAX_MARK: Decimal = Decimal::from_parts(1_000_000_000, 0, 0, false, 0);
 struct Asking {
     since_ns: Option<u64>,
     not_before_ns: u64,
+    fails: u32,
 }
 
 impl Asking {
@@ -41,10 +44,12 @@ impl Asking {
     }
     fn answered(&mut self) {
         self.since_ns = None;
+        self.fails = 0;
     }
     fn failed(&mut self, now: Now) {
         self.since_ns = None;
-        self.not_before_ns = now.mono_ns + RETRY_NS;
+        self.not_before_ns = now.mono_ns + (RETRY_NS << self.fails);
+        self.fails = (self.fails + 1).min(4);
     }
 }
 
@@ -57,6 +62,7 @@ pub struct Feed {
     depth_ns: Option<u64>,
     snapshot: Asking,
     resyncs: u32,
+    refilled_ns: Option<u64>,
     atr_params: AtrParams,
     atr: AtrTracker,
     history: Asking,
@@ -79,6 +85,7 @@ impl Feed {
             depth_ns: None,
             snapshot: Asking::default(),
             resyncs: 0,
+            refilled_ns: None,
             atr_params: atr.clone(),
             atr: AtrTracker::new(bar_ms(atr), atr.period),
             history: Asking::default(),
@@ -165,7 +172,12 @@ impl Feed {
         }
         self.depth_ns = Some(now.mono_ns);
         self.nobi = self.compute_nobi();
-        if self.sync.known_depth() < self.nobi_depth.saturating_mul(2) {
+        if self.sync.known_depth() < self.nobi_depth.saturating_mul(2)
+            && self
+                .refilled_ns
+                .is_none_or(|t| now.mono_since(t) >= REFILL_NS)
+        {
+            self.refilled_ns = Some(now.mono_ns);
             self.sync.begin_refill();
         }
         true

@@ -11,13 +11,16 @@ mod entry;
 mod event;
 mod exit;
 mod feed;
+mod gates;
 mod ledger;
 mod permission;
 mod recon;
+mod shadow;
 #[cfg(test)]
 mod tests;
 mod venue;
 mod view;
+mod wish;
 
 pub use event::{StreamKind, TraderConfig, TraderEffect, TraderEvent};
 
@@ -38,6 +41,7 @@ use feed::Feed;
 use ledger::Ledger;
 use permission::Permission;
 use recon::{Recon, Situation};
+use shadow::Shadow;
 
 /// The machine of one (account, symbol).
 #[derive(Debug)]
@@ -62,6 +66,7 @@ pub struct Trader {
     decisions: Decisions,
     protections: Protections,
     slippage: Slippage,
+    shadow: Shadow,
     entry: Option<Entry>,
     leaving: Option<Leaving>,
     exit_order: Option<ExitOrder>,
@@ -112,6 +117,7 @@ impl Trader {
             decisions: Decisions::default(),
             protections: Protections::default(),
             slippage: Slippage::default(),
+            shadow: Shadow::default(),
             entry: None,
             leaving: None,
             exit_order: None,
@@ -230,6 +236,7 @@ impl Trader {
 
     fn on_book(&mut self, now: Now, out: &mut Vec<TraderEffect>) {
         self.consider(now, out);
+        self.step_shadow(now, out);
     }
 
     fn on_mark(&mut self, now: Now, m: &MarkPrice, out: &mut Vec<TraderEffect>) {
@@ -238,6 +245,7 @@ impl Trader {
         }
         self.with_stops(now, out, |s, ids, o| s.on_mark(now, m.mark, ids, o));
         self.check_exits(now, out);
+        self.step_shadow(now, out);
     }
 
     fn on_tick(&mut self, now: Now, out: &mut Vec<TraderEffect>) {

@@ -43,6 +43,9 @@ pub struct Permission {
     grant: Option<(Grant, u64)>,
     denied: Option<DenyReason>,
     heard_ns: Option<u64>,
+    first_ask_ns: Option<u64>,
+    /// Latest deadline of any grant taken.
+    lapsed_ns: Option<u64>,
 }
 
 impl Permission {
@@ -59,6 +62,8 @@ impl Permission {
             grant: None,
             denied: None,
             heard_ns: None,
+            first_ask_ns: None,
+            lapsed_ns: None,
         }
     }
 
@@ -73,6 +78,7 @@ impl Permission {
         self.seq += 1;
         self.last_ask_ns = Some(now.mono_ns);
         self.heard_ns.get_or_insert(now.mono_ns);
+        self.first_ask_ns.get_or_insert(now.mono_ns);
         if self.asked.len() == 16 {
             self.asked.pop_front();
         }
@@ -113,7 +119,9 @@ impl Permission {
                     return false;
                 }
                 let length = g.length_ms.min(MAX_LENGTH_MS) * NS_PER_MS;
-                self.grant = Some((g.clone(), t0.saturating_add(length)));
+                let until = t0.saturating_add(length);
+                self.lapsed_ns = self.lapsed_ns.max(Some(until));
+                self.grant = Some((g.clone(), until));
                 self.denied = None;
             }
             GrantReply::Denied { reason, .. } => {
@@ -188,6 +196,12 @@ impl Permission {
     pub fn coordinator_lost(&self, now: Now) -> bool {
         self.heard_ns
             .is_some_and(|t| now.mono_since(t) >= SILENCE_NS)
+    }
+
+    /// Liveness ns without permission, counted from the first question; 0 while a grant holds.
+    pub fn ungranted_ns(&self, now: Now) -> u64 {
+        let since = self.lapsed_ns.or(self.first_ask_ns);
+        since.map_or(0, |t| now.mono_since(t))
     }
 
     /// Sequence of the newest question.

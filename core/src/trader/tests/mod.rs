@@ -2,5 +2,5 @@
 #![allow(clippy::unwrap_used)]
 
 mod model;
-mod rig;
+pub(super) mod rig;
 mod scenarios;

@@ -3,7 +3,7 @@
 
 use crate::fixed::{Price, Qty, Side};
 use crate::instrument::{FeeRates, Instrument, SymbolInfo};
-use crate::market::{Bar, DepthSnapshot, DepthUpdate, MarkPrice};
+use crate::market::{Bar, BookLevels, DepthSnapshot, DepthUpdate, MarkPrice};
 use crate::messages::{ClosedTrade, Grant, GrantReply, KellyStats, ParamsDocument};
 use crate::order::{
     AlgoOrder, AlgoStatus, AlgoUpdate, CancelTarget, ClientId, ExecType, NewOrder, NewStop,
@@ -323,7 +323,7 @@ impl Rig {
         self.heavy = None;
     }
 
-    fn levels(&self) -> (Vec<(Price, Qty)>, Vec<(Price, Qty)>) {
+    fn levels(&self) -> (BookLevels, BookLevels) {
         let q = |s| Qty(if self.heavy == Some(s) { 4000 } else { 1000 });
         (
             (0..30)
@@ -337,7 +337,7 @@ impl Rig {
 
     pub fn depth_frame(&mut self) {
         let (bids, asks) = self.levels();
-        let clear = |l: &Vec<(Price, Qty)>, worse: i64, better: i64| {
+        let clear = |l: &BookLevels, worse: i64, better: i64| {
             let mut v: Vec<(Price, Qty)> = (1..400)
                 .map(|i| (Price(l[0].0.0 + better * i), Qty(0)))
                 .collect();
@@ -797,10 +797,8 @@ impl Rig {
                     }
                 }
             }
-            TraderEffect::PlaceStop(s) => {
-                if !self.ids.insert(s.client_id.to_string()) {
-                    bad(format!("id used twice: {}", s.client_id));
-                }
+            TraderEffect::PlaceStop(s) if !self.ids.insert(s.client_id.to_string()) => {
+                bad(format!("id used twice: {}", s.client_id));
             }
             _ => {}
         }

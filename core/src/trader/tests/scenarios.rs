@@ -606,3 +606,32 @@ fn decisions_and_the_view_tell_the_same_story() {
     assert_eq!(entered[0].1, r.orders()[0].client_id);
     assert!(entered[0].0.contains("fixed notional"), "{}", entered[0].0);
 }
+
+#[test]
+fn without_permission_shadow_trades_run_at_full_cost_and_send_nothing() {
+    let mut r = Rig::started();
+    r.granting = false;
+    r.run(6_000);
+    r.heavy = Some(Side::Buy);
+    r.run(8_000);
+    r.heavy = None;
+    r.run(61_000);
+    assert!(r.orders().is_empty());
+    assert_eq!(r.closed.len(), 1);
+    let t = &r.closed[0];
+    assert!(t.shadow && t.gross - t.fees < Decimal::ZERO);
+    assert_eq!(r.trader.view().round_trips, 0);
+    ok(&r);
+}
+
+#[test]
+fn a_short_gap_in_permission_makes_no_shadow_trade() {
+    let mut r = Rig::started();
+    r.granting = false;
+    r.heavy = Some(Side::Buy);
+    r.order_fate = Fate::Refuse(Refusal::Margin);
+    r.run(4_000);
+    r.heavy = None;
+    r.run(61_000);
+    assert!(r.closed.is_empty());
+}
