@@ -88,7 +88,7 @@ pub struct Question {
     pub subject: String,
     /// Its bytes.
     pub payload: Bytes,
-    pub(crate) answer: Box<dyn FnOnce(Bytes) + Send>,
+    pub(crate) answer: Box<dyn FnOnce(Bytes) + Send + Sync>,
 }
 
 impl std::fmt::Debug for Question {

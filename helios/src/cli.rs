@@ -14,15 +14,27 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the whole system here, against a simulated or recorded market
+    Up(crate::up::Args),
     /// Data-quality report of a recording: gaps, crossed books, book against bookTicker, clock offset, NOBI.
     Inspect(crate::inspect::Args),
+    /// Set the kill latch of a running `helios up`: no new risk, positions are flattened
+    Kill(crate::admin::LatchArgs),
+    /// Release a latch of a running `helios up`
+    Release(crate::admin::LatchArgs),
+    /// Break things in a running `helios up` on purpose, to see that it holds
+    Debug(crate::admin::DebugArgs),
 }
 
 impl Cli {
     /// Runs the chosen subcommand.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
+            Command::Up(a) => crate::up::start(a),
             Command::Inspect(a) => crate::inspect::run(a),
+            Command::Kill(a) => crate::admin::run_latch(a, true),
+            Command::Release(a) => crate::admin::run_latch(a, false),
+            Command::Debug(a) => crate::admin::run_debug(a),
         }
     }
 }

@@ -3,8 +3,10 @@
 //! Each subcommand lives in its own module with an `Args` struct (clap) and a `run(Args) -> anyhow::Result<ExitCode>`;
 //! [`cli`] only lists them. The TLS provider is installed here, first, before anything could open a connection.
 
+mod admin;
 mod cli;
 mod inspect;
+mod up;
 
 use clap::Parser;
 use std::process::ExitCode;

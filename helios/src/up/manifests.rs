@@ -1,0 +1,244 @@
+//! The manifests of a run: read at the start, watched while it lasts, counted in generations.
+//!
+//! A set of files is taken whole or not at all: a broken edit is reported and the old parameters stay in force.
+
+use anyhow::{Context, Result};
+use helios_coordinator::CoordinatorConfig;
+use helios_core::guardian::StrategyInfo;
+use helios_core::plan::ObservedStrategy;
+use helios_crds::manifest::{self, ManifestError, Manifests};
+use helios_crds::{HeliosAccount, HeliosStrategy, convert};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The quickstart that runs without files.
+pub const QUICKSTART: &str = include_str!("../../../config/samples/quickstart.yaml");
+
+/// How often files are looked at. Content decides, so an editor that renames is seen too.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Where manifests come from.
+#[derive(Clone, Debug)]
+pub struct Files {
+    paths: Vec<PathBuf>,
+    last: Option<Vec<(String, String)>>,
+}
+
+impl Files {
+    /// From the command line; empty means the quickstart.
+    pub fn new(paths: Vec<PathBuf>) -> Self {
+        Self { paths, last: None }
+    }
+
+    /// Reads everything for the start.
+    ///
+    /// # Errors
+    /// Every problem found, with file, line, field and what to write.
+    pub fn load(&mut self) -> Result<Manifests> {
+        if self.paths.is_empty() {
+            let text = vec![(
+                "quickstart.yaml (built in)".to_string(),
+                QUICKSTART.to_string(),
+            )];
+            return Ok(manifest::parse(&text)?);
+        }
+        let loaded = manifest::load(&self.paths).context("the manifests can't be used");
+        self.last = self.texts();
+        loaded
+    }
+
+    fn texts(&self) -> Option<Vec<(String, String)>> {
+        let mut all = Vec::new();
+        for path in &self.paths {
+            for file in manifest::files_of(path).ok()? {
+                all.push((
+                    file.display().to_string(),
+                    std::fs::read_to_string(&file).ok()?,
+                ));
+            }
+        }
+        Some(all)
+    }
+
+    /// Waits for the next change of content. A file that is missing or unreadable for a moment, as editors leave it between
+    /// two steps, is looked at again before it counts.
+    pub async fn changed(&mut self) -> Result<Manifests, ManifestError> {
+        if self.paths.is_empty() {
+            return std::future::pending().await;
+        }
+        let mut missing = 0;
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let now = self.texts();
+            match &now {
+                None if self.last.is_some() && missing < 3 => missing += 1,
+                _ if now != self.last => {
+                    self.last = now;
+                    return manifest::load(&self.paths);
+                }
+                _ => missing = 0,
+            }
+        }
+    }
+}
+
+/// A strategy with its identity and the generations counted here.
+#[derive(Clone, Debug)]
+pub struct Counted {
+    /// The object as last accepted.
+    pub object: HeliosStrategy,
+    /// Its generation: grows when its spec changes.
+    pub generation: u64,
+    /// Order of first appearance, which is its age.
+    pub created_ms: i64,
+    /// It was taken out of the files.
+    pub deleting: bool,
+    /// Order of the document last published.
+    pub published: Option<(u64, u64, u32)>,
+}
+
+/// All objects of the run.
+#[derive(Clone, Debug, Default)]
+pub struct Objects {
+    /// Accounts with their generations, by full name.
+    pub accounts: BTreeMap<String, (HeliosAccount, u64)>,
+    /// Strategies by full name.
+    pub strategies: BTreeMap<String, Counted>,
+    seen: i64,
+}
+
+impl Objects {
+    /// Takes a set of manifests in; says what changed, in words. Accounts can be neither added nor removed while running.
+    pub fn accept(&mut self, m: &Manifests, start: bool) -> Vec<String> {
+        let mut words = Vec::new();
+        for a in &m.accounts {
+            let name = a.object.metadata.full_name();
+            match self.accounts.get_mut(&name) {
+                Some((old, generation)) if old.spec != a.object.spec => {
+                    if old.spec.simulated != a.object.spec.simulated {
+                        words.push(format!("account {name}: spec.simulated is read at the start only: restart to change the market"));
+                    }
+                    *generation += 1;
+                    words.push(format!(
+                        "account {name}: generation {} → {generation}",
+                        *generation - 1
+                    ));
+                    *old = a.object.clone();
+                }
+                Some(_) => {}
+                None if start => drop(self.accounts.insert(name, (a.object.clone(), 1))),
+                None => words.push(format!("account {name} is new: restart to start it")),
+            }
+        }
+        for s in &m.strategies {
+            let name = s.object.metadata.full_name();
+            match self.strategies.get_mut(&name) {
+                Some(c) => {
+                    if c.object.spec != s.object.spec {
+                        c.generation += 1;
+                        words.push(format!(
+                            "strategy {name}: generation {} → {}",
+                            c.generation - 1,
+                            c.generation
+                        ));
+                        c.object = s.object.clone();
+                    }
+                    c.deleting = false;
+                }
+                None => {
+                    self.seen += 1;
+                    if !start {
+                        words.push(format!("strategy {name} is new"));
+                    }
+                    let counted = Counted {
+                        object: s.object.clone(),
+                        generation: 1,
+                        created_ms: self.seen,
+                        deleting: false,
+                        published: None,
+                    };
+                    self.strategies.insert(name, counted);
+                }
+            }
+        }
+        for (name, c) in &mut self.strategies {
+            if !c.deleting
+                && !m
+                    .strategies
+                    .iter()
+                    .any(|s| s.object.metadata.full_name() == *name)
+            {
+                c.deleting = true;
+                words.push(format!(
+                    "strategy {name} was removed: its positions are left as onDelete says"
+                ));
+            }
+        }
+        words
+    }
+
+    /// Identity of a strategy outside Kubernetes: its name is all there is, and a restart must find its own orders.
+    pub fn uid(name: &str) -> String {
+        format!("local:{name}")
+    }
+
+    /// `namespace/name` of a strategy's account.
+    pub fn account_of(s: &HeliosStrategy) -> String {
+        format!(
+            "{}/{}",
+            s.metadata.namespace.as_deref().unwrap_or("default"),
+            s.spec.account_ref.name
+        )
+    }
+
+    /// Strategies as the planner sees them.
+    pub fn observe(&self) -> Vec<ObservedStrategy> {
+        self.strategies
+            .iter()
+            .map(|(name, c)| {
+                let account = Self::account_of(&c.object);
+                let account_generation = self.accounts.get(&account).map_or(1, |(_, g)| *g);
+                let params = convert::params_document(
+                    &c.object,
+                    &Self::uid(name),
+                    c.generation,
+                    account_generation,
+                );
+                ObservedStrategy {
+                    name: name.clone(),
+                    account,
+                    priority: c.object.spec.priority,
+                    created_ms: c.created_ms,
+                    deleting: c.deleting,
+                    on_delete: params.stable.on_delete,
+                    // What a running worker can't take over: the leverage set at the exchange, and its identity.
+                    spec_hash: format!("{}/{}", Self::uid(name), c.object.spec.risk.leverage),
+                    params,
+                    published: c.published,
+                }
+            })
+            .collect()
+    }
+
+    /// What an account's coordinator is told.
+    pub fn coordinator(&self, account: &str) -> Option<CoordinatorConfig> {
+        let (object, _) = self.accounts.get(account)?;
+        let strategies = self
+            .strategies
+            .iter()
+            .filter(|(_, c)| Self::account_of(&c.object) == account && !c.deleting)
+            .map(|(name, c)| StrategyInfo {
+                name: name.clone(),
+                uid: Self::uid(name),
+                created_ms: c.created_ms,
+                params: convert::strategy_params(&c.object),
+                watchlist: convert::watchlist_params(&c.object),
+            })
+            .collect();
+        Some(CoordinatorConfig {
+            account: convert::account_params(object),
+            strategies,
+        })
+    }
+}
