@@ -355,3 +355,79 @@ fn wrap(name: &str, raw: &Utf8Bytes) -> Utf8Bytes {
     out.push('}');
     out.into()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use futures_util::FutureExt as _;
+
+    fn frame() -> Queued {
+        Queued {
+            due: None,
+            text: "{}".into(),
+        }
+    }
+
+    fn outbox(speed: f64) -> (Arc<Gate>, Arc<Outbox>, UnboundedReceiver<Queued>) {
+        let gate = Arc::new(Gate::default());
+        gate.set_speed(speed);
+        let (o, rx) = Outbox::new(Arc::clone(&gate));
+        (gate, o, rx)
+    }
+
+    #[tokio::test]
+    async fn at_real_time_a_reader_that_falls_behind_is_dropped_and_holds_nothing() {
+        let (gate, o, _rx) = outbox(1.0);
+        for i in 0..DROP_AT {
+            assert!(o.killed().now_or_never().is_none(), "{i}");
+            o.push(frame());
+            assert!(!gate.held());
+        }
+        assert!(o.killed().now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn an_accelerated_reader_holds_the_market_until_it_has_caught_up_or_gone() {
+        let (gate, o, _rx) = outbox(60.0);
+        for _ in 1..HOLD_AT {
+            o.push(frame());
+        }
+        assert!(!gate.held());
+        o.push(frame());
+        assert!(gate.held());
+        o.sent(HOLD_AT - GO_AT - 1);
+        assert!(gate.held() && gate.drained().now_or_never().is_none());
+        o.sent(1);
+        assert!(!gate.held() && gate.drained().now_or_never().is_some());
+        for _ in 0..HOLD_AT {
+            o.push(frame());
+        }
+        assert!(gate.held());
+        o.close();
+        o.push(frame());
+        assert!(!gate.held());
+    }
+
+    #[test]
+    fn no_interleaving_of_push_and_sent_leaves_the_market_held() {
+        for _ in 0..20 {
+            let (gate, o, mut rx) = outbox(60.0);
+            let reader = Arc::clone(&o);
+            let t = std::thread::spawn(move || {
+                let mut n = 0;
+                while n < 20_000 {
+                    if rx.try_recv().is_ok() {
+                        reader.sent(1);
+                        n += 1;
+                    }
+                }
+            });
+            for _ in 0..20_000 {
+                o.push(frame());
+            }
+            t.join().unwrap();
+            assert!(!gate.held());
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The server seen from outside: real sockets on loopback, a client that shares nothing with `helios-binance`.
+
+#![cfg(feature = "server")]
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod admin;
+mod client;
+mod fuzz;
+mod load;
+mod orders;
+mod rest;
+mod shapes;
+mod source;
+mod streams;
