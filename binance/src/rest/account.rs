@@ -270,7 +270,7 @@ impl ApiError {
     }
 }
 
-fn account_info(w: wire::Account, asset: &str) -> AccountInfo {
+pub(super) fn account_info(w: wire::Account, asset: &str) -> AccountInfo {
     let row = w.assets.iter().find(|a| a.asset == asset);
     AccountInfo {
         wallet: row.map(|a| a.wallet_balance.0),
@@ -281,7 +281,7 @@ fn account_info(w: wire::Account, asset: &str) -> AccountInfo {
     }
 }
 
-fn positions(rows: Vec<wire::PositionRisk>) -> Result<Vec<PositionRisk>, ApiError> {
+pub(super) fn positions(rows: Vec<wire::PositionRisk>) -> Result<Vec<PositionRisk>, ApiError> {
     let positive = |d: Option<wire::Dec>| d.map(|d| d.0).filter(|d| *d > Decimal::ZERO);
     rows.into_iter()
         .map(|r| {
@@ -304,7 +304,7 @@ fn positions(rows: Vec<wire::PositionRisk>) -> Result<Vec<PositionRisk>, ApiErro
         .collect()
 }
 
-fn brackets(r: wire::SymbolBrackets) -> (Symbol, Vec<Bracket>) {
+pub(super) fn brackets(r: wire::SymbolBrackets) -> (Symbol, Vec<Bracket>) {
     let mut list: Vec<Bracket> = r
         .brackets
         .iter()

@@ -249,7 +249,7 @@ impl RestClient {
     }
 }
 
-fn premium(r: wire::PremiumIndex) -> PremiumIndex {
+pub(super) fn premium(r: wire::PremiumIndex) -> PremiumIndex {
     PremiumIndex {
         symbol: r.symbol.as_str().into(),
         mark: helios_core::market::MarkPrice {
@@ -286,7 +286,7 @@ fn book_top(r: wire::BookTop) -> BookTop {
     }
 }
 
-fn exchange_info(w: wire::ExchangeInfo) -> ExchangeInfo {
+pub(super) fn exchange_info(w: wire::ExchangeInfo) -> ExchangeInfo {
     let mut limits = RateLimits::default();
     for l in &w.rate_limits {
         match (
@@ -361,7 +361,7 @@ fn instrument(s: &wire::SymbolRules) -> Result<Instrument, InstrumentError> {
     })
 }
 
-fn bars(
+pub(super) fn bars(
     rows: &[Vec<serde_json::Value>],
     i: &Instrument,
     interval: KlineInterval,

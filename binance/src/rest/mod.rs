@@ -7,6 +7,8 @@ mod account;
 mod budget;
 mod market;
 mod reconcile;
+#[cfg(test)]
+mod samples;
 mod trade;
 pub(crate) mod wire;
 

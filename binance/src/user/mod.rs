@@ -6,6 +6,8 @@
 //! reconcile after it, because what happened in between was not heard.
 
 mod decode;
+#[cfg(test)]
+mod samples;
 mod task;
 
 pub use decode::{Decoded, UserDecodeError, decode};

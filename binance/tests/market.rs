@@ -1,0 +1,372 @@
+//! Market sockets against a scripted server: reconnects, deadlines, back-pressure.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod common;
+
+use common::{ServerWs, btc, depth, idle, instruments, mark, next, say, ws};
+use futures_util::StreamExt;
+use helios_binance::clock::VenueClock;
+use helios_binance::endpoints::Endpoints;
+use helios_binance::ws::{
+    BackoffConfig, Feed, MarketMessage, MarketStreams, Silence, StreamConfig, Subscription,
+};
+use helios_core::trader::{StreamKind, TraderEvent};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::{self, Receiver};
+
+fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+fn config() -> StreamConfig {
+    StreamConfig {
+        backoff: BackoffConfig {
+            first: ms(20),
+            longest: ms(100),
+        },
+        ..StreamConfig::default()
+    }
+}
+
+fn sub(feed: Feed) -> Subscription {
+    Subscription {
+        symbol: btc().symbol,
+        feed,
+    }
+}
+
+struct Run {
+    streams: MarketStreams,
+    rx: Receiver<MarketMessage>,
+    paths: common::Seen,
+    clock: Arc<VenueClock>,
+}
+
+async fn run<F, Fut>(
+    config: &StreamConfig,
+    feeds: &[Feed],
+    clock: Arc<VenueClock>,
+    room: usize,
+    script: F,
+) -> Run
+where
+    F: Fn(usize, String, ServerWs) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    let (base, paths) = ws(script).await;
+    let (tx, rx) = mpsc::channel(room);
+    let streams = MarketStreams::spawn(
+        &Endpoints::for_local("http://127.0.0.1:1", &base),
+        &instruments(),
+        &clock,
+        config,
+        feeds.iter().copied().map(sub),
+        &tx,
+    );
+    Run {
+        streams,
+        rx,
+        paths,
+        clock,
+    }
+}
+
+#[tokio::test]
+async fn a_lost_socket_is_down_then_up_again_before_the_first_new_frame() {
+    let mut r = run(
+        &config(),
+        &[Feed::Depth],
+        VenueClock::new(1.0),
+        64,
+        |n, _, mut s| async move {
+            say(&mut s, depth(n as u64 * 10)).await;
+            if n > 0 {
+                idle(s).await;
+            }
+        },
+    )
+    .await;
+    let mut heard = Vec::new();
+    for _ in 0..5 {
+        heard.push(next(&mut r.rx).await.event);
+    }
+    use TraderEvent::{Depth, StreamDown, StreamUp};
+    assert_eq!(heard[0], StreamUp(StreamKind::Depth));
+    assert!(matches!(&heard[1], Depth(d) if d.last_id == 1));
+    assert_eq!(heard[2], StreamDown(StreamKind::Depth));
+    assert_eq!(heard[3], StreamUp(StreamKind::Depth));
+    assert!(matches!(&heard[4], Depth(d) if d.last_id == 11));
+    let (public, market) = r.streams.stats();
+    assert_eq!((public.connects, public.losses, market.connects), (2, 1, 0));
+    assert_eq!(
+        r.paths.lock().unwrap()[0],
+        "/public/stream?streams=btcusdt@depth@100ms"
+    );
+}
+
+#[tokio::test]
+async fn an_acknowledged_subscription_that_stays_silent_is_given_up_at_its_deadline() {
+    let mut c = config();
+    c.depth = Silence {
+        first: ms(300),
+        later: ms(60_000),
+    };
+    let mut r = run(
+        &c,
+        &[Feed::Depth],
+        VenueClock::new(1.0),
+        64,
+        |n, _, mut s| async move {
+            say(&mut s, r#"{"result":null,"id":1}"#).await;
+            if n == 1 {
+                say(&mut s, depth(0)).await;
+            }
+            idle(s).await;
+        },
+    )
+    .await;
+    let kinds = [
+        TraderEvent::StreamUp(StreamKind::Depth),
+        TraderEvent::StreamDown(StreamKind::Depth),
+        TraderEvent::StreamUp(StreamKind::Depth),
+    ];
+    for want in kinds {
+        assert_eq!(next(&mut r.rx).await.event, want);
+    }
+    assert!(matches!(next(&mut r.rx).await.event, TraderEvent::Depth(_)));
+    assert_eq!(r.streams.stats().0.silences, 1);
+}
+
+#[tokio::test]
+async fn a_stream_that_goes_stale_while_others_on_its_socket_live_is_replaced() {
+    let mut c = config();
+    c.trades = Silence {
+        first: ms(60_000),
+        later: ms(60_000),
+    };
+    c.mark = Silence {
+        first: ms(300),
+        later: ms(300),
+    };
+    let trade = r#"{"stream":"btcusdt@aggTrade","data":{"e":"aggTrade","E":1700000000000,"s":"BTCUSDT","a":1,"p":"60000.1","q":"0.001","f":1,"l":1,"T":1700000000000,"m":true}}"#;
+    let mut r = run(
+        &c,
+        &[Feed::AggTrade, Feed::MarkPrice],
+        VenueClock::new(1.0),
+        1024,
+        move |_, _, mut s| async move {
+            say(&mut s, mark(1_700_000_000_000)).await;
+            while say(&mut s, trade).await {
+                tokio::time::sleep(ms(10)).await;
+            }
+        },
+    )
+    .await;
+    loop {
+        let m = next(&mut r.rx).await;
+        if m.event == TraderEvent::StreamDown(StreamKind::Market) {
+            break;
+        }
+    }
+    assert_eq!(r.streams.stats().1.silences, 1);
+}
+
+#[tokio::test]
+async fn a_venue_whose_time_stands_still_is_not_taken_for_a_dead_one() {
+    let mut c = config();
+    c.time_samples = true;
+    c.depth = Silence {
+        first: ms(100),
+        later: ms(100),
+    };
+    let clock = VenueClock::sampled(60.0);
+    let mut r = run(&c, &[Feed::Depth], clock, 64, |_, path, mut s| async move {
+        if path.starts_with("/market") {
+            let still = r#"{"stream":"helios@time","data":{"e":"heliosTime","E":1700000000000}}"#;
+            while say(&mut s, still).await {
+                tokio::time::sleep(ms(5)).await;
+            }
+        }
+        idle(s).await;
+    })
+    .await;
+    assert_eq!(
+        next(&mut r.rx).await.event,
+        TraderEvent::StreamUp(StreamKind::Depth)
+    );
+    let more = tokio::time::timeout(ms(800), r.rx.recv()).await;
+    assert!(more.is_err(), "{more:?}");
+    assert_eq!(r.clock.market_ms(), 1_700_000_000_000);
+    assert_eq!(r.streams.stats().0.silences, 0);
+}
+
+#[tokio::test]
+async fn a_full_channel_holds_the_socket_back_and_loses_no_diff() {
+    const N: u64 = 20_000;
+    let mut c = config();
+    c.depth.later = ms(300);
+    c.pong_within = ms(300);
+    c.ping_every = ms(50);
+    let mut r = run(
+        &c,
+        &[Feed::Depth],
+        VenueClock::new(1.0),
+        1,
+        |_, _, mut s| async move {
+            for n in 0..N {
+                if !say(&mut s, depth(n)).await {
+                    return;
+                }
+            }
+            idle(s).await;
+        },
+    )
+    .await;
+    assert!(matches!(
+        next(&mut r.rx).await.event,
+        TraderEvent::StreamUp(_)
+    ));
+    // A consumer that sleeps longer than every deadline is no reason to lose the socket.
+    tokio::time::sleep(ms(700)).await;
+    for n in 0..N {
+        match next(&mut r.rx).await.event {
+            TraderEvent::Depth(d) => assert_eq!(d.last_id, n + 1),
+            other => panic!("{other:?} at {n}"),
+        }
+    }
+    assert_eq!(r.streams.stats().0.losses, 0);
+}
+
+#[tokio::test]
+async fn a_socket_that_answers_no_ping_is_lost() {
+    let mut c = config();
+    c.ping_every = ms(50);
+    c.pong_within = ms(200);
+    let mut r = run(
+        &c,
+        &[Feed::Depth],
+        VenueClock::new(1.0),
+        64,
+        |_, _, s| async move {
+            // Never read: no pong is ever written.
+            tokio::time::sleep(ms(60_000)).await;
+            drop(s);
+        },
+    )
+    .await;
+    assert!(matches!(
+        next(&mut r.rx).await.event,
+        TraderEvent::StreamUp(_)
+    ));
+    assert!(matches!(
+        next(&mut r.rx).await.event,
+        TraderEvent::StreamDown(_)
+    ));
+}
+
+#[tokio::test]
+async fn a_connection_is_replaced_before_the_exchange_would_cut_it() {
+    let mut c = config();
+    c.rollover = ms(300);
+    let r = run(
+        &c,
+        &[Feed::Depth],
+        VenueClock::new(1.0),
+        64,
+        |_, _, mut s| async move {
+            say(&mut s, depth(0)).await;
+            idle(s).await;
+        },
+    )
+    .await;
+    let mut rx = r.rx;
+    let mut ups = 0;
+    while ups < 3 {
+        if matches!(next(&mut rx).await.event, TraderEvent::StreamUp(_)) {
+            ups += 1;
+        }
+    }
+    let s = r.streams.stats().0;
+    assert!(s.connects >= 3 && s.losses == 0, "{s:?}");
+}
+
+#[tokio::test]
+async fn unknown_and_broken_frames_are_counted_and_never_fatal() {
+    let mut r = run(
+        &config(),
+        &[Feed::Depth],
+        VenueClock::new(1.0),
+        64,
+        |_, _, mut s| async move {
+            for text in [
+                r#"{"stream":"btcusdt@newThing","data":{"e":"new","E":1}}"#,
+                r#"{"what":"ever"}"#,
+                "no json at all",
+                r#"{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1,"b":[["1","-1"]]}}"#,
+                r#"{"error":{"code":2,"msg":"Invalid request"},"id":1}"#,
+            ] {
+                say(&mut s, text).await;
+            }
+            say(&mut s, depth(0)).await;
+            idle(s).await;
+        },
+    )
+    .await;
+    assert!(matches!(
+        next(&mut r.rx).await.event,
+        TraderEvent::StreamUp(_)
+    ));
+    assert!(matches!(next(&mut r.rx).await.event, TraderEvent::Depth(_)));
+    let s = r.streams.stats().0;
+    assert_eq!((s.frames, s.unknown, s.errors, s.losses), (6, 2, 3, 0));
+    let age = s.ages_ms["btcusdt@depth@100ms"];
+    assert!(age.is_some_and(|ms| ms < 5_000), "{age:?}");
+}
+
+#[tokio::test]
+async fn subscriptions_change_without_disturbing_the_streams_that_stay() {
+    let (asked_tx, mut asked) = mpsc::channel::<String>(8);
+    let mut r = run(
+        &config(),
+        &[Feed::MarkPrice],
+        VenueClock::new(1.0),
+        64,
+        move |_, _, mut s| {
+            let asked_tx = asked_tx.clone();
+            async move {
+                while let Some(Ok(m)) = s.next().await {
+                    if let Ok(t) = m.to_text()
+                        && t.contains("method")
+                    {
+                        asked_tx.send(t.to_owned()).await.unwrap();
+                    }
+                }
+            }
+        },
+    )
+    .await;
+    assert!(matches!(
+        next(&mut r.rx).await.event,
+        TraderEvent::StreamUp(StreamKind::Market)
+    ));
+    r.streams.set([sub(Feed::MarkPrice), sub(Feed::AggTrade)]);
+    let request = next(&mut asked).await;
+    assert!(
+        request.contains("SUBSCRIBE") && request.contains(r#"["btcusdt@aggTrade"]"#),
+        "{request}"
+    );
+    r.streams.set([sub(Feed::AggTrade)]);
+    let request = next(&mut asked).await;
+    assert!(
+        request.contains("UNSUBSCRIBE") && request.contains("markPrice"),
+        "{request}"
+    );
+    r.streams.set([]);
+    r.streams.set([sub(Feed::Depth)]);
+    assert!(matches!(
+        next(&mut r.rx).await.event,
+        TraderEvent::StreamUp(StreamKind::Depth)
+    ));
+}
