@@ -129,6 +129,13 @@ impl VenueClock {
         self.state().speed
     }
 
+    /// The market speed changed; whether the clock extrapolates does not.
+    pub fn set_speed(&self, speed: f64) {
+        if speed.is_finite() && speed > 0.0 {
+            self.state().speed = speed;
+        }
+    }
+
     /// `recvWindow` to send for a window of wall ms: scaled by the speed, at most 60000, at least 1.
     pub fn recv_window(&self, wall_ms: u32) -> u32 {
         let scaled = f64::from(wall_ms) * self.speed();

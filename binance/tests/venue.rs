@@ -519,6 +519,10 @@ async fn rules_modes_history_and_tickers_are_read_as_the_venue_means_them() {
     assert_eq!(rest.set_leverage(symbol, 10).await.unwrap(), 10);
     let config = rest.symbol_config(symbol).await.unwrap();
     assert_eq!((config[0].leverage, config[0].isolated), (10, false));
+    let info = rest.symbol_info(&s.instrument, None).await.unwrap();
+    assert_eq!((info.leverage, info.brackets.len()), (10, 2));
+    let info = rest.symbol_info(&s.instrument, Some(20)).await.unwrap();
+    assert_eq!((info.leverage, info.fees), (20, fees));
     rest.set_cross_margin(symbol).await.unwrap();
     assert!(!rest.position_mode_is_hedge().await.unwrap());
     assert!(!rest.multi_assets_mode().await.unwrap());

@@ -4,7 +4,7 @@ use super::{Auth, Call, Lane, RestClient, wire};
 use crate::error::{ApiError, CODE_NO_CHANGE};
 use crate::sign::Query;
 use helios_core::fixed::Money;
-use helios_core::instrument::{Bracket, FeeRates, Symbol};
+use helios_core::instrument::{Bracket, FeeRates, Instrument, Symbol, SymbolInfo};
 use helios_core::order::Refusal;
 use reqwest::Method;
 use rust_decimal::Decimal;
@@ -166,6 +166,43 @@ impl RestClient {
         );
         let r: wire::Leverage = self.read(call).await?;
         Ok(u32::try_from(r.leverage.0).unwrap_or(0))
+    }
+
+    /// Everything static a trader must know of its contract; sets the initial leverage first when one is given (weight 27).
+    ///
+    /// # Errors
+    /// [`ApiError`] of the first call that failed, or when there are no brackets: unknown, so not tradable.
+    pub async fn symbol_info(
+        &self,
+        instrument: &Instrument,
+        leverage: Option<u32>,
+    ) -> Result<SymbolInfo, ApiError> {
+        let symbol = &instrument.symbol;
+        let leverage = match leverage {
+            Some(wanted) => self.set_leverage(symbol, wanted).await?,
+            None => {
+                let rows = self.symbol_config(symbol).await?;
+                let row = rows.iter().find(|c| c.symbol == *symbol);
+                row.map_or(0, |c| c.leverage)
+            }
+        };
+        let (mut brackets, fees) = tokio::try_join!(
+            self.leverage_brackets(Some(symbol)),
+            self.commission_rate(symbol)
+        )?;
+        let brackets = brackets.remove(symbol).unwrap_or_default();
+        if brackets.is_empty() || leverage == 0 {
+            return Err(ApiError::Decode {
+                what: "symbol_info",
+                why: format!("{symbol}: brackets or leverage are missing"),
+            });
+        }
+        Ok(SymbolInfo {
+            instrument: instrument.clone(),
+            brackets,
+            fees,
+            leverage,
+        })
     }
 
     /// Sets cross margin; already cross is fine.

@@ -1,9 +1,10 @@
 //! The task of one market socket: connect, read, watch, replace.
 
+use super::frame::{decode, time_sample};
 use super::socket::{self, Ws};
 use super::{Backoff, Counters, Feed, MarketMessage, Silence, StreamConfig, Subscription};
 use crate::clock::{VenueClock, mono_ns};
-use crate::decode::{DecodeError, Decoder, decode_combined, mark_price};
+use crate::decode::{Decoder, decode_combined};
 use crate::endpoints::{Endpoints, Route};
 use crate::instruments::Instruments;
 use futures_util::StreamExt;
@@ -71,7 +72,8 @@ struct Connection<'a> {
     next_id: u64,
     opened: Instant,
     opened_market_ms: i64,
-    pinged: Option<Instant>,
+    /// Last frame or pong.
+    heard: Instant,
     next_ping: Instant,
 }
 
@@ -144,7 +146,7 @@ impl Task {
             up: BTreeSet::new(),
             next_id: 1,
             opened: now,
-            pinged: None,
+            heard: now,
         };
         let end = match c.start(&mut ws, plan).await {
             Ok(()) => c.read(&mut ws).await,
@@ -290,10 +292,8 @@ impl Connection<'_> {
             }
         }
         let config = &self.task.config;
-        if let Some(at) = self.pinged
-            && now.duration_since(at) > config.pong_within
-        {
-            return Err(End::Lost("no pong".into()));
+        if now.duration_since(self.heard) > config.ping_every + config.pong_within {
+            return Err(End::Lost("neither frame nor pong".into()));
         }
         if now.duration_since(self.opened) >= config.rollover
             || passed(self.opened_market_ms, market_ms, config.rollover)
@@ -306,21 +306,17 @@ impl Connection<'_> {
             socket::send(ws, ping, config.connect_timeout)
                 .await
                 .map_err(End::Lost)?;
-            self.pinged.get_or_insert(now);
         }
         Ok(())
     }
 
     async fn message(&mut self, m: Message) -> Result<(), End> {
+        self.heard = Instant::now();
         match m {
             Message::Text(t) => self.frame(t.as_bytes()).await,
             Message::Binary(b) => self.frame(&b).await,
-            Message::Pong(_) => {
-                self.pinged = None;
-                Ok(())
-            }
             Message::Close(_) => Err(End::Lost("closed by the venue".into())),
-            Message::Ping(_) | Message::Frame(_) => Ok(()),
+            Message::Pong(_) | Message::Ping(_) | Message::Frame(_) => Ok(()),
         }
     }
 
@@ -401,43 +397,11 @@ impl Connection<'_> {
         for s in self.streams.values_mut() {
             s.since = (s.since + paused).min(now);
         }
-        self.pinged = self.pinged.map(|at| (at + paused).min(now));
+        self.heard = now;
         Ok(())
     }
 }
 
 fn passed(from_ms: i64, to_ms: i64, limit: Duration) -> bool {
     u128::try_from(to_ms.saturating_sub(from_ms)).is_ok_and(|ms| ms >= limit.as_millis())
-}
-
-/// The event and its `E`.
-fn decode(feed: Feed, d: &Decoder, data: &[u8]) -> Result<(i64, TraderEvent), DecodeError> {
-    Ok(match feed {
-        Feed::Depth => {
-            let x = d.depth(data)?;
-            (x.event_ms, TraderEvent::Depth(x))
-        }
-        Feed::BookTicker => {
-            let x = d.book_ticker(data)?;
-            (x.event_ms, TraderEvent::BookTicker(x))
-        }
-        Feed::AggTrade => {
-            let x = d.agg_trade(data)?;
-            (x.event_ms, TraderEvent::Trade(x))
-        }
-        Feed::MarkPrice => {
-            let x = mark_price(data)?;
-            (x.event_ms, TraderEvent::Mark(x))
-        }
-    })
-}
-
-/// `{"e":"heliosTime","E":<venue ms>}`; 0, which the clock ignores, for anything else.
-fn time_sample(data: &[u8]) -> i64 {
-    #[derive(serde::Deserialize)]
-    struct Sample {
-        #[serde(rename = "E")]
-        event_ms: i64,
-    }
-    serde_json::from_slice::<Sample>(data).map_or(0, |s| s.event_ms)
 }

@@ -6,6 +6,7 @@
 //! conflated: a full channel stops the socket from being read.
 
 mod backoff;
+mod frame;
 mod market;
 pub(crate) mod socket;
 mod stats;
@@ -115,7 +116,7 @@ pub struct StreamConfig {
     pub mark: Silence,
     /// Our pings.
     pub ping_every: Duration,
-    /// A pong later than this loses the socket.
+    /// Without a frame or pong for this long after a ping was due the socket is lost.
     pub pong_within: Duration,
     /// TCP, TLS and handshake.
     pub connect_timeout: Duration,
