@@ -9,10 +9,10 @@ use rust_decimal::Decimal;
 impl Trader {
     pub(super) fn on_grant(&mut self, now: Now, g: &GrantReply) {
         let taken = self.permission.on_reply(now, g);
-        // A drain ends when the coordinator grants room again to a flat symbol, asked for after the drain.
+        // A drain ends when the coordinator grants again to a flat symbol that asked after the drain: one not wanted is denied.
+        // Whatever the ceiling, because a drained symbol wishes nothing.
         if let (true, GrantReply::Granted(grant), Some(at)) = (taken, g, self.draining)
             && grant.seq > at
-            && grant.ceiling > Decimal::ZERO
             && self.ledger.qty().is_zero()
         {
             self.draining = None;

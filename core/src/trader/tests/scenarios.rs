@@ -635,3 +635,26 @@ fn a_short_gap_in_permission_makes_no_shadow_trade() {
     r.run(61_000);
     assert!(r.closed.is_empty());
 }
+
+#[test]
+fn a_drained_symbol_waits_for_its_normal_exit_and_trades_again_once_it_is_granted_again() {
+    let mut r = Rig::started();
+    r.enter(Side::Buy);
+    r.granting = false;
+    r.send(TraderEvent::Command(Command::Drain {
+        epoch: 1,
+        now: false,
+    }));
+    r.run(1_000);
+    assert_eq!(r.venue.qty, 999, "drained, not dropped");
+    r.run(61_000);
+    assert_eq!(r.venue.qty, 0);
+    r.run(31_000);
+    r.heavy = Some(Side::Buy);
+    r.run(1_000);
+    assert!(r.reasons().contains(&"Draining".to_string()));
+    r.granting = true;
+    r.run(2_000);
+    assert_eq!(r.venue.qty, 999);
+    ok(&r);
+}
