@@ -658,3 +658,19 @@ fn a_drained_symbol_waits_for_its_normal_exit_and_trades_again_once_it_is_grante
     assert_eq!(r.venue.qty, 999);
     ok(&r);
 }
+
+#[test]
+fn fills_that_only_a_query_told_bar_entries_until_a_read_says_what_is_held() {
+    let mut r = Rig::started();
+    r.user_stream = false;
+    r.reads_fail = true;
+    r.heavy = Some(Side::Buy);
+    r.run(40_000);
+    assert_eq!(r.orders().len(), 1);
+    assert!(r.reasons().contains(&"PositionMismatch".to_string()));
+    r.reads_fail = false;
+    r.run(6_000);
+    assert_eq!(r.trader.position(), Qty(999));
+    assert_eq!(r.anchors().len(), 1);
+    ok(&r);
+}
