@@ -14,6 +14,7 @@ mod feed;
 mod gates;
 mod ledger;
 mod permission;
+mod reads;
 mod recon;
 mod shadow;
 #[cfg(test)]

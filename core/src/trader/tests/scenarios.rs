@@ -4,9 +4,7 @@ use super::rig::*;
 use crate::fixed::Price;
 use crate::fixed::{Qty, Side};
 use crate::messages::{Command, ExitReason};
-use crate::order::{
-    AlgoOrder, AlgoStatus, ClientId, EntryKind, IdMaker, OrderKind, Refusal, Role, TimeInForce,
-};
+use crate::order::{EntryKind, OrderKind, Refusal, TimeInForce};
 use crate::params::*;
 use crate::trader::{StreamKind, TraderEffect, TraderEvent};
 use rust_decimal::Decimal;
@@ -134,189 +132,6 @@ fn the_exit_needs_neither_grant_nor_book_nor_coordinator() {
 }
 
 #[test]
-fn an_unfilled_entry_is_over_and_decided_anew_after_a_pause() {
-    let mut r = Rig::started();
-    r.order_fate = Fate::Refuse(Refusal::Margin);
-    r.heavy = Some(Side::Buy);
-    r.run(5_000);
-    assert_eq!(
-        r.orders().len(),
-        1,
-        "a margin refusal pauses for half a minute"
-    );
-    assert!(r.reasons().contains(&"EntryRefused".to_string()));
-    ok(&r);
-}
-
-#[test]
-fn an_entry_of_unknown_outcome_blocks_entries_until_its_absence_is_proven() {
-    let mut r = Rig::started();
-    r.order_fate = Fate::Unknown(false);
-    r.heavy = Some(Side::Buy);
-    r.run(1_500);
-    assert_eq!(r.orders().len(), 1);
-    r.order_fate = Fate::Normal;
-    r.run(400);
-    assert_eq!(r.orders().len(), 1);
-    r.run(6_000);
-    assert_eq!(r.orders().len(), 2);
-    assert_ne!(r.orders()[0].client_id, r.orders()[1].client_id);
-    assert_eq!(r.venue.qty, 999);
-    ok(&r);
-}
-
-#[test]
-fn an_entry_of_unknown_outcome_that_filled_is_protected_like_any_other() {
-    let mut r = Rig::started();
-    r.order_fate = Fate::Unknown(true);
-    r.heavy = Some(Side::Buy);
-    r.run(300);
-    assert_eq!((r.venue.qty, r.anchors().len()), (999, 1));
-    assert_eq!(r.trader.position(), Qty(999));
-    ok(&r);
-}
-
-#[test]
-fn a_fill_that_the_stream_lost_is_found_by_a_read_and_protected() {
-    let mut r = Rig::started();
-    r.user_stream = false;
-    r.heavy = Some(Side::Buy);
-    r.run(200);
-    r.heavy = None;
-    assert_eq!((r.venue.qty, r.trader.position()), (999, Qty(0)));
-    r.run(5_000);
-    assert_eq!(r.trader.position(), Qty(999));
-    assert_eq!(r.anchors().len(), 1);
-    ok(&r);
-}
-
-#[test]
-fn killed_between_fill_and_stop_the_next_incarnation_adopts_and_places_the_anchor() {
-    let mut r = Rig::started();
-    let first = r.trader.incarnation().unwrap();
-    r.stop_fate = Fate::Unknown(false);
-    r.heavy = Some(Side::Buy);
-    while r.venue.qty == 0 {
-        r.run(50);
-    }
-    r.heavy = None;
-    assert!(r.anchors().is_empty());
-    r.stop_fate = Fate::Normal;
-    r.run(50);
-    r.restart();
-    r.run(200);
-    assert_eq!(r.trader.position(), Qty(999));
-    assert_eq!(r.anchors().len(), 1);
-    assert!(r.trader.incarnation().unwrap() > first);
-    assert_eq!(r.orders().len(), 1, "no second order");
-    r.run(61_000);
-    assert_eq!(
-        r.venue.qty, 0,
-        "the holding time counts from the venue's own update"
-    );
-    assert!(r.venue.stops.is_empty());
-    ok(&r);
-}
-
-#[test]
-fn killed_in_mid_position_the_same_stop_is_adopted_and_no_second_order_is_sent() {
-    let mut r = Rig::started();
-    r.enter(Side::Sell);
-    let anchor = r.anchors()[0].client_id.clone();
-    r.run(3_000);
-    r.restart();
-    r.run(3_000);
-    assert_eq!(r.trader.position(), Qty(-999));
-    assert_eq!(r.anchors()[0].client_id, anchor);
-    assert!(r.trader.anchor_confirmed());
-    assert_eq!(r.orders().len(), 1);
-    ok(&r);
-}
-
-#[test]
-fn the_coordinators_anchor_is_adopted() {
-    let mut r = Rig::new();
-    let mut c = IdMaker::new("ns/paper", Role::Coordinator, "x", "BTCUSDT", 5);
-    let id = c.next_id();
-    r.venue.qty = 500;
-    r.venue.entry = d("1000");
-    r.venue.update_ms = r.now.market_ms - 1000;
-    r.venue.stops.push(AlgoOrder {
-        client_id: id.clone(),
-        algo_id: 9,
-        side: Side::Sell,
-        status: AlgoStatus::New,
-        trigger: Price(9_900),
-        qty: None,
-        update_ms: 0,
-    });
-    r.boot();
-    r.run(2_000);
-    assert!(r.trader.anchor_confirmed());
-    assert_eq!(r.anchors()[0].client_id, id);
-    assert_eq!(r.anchors().len(), 1);
-}
-
-#[test]
-fn a_later_incarnation_silences_the_earlier_one_for_good() {
-    let mut r = Rig::started();
-    r.enter(Side::Buy);
-    let n = r.log.len();
-    let mut later = IdMaker::new(
-        "ns/paper",
-        Role::Worker,
-        "uid",
-        "BTCUSDT",
-        1_800_000_000_000,
-    );
-    r.venue.stops.push(AlgoOrder {
-        client_id: later.next_id(),
-        algo_id: 77,
-        side: Side::Sell,
-        status: AlgoStatus::New,
-        trigger: Price(9_000),
-        qty: Some(Qty(1)),
-        update_ms: 0,
-    });
-    r.send(TraderEvent::Command(Command::Reconcile { epoch: 1 }));
-    r.run(1_000);
-    assert!(r.trader.is_superseded());
-    let after: Vec<_> = r.log[n..].to_vec();
-    assert_eq!(
-        after
-            .iter()
-            .filter(|e| matches!(e, TraderEffect::Superseded))
-            .count(),
-        1
-    );
-    assert!(
-        matches!(after.last(), Some(TraderEffect::Superseded)),
-        "{after:?}"
-    );
-    r.run(70_000);
-    assert_eq!(r.venue.qty, 999);
-}
-
-#[test]
-fn an_order_that_is_not_ours_holds_entries_back() {
-    let mut r = Rig::new();
-    r.venue.foreign.push(AlgoOrder {
-        client_id: ClientId::from("web_123"),
-        algo_id: 7,
-        side: Side::Sell,
-        status: AlgoStatus::New,
-        trigger: Price(9_000),
-        qty: Some(Qty(1)),
-        update_ms: 0,
-    });
-    r.boot();
-    r.heavy = Some(Side::Buy);
-    r.run(3_000);
-    assert!(r.orders().is_empty());
-    assert!(r.reasons().contains(&"ForeignOrders".to_string()));
-}
-
-#[test]
 fn new_parameters_come_into_force_whole_in_mid_position_and_are_acknowledged() {
     let mut r = Rig::started();
     r.enter(Side::Buy);
@@ -412,112 +227,6 @@ fn tightening_brings_the_trail_within_one_atr_of_the_mark() {
     let trail: Vec<_> = r.venue.stops.iter().filter(|s| s.qty.is_some()).collect();
     assert_eq!(trail.len(), 1);
     assert_eq!(trail[0].trigger, Price(9_950));
-    ok(&r);
-}
-
-#[test]
-fn a_lost_user_stream_stops_entries_until_a_read_that_came_after_it() {
-    let mut r = Rig::started();
-    r.send(TraderEvent::StreamDown(StreamKind::User));
-    r.heavy = Some(Side::Buy);
-    r.run(2_000);
-    assert!(r.orders().is_empty());
-    r.reads_fail = true;
-    r.send(TraderEvent::StreamUp(StreamKind::User));
-    r.run(2_000);
-    assert!(r.orders().is_empty());
-    assert!(r.reasons().contains(&"NotReconciled".to_string()));
-    r.reads_fail = false;
-    r.run(6_000);
-    assert_eq!(r.orders().len(), 1);
-    ok(&r);
-}
-
-#[test]
-fn a_gap_in_depth_clears_the_book_and_a_new_snapshot_brings_trading_back() {
-    let mut r = Rig::started();
-    let resyncs = r.trader.view().resyncs;
-    r.skip_depth();
-    r.heavy = Some(Side::Buy);
-    let n = r.log.len();
-    r.depth_frame();
-    r.run(500);
-    let at = |f: fn(&TraderEffect) -> bool| r.log[n..].iter().position(f).unwrap();
-    let fetched = at(|e| matches!(e, TraderEffect::FetchSnapshot));
-    let placed = at(|e| matches!(e, TraderEffect::Place(_)));
-    assert!(fetched < placed, "the gap itself decides nothing");
-    assert_eq!(r.trader.view().resyncs, resyncs + 1);
-    ok(&r);
-}
-
-#[test]
-fn an_old_book_and_a_silent_mark_hold_entries_back() {
-    let mut r = Rig::started();
-    r.depth_stream = false;
-    r.run(1_000);
-    r.heavy = Some(Side::Buy);
-    r.run(1_000);
-    assert!(r.orders().is_empty());
-    ok(&r);
-}
-
-#[test]
-fn a_position_that_changes_without_a_fill_is_the_venues_to_say() {
-    let mut r = Rig::started();
-    r.enter(Side::Buy);
-    r.venue.qty = 400;
-    r.venue.update_ms = r.now.market_ms + 1;
-    r.run(11_000);
-    assert_eq!(r.trader.position(), Qty(400));
-    assert!(
-        r.log
-            .iter()
-            .any(|e| matches!(e, TraderEffect::Alert(a) if a.code == "PositionMismatch"))
-    );
-    ok(&r);
-}
-
-#[test]
-fn a_liquidation_ends_the_trip_and_is_called_one() {
-    let mut r = Rig::started();
-    r.enter(Side::Buy);
-    r.fill(
-        &ClientId::from("autoclose-1234"),
-        Side::Sell,
-        9_500,
-        999,
-        999,
-        false,
-    );
-    r.settle();
-    r.run(1_000);
-    assert_eq!(r.closed[0].exit, ExitReason::Liquidation);
-    assert!(r.venue.stops.is_empty());
-    ok(&r);
-}
-
-#[test]
-fn a_stop_that_would_trigger_at_once_ends_in_a_market_exit() {
-    let mut r = Rig::started();
-    r.stop_fate = Fate::Refuse(Refusal::WouldTrigger);
-    r.heavy = Some(Side::Buy);
-    r.run(300);
-    assert_eq!(r.venue.qty, 0);
-    assert_eq!(r.closed[0].exit, ExitReason::Unprotected);
-    ok(&r);
-}
-
-#[test]
-fn a_refused_exit_is_tried_again_until_flat() {
-    let mut r = Rig::started();
-    r.enter(Side::Buy);
-    r.order_fate = Fate::Refuse(Refusal::ReduceOnly);
-    r.run(61_000);
-    assert_eq!(r.venue.qty, 999);
-    assert_eq!(r.anchors().len(), 1, "the anchor stays");
-    r.order_fate = Fate::Normal;
-    r.run(5_000);
-    assert_eq!(r.venue.qty, 0);
     ok(&r);
 }
 
@@ -660,17 +369,21 @@ fn a_drained_symbol_waits_for_its_normal_exit_and_trades_again_once_it_is_grante
 }
 
 #[test]
-fn fills_that_only_a_query_told_bar_entries_until_a_read_says_what_is_held() {
+fn a_post_only_entry_rests_at_the_best_price_under_a_countdown_that_ends_with_it() {
     let mut r = Rig::started();
-    r.user_stream = false;
-    r.reads_fail = true;
+    let mut p = params();
+    p.execution.entry = EntryStyle::PostOnly;
+    r.send(TraderEvent::Params(Box::new(document(2, p))));
     r.heavy = Some(Side::Buy);
-    r.run(40_000);
-    assert_eq!(r.orders().len(), 1);
-    assert!(r.reasons().contains(&"PositionMismatch".to_string()));
-    r.reads_fail = false;
-    r.run(6_000);
-    assert_eq!(r.trader.position(), Qty(999));
-    assert_eq!(r.anchors().len(), 1);
+    r.run(200);
+    let o = &r.orders()[0];
+    let gtx = OrderKind::Limit {
+        price: Price(10_000),
+        tif: TimeInForce::Gtx,
+    };
+    assert_eq!(o.kind, gtx);
+    let at = |e: &TraderEffect| r.log.iter().position(|x| x == e).unwrap();
+    assert!(at(&TraderEffect::Countdown { ms: 10_000 }) < at(&TraderEffect::Place(o.clone())));
+    assert!(at(&TraderEffect::Countdown { ms: 0 }) > at(&TraderEffect::Place(o.clone())));
     ok(&r);
 }
