@@ -7,7 +7,7 @@
 use helios_binance::rest::{KlineInterval, RestClient};
 use helios_bus::typed::AccountBus;
 use helios_core::instrument::Instrument;
-use helios_core::order::{ReplyTo, VenueReply};
+use helios_core::order::{Refusal, ReplyTo, VenueReply};
 use helios_core::trader::{TraderEffect, TraderEvent};
 use std::sync::Arc;
 use std::time::Duration;
@@ -194,6 +194,10 @@ impl Effects {
 
 fn log_reply(symbol: &str, (to, reply): &(ReplyTo, VenueReply)) {
     match reply {
+        // What is gone already is what a cancel wants.
+        VenueReply::Refused(Refusal::NotFound) if matches!(to, ReplyTo::Cancel(_)) => {
+            tracing::debug!(symbol, ?to, "gone already");
+        }
         VenueReply::Refused(r) => tracing::info!(symbol, ?to, refusal = ?r, "refused"),
         VenueReply::Unknown { why, .. } => tracing::warn!(symbol, ?to, %why, "outcome unknown"),
         _ => tracing::debug!(symbol, ?to, ?reply, "answered"),

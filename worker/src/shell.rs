@@ -152,6 +152,7 @@ impl Shell {
         let mut exit = None;
         for effect in self.effects.carry_out(&mut self.out) {
             match effect {
+                TraderEffect::Acknowledge { generation } if generation == self.generation => {}
                 TraderEffect::Acknowledge { generation } => {
                     tracing::info!(
                         symbol = self.config.symbol,

@@ -153,7 +153,7 @@ fn build(
         source,
         hub: Hub::default(),
         audit: Audit::new(audit_file.transpose()?),
-        limits: Limits::new(config.enforce_limits, Instant::now()),
+        limits: Limits::new(config.enforce_limits, config.speed, Instant::now()),
         klines: Klines::default(),
         credentials: config.credentials.unwrap_or_else(sign::credentials),
         listen_key: None,

@@ -43,20 +43,29 @@ impl Window {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     enforce: bool,
+    scale: u64,
     weight: Window,
     orders_10s: Window,
     orders_1m: Window,
 }
 
 impl Limits {
-    /// Counters at zero.
-    pub(super) fn new(enforce: bool, now: Instant) -> Self {
+    /// Counters at zero. A market faster than real time allows that many times the exchange's limits a wall minute: its
+    /// traders live through that many market minutes in it.
+    pub(super) fn new(enforce: bool, speed: f64, now: Instant) -> Self {
         Self {
             enforce,
+            // At least 1 and at most the speed's own bound, so the cast is exact enough.
+            scale: speed.ceil().max(1.0) as u64,
             weight: Window::new(60, now),
             orders_10s: Window::new(10, now),
             orders_1m: Window::new(60, now),
         }
+    }
+
+    /// A limit of the exchange as it is in force here.
+    pub(super) const fn in_force(&self, limit: u64) -> u64 {
+        limit * self.scale
     }
 
     /// Counts a request; the error comes with the seconds to wait.
@@ -70,19 +79,20 @@ impl Limits {
             w.roll(now);
         }
         self.weight.used += weight;
-        if self.enforce && self.weight.used > WEIGHT_1M {
+        let allowed = self.in_force(WEIGHT_1M);
+        if self.enforce && self.weight.used > allowed {
             let e = ApiError::new(
                 -1003,
                 format!(
-                    "Too many requests; current limit of IP(127.0.0.1) is {WEIGHT_1M} requests per minute. Please use the websocket for live updates to avoid polling the API."
+                    "Too many requests; current limit of IP(127.0.0.1) is {allowed} requests per minute. Please use the websocket for live updates to avoid polling the API."
                 ),
             );
             return Err((e, self.weight.retry_after_s(now)));
         }
         if orders > 0 {
             for (w, max, unit) in [
-                (&mut self.orders_10s, ORDERS_10S, "10 SECOND"),
-                (&mut self.orders_1m, ORDERS_1M, "MINUTE"),
+                (&mut self.orders_10s, ORDERS_10S * self.scale, "10 SECOND"),
+                (&mut self.orders_1m, ORDERS_1M * self.scale, "MINUTE"),
             ] {
                 w.used += orders;
                 if self.enforce && w.used > max {
@@ -106,9 +116,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_market_of_many_times_the_speed_allows_as_many_times_the_limits() {
+        let t0 = Instant::now();
+        let mut l = Limits::new(true, 60.0, t0);
+        assert!(l.take(t0, 60 * WEIGHT_1M, 0).is_ok());
+        assert!(l.take(t0, 1, 0).is_err());
+    }
+
+    #[test]
     fn a_window_refuses_beyond_its_limit_and_starts_anew() {
         let t0 = Instant::now();
-        let mut l = Limits::new(true, t0);
+        let mut l = Limits::new(true, 1.0, t0);
         assert!(l.take(t0, WEIGHT_1M, 0).is_ok());
         let refused = l
             .take(t0 + Duration::from_secs(20), 1, 0)
@@ -121,7 +139,7 @@ mod tests {
     #[test]
     fn orders_are_counted_apart() {
         let t0 = Instant::now();
-        let mut l = Limits::new(true, t0);
+        let mut l = Limits::new(true, 1.0, t0);
         for _ in 0..ORDERS_10S {
             assert!(l.take(t0, 0, 1).is_ok());
         }

@@ -79,9 +79,9 @@ pub(super) fn exchange_info(v: &mut Venue, _: &Params) -> Answer {
         server_time: v.clock.now_ms(),
         futures_type: "U_MARGINED",
         rate_limits: [
-            limit("REQUEST_WEIGHT", "MINUTE", 1, WEIGHT_1M),
-            limit("ORDERS", "MINUTE", 1, ORDERS_1M),
-            limit("ORDERS", "SECOND", 10, ORDERS_10S),
+            limit("REQUEST_WEIGHT", "MINUTE", 1, v.limits.in_force(WEIGHT_1M)),
+            limit("ORDERS", "MINUTE", 1, v.limits.in_force(ORDERS_1M)),
+            limit("ORDERS", "SECOND", 10, v.limits.in_force(ORDERS_10S)),
         ],
         exchange_filters: [],
         assets: [
