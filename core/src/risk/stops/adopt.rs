@@ -52,6 +52,12 @@ impl StopKeeper {
         out: &mut Vec<StopOut>,
     ) {
         self.take_position(now, s, out);
+        if self
+            .second_asked_ms
+            .is_some_and(|asked| s.venue_ms >= asked)
+        {
+            self.second_read_ns = None;
+        }
         for stop in &s.stops {
             if self.legs.contains_key(&stop.client_id) {
                 self.on_status(now, &stop.client_id, stop.status, out);
@@ -59,6 +65,7 @@ impl StopKeeper {
                 self.adopt(now, stop.into(), true, ids, out);
             }
         }
+        self.adopt_early(now, ids, out);
         let listed = |id: &ClientId| s.stops.iter().any(|o| o.client_id == *id);
         for (id, leg) in &mut self.legs {
             if leg.state == LegState::Working
@@ -116,6 +123,15 @@ impl StopKeeper {
         self.hold(now, p.qty, p.entry_price, stamp, true);
     }
 
+    /// Takes in what the stream showed before the position was known.
+    pub(super) fn adopt_early(&mut self, now: Now, ids: &IdMaker, out: &mut Vec<StopOut>) {
+        for (id, u) in std::mem::take(&mut self.early) {
+            if !self.legs.contains_key(&id) {
+                self.adopt(now, (&u).into(), false, ids, out);
+            }
+        }
+    }
+
     /// A stop that isn't tracked. Flat, an own one is cancelled; in a position it becomes a leg, or is cancelled when there
     /// is one already. A foreign `closePosition` stop protects (and blocks ours), but is never cancelled.
     pub(super) fn adopt(
@@ -127,6 +143,11 @@ impl StopKeeper {
         out: &mut Vec<StopOut>,
     ) {
         let ours = ids.is_ours(shown.id);
+        if shown.status.is_final() {
+            // A read begun before this end may still list it.
+            self.forget(shown.id, false);
+            return;
+        }
         let over = self
             .gone
             .iter()
@@ -135,7 +156,7 @@ impl StopKeeper {
             return; // Not knowing the position, nothing may be judged superfluous.
         }
         if !shown.status.is_working() {
-            if ours && !shown.status.is_final() {
+            if ours {
                 self.fired(now, shown.side);
             }
             return;

@@ -10,7 +10,7 @@ use crate::time::{NS_PER_MS, Now};
 /// A cancel or an accepted placement that shows no effect after this is taken up again.
 const RETRY_NS: u64 = 400 * NS_PER_MS;
 const QUERY_PAUSE_NS: u64 = 200 * NS_PER_MS;
-const LONGEST_PAUSE_NS: u64 = 1_600 * NS_PER_MS;
+const LONGEST_PAUSE_NS: u64 = 500 * NS_PER_MS;
 const QUERY_LOST_NS: u64 = 1_000 * NS_PER_MS;
 const REPLY_LOST_NS: u64 = 5_000 * NS_PER_MS;
 /// An accepted stop that queries don't find for this long has vanished.

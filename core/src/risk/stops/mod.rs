@@ -8,6 +8,7 @@
 //! Borders: emits [`StopOut`]; the caller sends market exits and feeds every event of the symbol, in whatever sequence.
 
 mod adopt;
+mod evidence;
 mod leg;
 mod step;
 #[cfg(test)]
@@ -16,20 +17,22 @@ mod types;
 
 pub use types::{ExitCause, StopOut, StopPlan};
 
-use crate::fixed::{Price, Qty, Side};
+use crate::fixed::{Price, Qty};
 use crate::instrument::Instrument;
 use crate::messages::{Alert, Severity};
 use crate::order::{
-    AlgoStatus, AlgoUpdate, CancelTarget, ClientId, IdMaker, OrderUpdate, PositionUpdate, Refusal,
-    ReplyTo, VenueReply,
+    AlgoUpdate, CancelTarget, ClientId, IdMaker, OrderUpdate, PositionUpdate, Refusal, ReplyTo,
+    VenueReply,
 };
 use crate::time::{NS_PER_MS, NS_PER_S, Now};
-use leg::{Leg, LegKind, LegState};
+use leg::{Leg, LegKind};
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, VecDeque};
 use types::{Episode, Held};
 
 const KEEP_GONE: usize = 256;
+/// How long after a start a dead worker's last request may still arrive, liveness ns.
+const START_HOLD_NS: u64 = 2 * NS_PER_S;
 
 /// Keeps the venue's stops of one symbol what they must be.
 #[derive(Clone, Debug)]
@@ -44,6 +47,8 @@ pub struct StopKeeper {
     legs: BTreeMap<ClientId, Leg>,
     /// Legs that are over; `true` where that was concluded and not shown.
     gone: VecDeque<(ClientId, bool)>,
+    /// Stops seen NEW before the position was told.
+    early: BTreeMap<ClientId, AlgoUpdate>,
     /// Plain orders that our stops became.
     fired_orders: VecDeque<u64>,
     episode: Option<Episode>,
@@ -53,6 +58,9 @@ pub struct StopKeeper {
     /// A read was asked for since the last flat.
     read_asked: bool,
     read_after_ns: u64,
+    /// After a start: when the venue is read once more, because a dead worker's last request may have arrived since.
+    second_read_ns: Option<u64>,
+    second_asked_ms: Option<i64>,
 }
 
 impl StopKeeper {
@@ -67,12 +75,15 @@ impl StopKeeper {
             mark: None,
             legs: BTreeMap::new(),
             gone: VecDeque::new(),
+            early: BTreeMap::new(),
             fired_orders: VecDeque::new(),
             episode: None,
             number: 0,
             read_empty: false,
             read_asked: true,
             read_after_ns: 0,
+            second_read_ns: None,
+            second_asked_ms: None,
         }
     }
 
@@ -118,6 +129,7 @@ impl StopKeeper {
         let stamp = (p.transact_ms, p.event_ms);
         if stamp >= self.held.stamp {
             self.hold(now, p.qty, p.entry_price, stamp, false);
+            self.adopt_early(now, ids, out);
         }
         self.step(now, ids, out);
     }
@@ -134,8 +146,11 @@ impl StopKeeper {
     pub fn on_algo(&mut self, now: Now, u: &AlgoUpdate, ids: &mut IdMaker, out: &mut Vec<StopOut>) {
         if self.legs.contains_key(&u.client_id) {
             self.on_status(now, &u.client_id, u.status, out);
-        } else {
+        } else if self.known || u.status.is_final() {
+            self.early.remove(&u.client_id);
             self.adopt(now, u.into(), false, ids, out);
+        } else if u.status.is_working() {
+            self.early.insert(u.client_id.clone(), u.clone());
         }
         if let Some(order) = u.order_id
             && ids.is_ours(&u.client_id)
@@ -263,15 +278,22 @@ impl StopKeeper {
         self.held.qty
     }
 
-    /// Flat, no own stop known or in doubt, and the venue was read empty of own orders since.
+    /// Flat, no own stop known or in doubt, and the venue was read empty of own orders since; after a start, read twice.
     pub fn clear_for_entry(&self) -> bool {
-        self.known && self.episode.is_none() && self.legs.is_empty() && self.read_empty
+        self.known
+            && self.episode.is_none()
+            && self.legs.is_empty()
+            && self.read_empty
+            && self.second_read_ns.is_none()
     }
 
     /// Takes over a newer position.
     fn hold(&mut self, now: Now, qty: Qty, entry: Decimal, stamp: (i64, i64), found: bool) {
         let first = !self.known;
         self.known = true;
+        if first {
+            self.second_read_ns = Some(now.mono_ns + START_HOLD_NS);
+        }
         let before = self.held.qty.position_side();
         self.held = Held {
             qty,
@@ -291,128 +313,6 @@ impl StopKeeper {
         self.episode = qty
             .position_side()
             .map(|side| Episode::new(side, found, self.plan));
-    }
-
-    fn on_place_reply(
-        &mut self,
-        now: Now,
-        id: &ClientId,
-        reply: &VenueReply,
-        out: &mut Vec<StopOut>,
-    ) {
-        let Some(leg) = self.legs.get_mut(id) else {
-            return;
-        };
-        match reply {
-            VenueReply::Accepted { .. } => leg.accepted(now),
-            VenueReply::Unknown { dead_after_ms, .. } => leg.unknown(now, *dead_after_ms),
-            VenueReply::Refused(Refusal::DuplicateId) => leg.unknown(now, now.market_ms),
-            VenueReply::Refused(r) if matches!(leg.state, LegState::Sent | LegState::Unknown) => {
-                let (kind, doomed) = (leg.kind(), leg.doomed);
-                self.forget(id, true);
-                if !doomed {
-                    self.on_refused(now, kind, r, out);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn on_refused(&mut self, now: Now, kind: LegKind, r: &Refusal, out: &mut Vec<StopOut>) {
-        let Some(ep) = &mut self.episode else {
-            return;
-        };
-        let pause_ms = match r {
-            Refusal::WouldTrigger | Refusal::StopExists => 1_000,
-            Refusal::RateLimited { retry_after_ms } => *retry_after_ms,
-            Refusal::Other { .. } => 250,
-            _ => 100,
-        };
-        match kind {
-            LegKind::Anchor => ep.anchor_after_ns = now.mono_ns + pause_ms * NS_PER_MS,
-            LegKind::Trail => {
-                ep.trail_refused_ns = Some(now.mono_ns);
-                ep.trail_after_ns = now.mono_ns + (pause_ms * NS_PER_MS).max(NS_PER_S);
-            }
-        }
-        match r {
-            Refusal::WouldTrigger => self.request_exit(now, ExitCause::WouldTrigger, out),
-            Refusal::StopExists => {
-                ep.anchor_exists = true;
-                self.read(now, out);
-            }
-            Refusal::NoPosition | Refusal::ReduceOnly => self.read(now, out),
-            other => out.push(self.alert(
-                Severity::Warning,
-                "StopRefused",
-                format!("{kind:?} stop refused: {other:?}; trying again"),
-            )),
-        }
-    }
-
-    /// A status of a leg of ours, from whichever source.
-    fn on_status(&mut self, now: Now, id: &ClientId, status: AlgoStatus, out: &mut Vec<StopOut>) {
-        let Some(leg) = self.legs.get_mut(id) else {
-            return;
-        };
-        let (kind, doomed, side) = (leg.kind(), leg.doomed, leg.side);
-        match status {
-            AlgoStatus::New => {
-                leg.working(now);
-            }
-            AlgoStatus::Triggering | AlgoStatus::Triggered => {
-                leg.firing(now);
-                self.fired(now, side);
-            }
-            AlgoStatus::Finished => {
-                self.forget(id, false);
-                self.fired(now, side);
-            }
-            AlgoStatus::Canceled => {
-                self.forget(id, false);
-                if !doomed && self.episode.is_some() {
-                    out.push(self.alert(
-                        Severity::Warning,
-                        "StopCanceled",
-                        format!("{kind:?} stop {id} was cancelled by somebody else"),
-                    ));
-                }
-            }
-            AlgoStatus::Expired | AlgoStatus::Rejected => {
-                self.forget(id, false);
-                // After a trigger the venue may expire what it closed over: the position decides (see `watch`).
-                if !doomed && self.episode.as_ref().is_some_and(|e| e.fired_ns.is_none()) {
-                    self.request_exit(now, ExitCause::StopLost, out);
-                }
-            }
-        }
-    }
-
-    fn fired(&mut self, now: Now, side: Side) {
-        if let Some(ep) = &mut self.episode
-            && ep.side != side
-        {
-            ep.fired_ns.get_or_insert(now.mono_ns);
-        }
-    }
-
-    /// A leg that can't be there any more although nobody told its end.
-    fn vanished(&mut self, id: &ClientId, out: &mut Vec<StopOut>) {
-        let wanted = self.legs.get(id).is_some_and(|l| !l.doomed);
-        self.forget(id, true);
-        if wanted {
-            out.push(self.alert(
-                Severity::Warning,
-                "StopVanished",
-                format!("stop {id} was sent and is not at the venue"),
-            ));
-        }
-    }
-
-    fn forget(&mut self, id: &ClientId, inferred: bool) {
-        self.legs.remove(id);
-        self.gone.retain(|(g, _)| g != id);
-        remember(&mut self.gone, (id.clone(), inferred));
     }
 
     fn doom_where(&mut self, which: impl Fn(&Leg) -> bool) {

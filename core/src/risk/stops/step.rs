@@ -28,6 +28,10 @@ impl StopKeeper {
         } else if self.known && self.legs.is_empty() && !self.read_empty {
             self.read(now, out);
         }
+        if self.second_read_ns.is_some_and(|at| now.mono_ns >= at) {
+            self.second_asked_ms.get_or_insert(now.market_ms);
+            self.read(now, out);
+        }
         for (id, leg) in &mut self.legs {
             if leg.wants_cancel(now) {
                 out.push(StopOut::Cancel(id.clone()));
@@ -104,6 +108,7 @@ impl StopKeeper {
     }
 
     fn trail(&mut self, now: Now, ids: &mut IdMaker, out: &mut Vec<StopOut>) {
+        let kept = self.keep_one_trail();
         let Some(mark) = self.mark else {
             return;
         };
@@ -115,7 +120,6 @@ impl StopKeeper {
             Some(e) => ep.best_mark(e, mark),
             None => first_extreme(ep, mark, entry, &self.inst.tick),
         });
-        let kept = self.keep_one_trail();
         let Some(ep) = &self.episode else {
             return;
         };
@@ -129,6 +133,8 @@ impl StopKeeper {
             || ep.exit_refused
             || ep.exit.is_some()
             || ep.fired_ns.is_some()
+            || now.mono_ns < ep.trail_hold_ns
+            || self.second_read_ns.is_some()
         {
             return;
         }
@@ -172,20 +178,12 @@ impl StopKeeper {
             let standing = kept.map_or(target, |(at, _)| at);
             let sent = ep.trail_floor.unwrap_or(standing);
             let trigger = if beyond(sent) { standing } else { sent };
-            if beyond(trigger) || self.resize_must_wait(now) {
+            if beyond(trigger) {
                 return;
             }
             trigger
         };
         self.place_trail(now, trigger, qty, ids, out);
-    }
-
-    /// After a refusal even a resize waits.
-    fn resize_must_wait(&self, now: Now) -> bool {
-        self.episode.as_ref().is_some_and(|ep| {
-            ep.trail_refused_ns
-                .is_some_and(|at| now.mono_since(at) < TRAIL_PAUSE_NS)
-        })
     }
 
     fn place_trail(

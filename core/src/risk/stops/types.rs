@@ -81,7 +81,8 @@ pub(super) struct Episode {
     pub anchor_exists: bool,
     pub anchor_after_ns: u64,
     pub trail_after_ns: u64,
-    pub trail_refused_ns: Option<u64>,
+    /// After a refusal no trail is sent before, not even to resize.
+    pub trail_hold_ns: u64,
 }
 
 impl Episode {
@@ -100,7 +101,7 @@ impl Episode {
             anchor_exists: false,
             anchor_after_ns: 0,
             trail_after_ns: 0,
-            trail_refused_ns: None,
+            trail_hold_ns: 0,
         }
     }
 

@@ -1,0 +1,138 @@
+//! What replies and events tell about the legs, and what follows at once.
+
+use super::leg::{LegKind, LegState};
+use super::types::ExitCause;
+use super::{StopKeeper, StopOut, remember};
+use crate::fixed::Side;
+use crate::messages::Severity;
+use crate::order::{AlgoStatus, ClientId, Refusal, VenueReply};
+use crate::time::{NS_PER_MS, NS_PER_S, Now};
+
+impl StopKeeper {
+    pub(super) fn on_place_reply(
+        &mut self,
+        now: Now,
+        id: &ClientId,
+        reply: &VenueReply,
+        out: &mut Vec<StopOut>,
+    ) {
+        let Some(leg) = self.legs.get_mut(id) else {
+            return;
+        };
+        match reply {
+            VenueReply::Accepted { .. } => leg.accepted(now),
+            VenueReply::Unknown { dead_after_ms, .. } => leg.unknown(now, *dead_after_ms),
+            VenueReply::Refused(Refusal::DuplicateId) => leg.unknown(now, now.market_ms),
+            VenueReply::Refused(r) if matches!(leg.state, LegState::Sent | LegState::Unknown) => {
+                let (kind, doomed) = (leg.kind(), leg.doomed);
+                self.forget(id, true);
+                if !doomed {
+                    self.on_refused(now, kind, r, out);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn on_refused(&mut self, now: Now, kind: LegKind, r: &Refusal, out: &mut Vec<StopOut>) {
+        let Some(ep) = &mut self.episode else {
+            return;
+        };
+        let pause_ms = match r {
+            Refusal::WouldTrigger | Refusal::StopExists => 1_000,
+            Refusal::RateLimited { retry_after_ms } => *retry_after_ms,
+            Refusal::Other { .. } => 250,
+            _ => 100,
+        };
+        match kind {
+            LegKind::Anchor => ep.anchor_after_ns = now.mono_ns + pause_ms * NS_PER_MS,
+            LegKind::Trail => {
+                ep.trail_hold_ns = now.mono_ns + (pause_ms * NS_PER_MS).max(NS_PER_S);
+            }
+        }
+        match r {
+            Refusal::WouldTrigger => self.request_exit(now, ExitCause::WouldTrigger, out),
+            Refusal::StopExists => {
+                ep.anchor_exists = true;
+                self.read(now, out);
+            }
+            Refusal::NoPosition | Refusal::ReduceOnly => self.read(now, out),
+            other => out.push(self.alert(
+                Severity::Warning,
+                "StopRefused",
+                format!("{kind:?} stop refused: {other:?}; trying again"),
+            )),
+        }
+    }
+
+    /// A status of a leg of ours, from whichever source.
+    pub(super) fn on_status(
+        &mut self,
+        now: Now,
+        id: &ClientId,
+        status: AlgoStatus,
+        out: &mut Vec<StopOut>,
+    ) {
+        let Some(leg) = self.legs.get_mut(id) else {
+            return;
+        };
+        let (kind, doomed, side) = (leg.kind(), leg.doomed, leg.side);
+        match status {
+            AlgoStatus::New => {
+                leg.working(now);
+            }
+            AlgoStatus::Triggering | AlgoStatus::Triggered => {
+                leg.firing(now);
+                self.fired(now, side);
+            }
+            AlgoStatus::Finished => {
+                self.forget(id, false);
+                self.fired(now, side);
+            }
+            AlgoStatus::Canceled => {
+                self.forget(id, false);
+                if !doomed && self.episode.is_some() {
+                    out.push(self.alert(
+                        Severity::Warning,
+                        "StopCanceled",
+                        format!("{kind:?} stop {id} was cancelled by somebody else"),
+                    ));
+                }
+            }
+            AlgoStatus::Expired | AlgoStatus::Rejected => {
+                self.forget(id, false);
+                // After a trigger the venue may expire what it closed over: the position decides (see `watch`).
+                if !doomed && self.episode.as_ref().is_some_and(|e| e.fired_ns.is_none()) {
+                    self.request_exit(now, ExitCause::StopLost, out);
+                }
+            }
+        }
+    }
+
+    pub(super) fn fired(&mut self, now: Now, side: Side) {
+        if let Some(ep) = &mut self.episode
+            && ep.side != side
+        {
+            ep.fired_ns.get_or_insert(now.mono_ns);
+        }
+    }
+
+    /// A leg that can't be there any more although nobody told its end.
+    pub(super) fn vanished(&mut self, id: &ClientId, out: &mut Vec<StopOut>) {
+        let wanted = self.legs.get(id).is_some_and(|l| !l.doomed);
+        self.forget(id, true);
+        if wanted {
+            out.push(self.alert(
+                Severity::Warning,
+                "StopVanished",
+                format!("stop {id} was sent and is not at the venue"),
+            ));
+        }
+    }
+
+    pub(super) fn forget(&mut self, id: &ClientId, inferred: bool) {
+        self.legs.remove(id);
+        self.gone.retain(|(g, _)| g != id);
+        remember(&mut self.gone, (id.clone(), inferred));
+    }
+}

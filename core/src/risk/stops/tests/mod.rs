@@ -1,0 +1,10 @@
+//! Tests of the stop keeper: named scenes, and properties over a small model of the venue.
+
+#![allow(clippy::unwrap_used)]
+
+mod judge;
+mod model;
+mod properties;
+mod scene;
+mod scenes;
+mod venue;
