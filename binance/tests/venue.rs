@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod common;
+mod still;
 
 use common::{WAIT, next};
 use helios_binance::clock::VenueClock;
@@ -12,163 +13,28 @@ use helios_binance::rest::{KlineInterval, RateBudget, RateLimits, RestClient, Re
 use helios_binance::user::{UserStream, UserStreamConfig, UserStreamEvent};
 use helios_binance::ws::{MarketMessage, MarketStreams, StreamConfig, worker_feeds};
 use helios_core::fixed::{Price, Qty, Side};
-use helios_core::instrument::{Bracket, FeeRates, Instrument};
-use helios_core::market::{AggTrade, Bar, DepthSnapshot, DepthUpdate, MarkPrice};
+use helios_core::instrument::Instrument;
+use helios_core::market::DepthUpdate;
 use helios_core::order::{
     AlgoStatus, CancelTarget, EntryKind, ExecType, NewOrder, NewStop, OrderKind, OrderStatus,
     Refusal, TimeInForce, VenueReply,
 };
 use helios_core::trader::{StreamKind, TraderEvent};
-use helios_venue::engine::{MarketInput, SymbolId, SymbolSpec};
 use helios_venue::market::MarketSource;
 use helios_venue::server::{VenueConfig, VenueHandle, VenueServer};
 use rust_decimal::Decimal;
 use std::time::Duration;
+use still::{MID, START_MS, Still, dec};
 use tokio::sync::mpsc::{self, Receiver};
 
-const START_MS: i64 = 1_750_000_020_000;
-/// 60000.0 in ticks of 0.1.
-const MID: i64 = 600_000;
-
-fn dec(s: &str) -> Decimal {
-    s.parse().unwrap()
-}
-
-/// A market that stands still around 60000: a depth event each 100 ms, a trade each 200 ms, a mark each second.
-struct Still {
-    now_ms: i64,
-    id: u64,
-    queue: std::collections::VecDeque<MarketInput>,
-}
-
-impl Still {
-    fn new() -> Self {
-        let level = |n: i64, side: i64| (Price(MID + side * (1 + n)), Qty(1_000));
-        let snapshot = DepthSnapshot {
-            last_id: 100,
-            event_ms: START_MS,
-            bids: (0..50).map(|n| level(n, -1)).collect(),
-            asks: (0..50).map(|n| level(n, 1)).collect(),
-        };
-        Self {
-            now_ms: START_MS,
-            id: 100,
-            queue: [MarketInput::Snapshot(snapshot), mark(START_MS)].into(),
-        }
-    }
-
-    fn refill(&mut self) {
-        if !self.queue.is_empty() {
-            return;
-        }
-        self.now_ms += 100;
-        let (ms, step) = (self.now_ms, (self.now_ms - START_MS) / 100);
-        self.queue.push_back(MarketInput::Depth(DepthUpdate {
-            event_ms: ms,
-            transact_ms: ms,
-            first_id: self.id + 1,
-            last_id: self.id + 2,
-            prev_last_id: self.id,
-            bids: vec![(Price(MID - 30), Qty(1_000 + step % 7))],
-            asks: vec![],
-        }));
-        self.id += 2;
-        if step % 2 == 0 {
-            self.queue.push_back(MarketInput::Trade(AggTrade {
-                id: step as u64,
-                event_ms: ms,
-                transact_ms: ms,
-                price: Price(MID + 1),
-                qty: Qty(1),
-                buyer_is_maker: false,
-            }));
-        }
-        if step % 10 == 0 {
-            self.queue.push_back(mark(ms));
-        }
-    }
-}
-
-fn mark(ms: i64) -> MarketInput {
-    MarketInput::Mark(MarkPrice {
-        event_ms: ms,
-        mark: dec("60000"),
-        index: dec("60000"),
-        funding_rate: dec("0.0001"),
-        next_funding_ms: START_MS + 28_800_000,
-    })
-}
-
-impl MarketSource for Still {
-    fn symbols(&self) -> Vec<SymbolSpec> {
-        let bracket = |floor, cap, ratio, cum, initial_leverage| Bracket {
-            notional_floor: dec(floor),
-            notional_cap: dec(cap),
-            maint_margin_ratio: dec(ratio),
-            cum: dec(cum),
-            initial_leverage,
-        };
-        let mut instrument = Instrument::with_grid("BTCUSDT", dec("0.1"), dec("0.001")).unwrap();
-        instrument.max_qty = Qty(1_000_000);
-        instrument.market_max_qty = Qty(120_000);
-        vec![SymbolSpec {
-            instrument,
-            brackets: vec![
-                bracket("0", "50000", "0.004", "0", 125),
-                bracket("50000", "500000", "0.005", "50", 100),
-            ],
-            fees: FeeRates {
-                maker: dec("0.0002"),
-                taker: dec("0.0005"),
-            },
-            liquidation_fee: dec("0.0125"),
-            onboard_ms: START_MS - 90 * 86_400_000,
-            funding_hours: 8,
-        }]
-    }
-
-    fn label(&self) -> String {
-        "simulated market (stands still)".into()
-    }
-
-    fn start_ms(&self) -> i64 {
-        START_MS
-    }
-
-    fn peek_ms(&self) -> Option<i64> {
-        Some(self.now_ms + if self.queue.is_empty() { 100 } else { 0 })
-    }
-
-    fn next_event(&mut self) -> Option<(i64, SymbolId, MarketInput)> {
-        self.refill();
-        Some((self.now_ms, SymbolId(0), self.queue.pop_front()?))
-    }
-
-    fn history(&self, _: SymbolId, interval_ms: i64, before_ms: i64, limit: usize) -> Vec<Bar> {
-        let last = before_ms / interval_ms * interval_ms;
-        (1..=limit as i64)
-            .rev()
-            .map(|n| Bar {
-                open_ms: last - n * interval_ms,
-                interval_ms,
-                open: Price(MID),
-                high: Price(MID + 5),
-                low: Price(MID - 5),
-                close: Price(MID + 1),
-                volume: Qty(10),
-            })
-            .collect()
-    }
-}
-
-struct Side2 {
+struct Both {
     venue: VenueHandle,
     rest: RestClient,
     instrument: Instrument,
     known: Instruments,
 }
 
-async fn both(speed: f64) -> Side2 {
+async fn both(speed: f64) -> Both {
     let mut config = VenueConfig::new(Box::new(Still::new()));
     config.speed = speed;
     let venue = VenueServer::start(config).await.unwrap();
@@ -189,7 +55,7 @@ async fn both(speed: f64) -> Side2 {
     assert!(listed.is_tradable_perpetual(), "{listed:?}");
     let instrument = listed.instrument.clone();
     assert_eq!(instrument.tick, dec("0.1"));
-    Side2 {
+    Both {
         venue,
         rest,
         known: [instrument.clone()].into_iter().collect(),
@@ -197,7 +63,7 @@ async fn both(speed: f64) -> Side2 {
     }
 }
 
-impl Side2 {
+impl Both {
     fn market(&self) -> (MarketStreams, Receiver<MarketMessage>) {
         let (tx, rx) = mpsc::channel(4_096);
         let config = StreamConfig {
