@@ -24,6 +24,12 @@ enum Command {
     Release(crate::admin::LatchArgs),
     /// Break things in a running `helios up` on purpose, to see that it holds
     Debug(crate::admin::DebugArgs),
+    /// Run the simulated exchange alone: Binance's USDS-M protocol on a loopback port
+    Venue(crate::alone::VenueArgs),
+    /// Guard one account of a running venue, alone
+    Coordinator(crate::alone::CoordinatorArgs),
+    /// Guard one symbol's position at a running venue, alone
+    Worker(crate::alone::WorkerArgs),
 }
 
 impl Cli {
@@ -35,6 +41,9 @@ impl Cli {
             Command::Kill(a) => crate::admin::run_latch(a, true),
             Command::Release(a) => crate::admin::run_latch(a, false),
             Command::Debug(a) => crate::admin::run_debug(a),
+            Command::Venue(a) => crate::alone::run_venue(a),
+            Command::Coordinator(a) => crate::alone::run_coordinator(a),
+            Command::Worker(a) => crate::alone::run_worker(a),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! [`cli`] only lists them. The TLS provider is installed here, first, before anything could open a connection.
 
 mod admin;
+mod alone;
 mod cli;
 mod inspect;
 mod up;

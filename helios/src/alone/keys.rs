@@ -1,0 +1,171 @@
+//! The file in which a venue hands over its key, and says where it is and how fast its market runs.
+//!
+//! Secrets travel by file only, readable by the owner alone: never as an argument, never on a screen, never in a log.
+
+use anyhow::{Context, Result, bail};
+use helios_venue::server::ApiCredentials;
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+/// Where a venue writes it and the other roles look for it, unless told otherwise.
+pub const DEFAULT_FILE: &str = "venue-credentials.json";
+
+/// What the file holds. `Debug` never shows the secret.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Keys {
+    /// Sent with each request.
+    pub api_key: String,
+    /// Signs requests.
+    pub api_secret: String,
+    /// `Hmac` or `Ed25519`.
+    #[serde(default)]
+    pub key_type: KeyType,
+    /// Base address of REST, e.g. `http://127.0.0.1:9181`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Market seconds a wall second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speed: Option<f64>,
+}
+
+/// How requests are signed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KeyType {
+    /// HMAC-SHA256.
+    #[default]
+    Hmac,
+    /// Ed25519.
+    Ed25519,
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keys")
+            .field("url", &self.url)
+            .field("speed", &self.speed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Reads the file.
+///
+/// # Errors
+/// It is missing, no such file, or others may read it.
+pub fn read(path: &Path) -> Result<Keys> {
+    let shown = path.display();
+    let file = File::open(path).with_context(|| {
+        format!("{shown} can't be read: start `helios venue` first, or say --credentials-file")
+    })?;
+    let mode = file.metadata().with_context(|| format!("{shown}"))?.mode();
+    if mode & 0o077 != 0 {
+        bail!(
+            "{shown} may be read by others (mode {:o}): chmod 600 {shown}",
+            mode & 0o777
+        );
+    }
+    serde_json::from_reader(std::io::BufReader::new(file))
+        .with_context(|| format!("{shown} is no credentials file of `helios venue`"))
+}
+
+/// The key of a venue that is started again, so that whoever holds the file goes on; `None` when there is none yet.
+///
+/// # Errors
+/// The file is there and can't be used: it is never written over unread.
+pub fn reuse(path: &Path) -> Result<Option<ApiCredentials>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let keys = read(path)?;
+    if keys.key_type != KeyType::Hmac {
+        bail!(
+            "{} holds an Ed25519 key, which the built-in venue does not take: choose another file",
+            path.display()
+        );
+    }
+    Ok(Some(ApiCredentials {
+        key: keys.api_key,
+        secret: keys.api_secret,
+    }))
+}
+
+/// Writes the file, mode 0600 from its first byte; a crash leaves the old one or the new one.
+///
+/// # Errors
+/// It can't be written.
+pub fn write(path: &Path, keys: &Keys) -> Result<()> {
+    let shown = path.display();
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".{}.new", std::process::id()));
+    let beside = path.with_file_name(name);
+    let put = || -> Result<()> {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&beside)?;
+        file.write_all(&serde_json::to_vec_pretty(keys)?)?;
+        file.write_all(b"\n")?;
+        file.sync_all()?;
+        Ok(std::fs::rename(&beside, path)?)
+    };
+    put().with_context(|| {
+        // What is half written must not stay behind.
+        let _ = std::fs::remove_file(&beside);
+        format!("{shown} can't be written: say --credentials-file")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn keys() -> Keys {
+        Keys {
+            api_key: "key".into(),
+            api_secret: "hidden".into(),
+            key_type: KeyType::Hmac,
+            url: Some("http://127.0.0.1:1".into()),
+            speed: Some(60.0),
+        }
+    }
+
+    #[test]
+    fn keys_survive_the_file_and_only_their_owner_may_read_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("k.json");
+        assert!(reuse(&path).unwrap().is_none());
+        write(&path, &keys()).unwrap();
+        assert_eq!(read(&path).unwrap(), keys());
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        assert_eq!(reuse(&path).unwrap().unwrap().secret, "hidden");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_others_may_read_or_that_is_none_is_refused_in_words() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("k.json");
+        write(&path, &keys()).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(read(&path).unwrap_err().to_string().contains("chmod 600"));
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        std::fs::write(&path, "{}").unwrap();
+        assert!(reuse(&path).is_err());
+        let gone = read(&dir.path().join("gone")).unwrap_err().to_string();
+        assert!(gone.contains("helios venue"), "{gone}");
+    }
+
+    #[test]
+    fn a_secret_is_never_shown() {
+        assert!(!format!("{:?}", keys()).contains("hidden"));
+    }
+}

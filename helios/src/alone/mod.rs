@@ -1,0 +1,62 @@
+//! Roles as processes of their own: `helios venue`, `helios coordinator`, `helios worker`.
+//!
+//! `helios up` runs the same roles as tasks that share one bus in memory. Between processes there is no bus yet (it comes
+//! with NATS), so a coordinator started alone grants nobody and a worker started alone is granted nothing: the one guards
+//! the account, the other a position. Both talk to the venue over its real protocol, as everything does.
+
+mod coordinator;
+mod keys;
+mod link;
+mod pick;
+mod venue;
+mod worker;
+
+pub use coordinator::{CoordinatorArgs, run as run_coordinator};
+pub use venue::{VenueArgs, run as run_venue};
+pub use worker::{WorkerArgs, run as run_worker};
+
+use anyhow::{Context, Result};
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// What is logged unless `HELIOS_LOG` says otherwise.
+const LOG: &str = "warn,helios=info,helios_worker=info,helios_coordinator=info,helios_binance=info,helios_bus=info,helios_venue=info";
+
+/// Runs a role on a runtime of its own, with its log on standard error: standard output is for what it reports.
+fn block_on(role: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
+    let filter = EnvFilter::try_from_env("HELIOS_LOG").unwrap_or_else(|_| EnvFilter::new(LOG));
+    // Fails only when a log is in force already, which is as good.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .try_init();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("no async runtime")?;
+    let result = runtime.block_on(role);
+    // Whatever a task still waits for must not hold the exit back.
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    result
+}
+
+/// Resolves when somebody asks the process to end.
+async fn asked_to_end() -> Result<&'static str> {
+    let mut terminate = signal(SignalKind::terminate()).context("no signals")?;
+    tokio::select! {
+        r = tokio::signal::ctrl_c() => r.context("no signals").map(|()| "Ctrl-C"),
+        _ = terminate.recv() => Ok("asked to end"),
+    }
+}
+
+/// Prints one line of the role's report. False when nobody reads any more, which ends no role: a guard must not die with
+/// the pipe it talks into.
+fn say(line: &str) -> bool {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).is_ok()
+}

@@ -1,0 +1,158 @@
+//! Which account and which strategy of the manifests a process stands for, and what it is started with.
+
+use anyhow::{Context, Result, bail};
+use helios_coordinator::CoordinatorConfig;
+use helios_core::guardian::StrategyInfo;
+use helios_core::messages::ParamsDocument;
+use helios_crds::manifest::{self, Manifests};
+use helios_crds::{HeliosAccount, HeliosStrategy, convert};
+use std::path::PathBuf;
+
+/// Reads the manifests.
+///
+/// # Errors
+/// Every problem found, with file, line, field and what to write.
+pub fn load(files: &[PathBuf]) -> Result<Manifests> {
+    manifest::load(files).context("the manifests can't be used")
+}
+
+fn full(name: &str) -> String {
+    if name.contains('/') {
+        name.into()
+    } else {
+        format!("default/{name}")
+    }
+}
+
+fn one<'a, T>(
+    what: &str,
+    flag: &str,
+    all: impl Iterator<Item = (String, &'a T)>,
+    wanted: Option<&str>,
+) -> Result<&'a T> {
+    let all: Vec<_> = all.collect();
+    let names: Vec<&str> = all.iter().map(|(n, _)| n.as_str()).collect();
+    match (wanted, all.as_slice()) {
+        (_, []) => bail!("the manifests hold no {what}"),
+        (None, [(_, only)]) => Ok(only),
+        (None, _) => bail!("say which {what} with {flag}: {}", names.join(", ")),
+        (Some(w), _) => all
+            .iter()
+            .find(|(n, _)| *n == full(w))
+            .map(|(_, o)| *o)
+            .with_context(|| format!("no {what} is called {w}: there is {}", names.join(", "))),
+    }
+}
+
+/// The account of that name, or the only one.
+///
+/// # Errors
+/// There is none, or several and none was named.
+pub fn account<'a>(m: &'a Manifests, name: Option<&str>) -> Result<&'a HeliosAccount> {
+    let all = m
+        .accounts
+        .iter()
+        .map(|a| (a.object.metadata.full_name(), &a.object));
+    one("account", "--account", all, name)
+}
+
+/// The strategy of that name, or the only one.
+///
+/// # Errors
+/// There is none, or several and none was named.
+pub fn strategy<'a>(m: &'a Manifests, name: Option<&str>) -> Result<&'a HeliosStrategy> {
+    let all = m
+        .strategies
+        .iter()
+        .map(|s| (s.object.metadata.full_name(), &s.object));
+    one("strategy", "--strategy", all, name)
+}
+
+/// `namespace/name` of a strategy's account.
+pub fn account_of(s: &HeliosStrategy) -> String {
+    let namespace = s.metadata.namespace.as_deref().unwrap_or("default");
+    format!("{namespace}/{}", s.spec.account_ref.name)
+}
+
+/// Identity of a strategy outside Kubernetes: its name is all there is, and orders are recognised by it. `helios up` makes
+/// the same.
+fn uid(name: &str) -> String {
+    format!("local:{name}")
+}
+
+/// A strategy's identity and its parameters as the first generation.
+pub fn params(s: &HeliosStrategy) -> (String, ParamsDocument) {
+    let uid = uid(&s.metadata.full_name());
+    let document = convert::params_document(s, &uid, 1, 1);
+    (uid, document)
+}
+
+/// What the coordinator of an account is told.
+pub fn coordinator(m: &Manifests, a: &HeliosAccount) -> CoordinatorConfig {
+    let account = a.metadata.full_name();
+    let of_it = m.strategies.iter().map(|s| &s.object);
+    let strategies = of_it
+        .filter(|s| account_of(s) == account)
+        .zip(1..)
+        .map(|(s, created_ms)| StrategyInfo {
+            name: s.metadata.full_name(),
+            uid: uid(&s.metadata.full_name()),
+            created_ms,
+            params: convert::strategy_params(s),
+            watchlist: convert::watchlist_params(s),
+        })
+        .collect();
+    CoordinatorConfig {
+        account: convert::account_params(a),
+        strategies,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn two() -> Manifests {
+        let mut text = String::new();
+        for account in ["a", "b"] {
+            text += &format!(
+                "---\napiVersion: helios.trading/v1alpha1\nkind: HeliosAccount\nmetadata: {{name: {account}}}\nspec: {{venue: Simulated}}\n"
+            );
+            text += &format!(
+                "---\napiVersion: helios.trading/v1alpha1\nkind: HeliosStrategy\nmetadata: {{name: s-{account}}}\nspec: {{accountRef: {{name: {account}}}}}\n"
+            );
+        }
+        manifest::parse(&[("f.yaml".into(), text)]).unwrap()
+    }
+
+    #[test]
+    fn the_only_one_is_taken_and_one_of_several_must_be_named() {
+        let m = two();
+        assert_eq!(account(&m, Some("b")).unwrap().metadata.name, "b");
+        assert_eq!(account(&m, Some("default/a")).unwrap().metadata.name, "a");
+        let why = account(&m, None).unwrap_err().to_string();
+        assert!(
+            why.contains("--account") && why.contains("default/b"),
+            "{why}"
+        );
+        let why = strategy(&m, Some("c")).unwrap_err().to_string();
+        assert!(why.contains("default/s-a"), "{why}");
+        let only = Manifests {
+            accounts: m.accounts[..1].to_vec(),
+            strategies: Vec::new(),
+        };
+        assert_eq!(account(&only, None).unwrap().metadata.name, "a");
+        assert!(strategy(&only, None).is_err());
+    }
+
+    #[test]
+    fn a_coordinator_is_told_its_own_strategies() {
+        let m = two();
+        let c = coordinator(&m, account(&m, Some("b")).unwrap());
+        assert_eq!(c.account.account, "default/b");
+        let names: Vec<&str> = c.strategies.iter().map(|s| s.name.as_str()).collect();
+        assert_eq!(names, ["default/s-b"]);
+        assert_eq!(c.strategies[0].uid, "local:default/s-b");
+    }
+}

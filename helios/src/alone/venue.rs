@@ -1,0 +1,182 @@
+//! `helios venue`: the simulated exchange as a process of its own.
+
+use super::keys::{self, KeyType, Keys};
+use super::{asked_to_end, block_on, say};
+use anyhow::{Context, Result};
+use clap::Args;
+use helios_venue::market::{Generator, GeneratorConfig, MarketSource, Profile, Replay};
+use helios_venue::server::{VenueConfig, VenueHandle, VenueServer};
+use rust_decimal::Decimal;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Arguments of `helios venue`.
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "The key and its secret are written to --credentials-file, mode 0600, and never shown. A file that is there is used\n\
+again, so that clients survive a restart of the venue; with --state so do wallet, positions and orders.\n\
+The administration port (docs/venue.md) sets a price path, drops sockets, pauses streams, changes the speed.\n\n\
+Examples:\n  helios venue --speed 60 --edge 0.5\n  helios venue --replay capture.jsonl.gz --speed 10 --wait"
+)]
+pub struct VenueArgs {
+    /// Address of REST and WebSocket; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9181")]
+    listen: SocketAddr,
+    /// Loopback address of the administration port; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9182")]
+    admin: SocketAddr,
+    /// Seed of the generated market: the same seed is the same market
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    seed: u64,
+    /// Predictive edge of order book imbalance in the generated market, 0 (none) to 1
+    #[arg(long, value_name = "X", default_value_t = 0.0)]
+    edge: f64,
+    /// Profile of the generated market
+    #[arg(long, value_name = "NAME", default_value = "demo", value_parser = clap::builder::PossibleValuesParser::new(Profile::NAMES))]
+    profile: String,
+    /// Replay a recorded market instead: a raw capture, `<local ns> <combined stream json>` a line, plain or gz
+    #[arg(long, value_name = "CAPTURE", conflicts_with_all = ["seed", "edge", "profile"])]
+    replay: Option<PathBuf>,
+    /// Market seconds a wall second
+    #[arg(long, value_name = "N", default_value_t = 1.0)]
+    speed: f64,
+    /// Round trip of an order, market ms
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    latency: u64,
+    /// Wallet at the start, USDT; a loaded state overrides it
+    #[arg(long, value_name = "USDT", default_value = "10000")]
+    balance: Decimal,
+    /// Load the venue's state from here if it is there, save it here at the end
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// Where key and secret are written for `helios coordinator` and `helios worker`
+    #[arg(long, value_name = "FILE", default_value = keys::DEFAULT_FILE)]
+    credentials_file: PathBuf,
+    /// Append the log of fills and protective stops here, one JSON object a line
+    #[arg(long, value_name = "FILE")]
+    audit_file: Option<PathBuf>,
+    /// Market time stands until `POST /start` on the administration port
+    #[arg(long)]
+    wait: bool,
+    /// Leave the stops of a position that went flat (the real exchange has been seen both ways)
+    #[arg(long)]
+    keep_orphan_stops: bool,
+    /// A countdown cancels conditional orders too
+    #[arg(long)]
+    countdown_cancels_algo: bool,
+    /// Count request weight and orders, but never refuse for them
+    #[arg(long)]
+    no_limits: bool,
+    /// Print the addresses as one JSON line, and the books as another at the end
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs `helios venue`.
+///
+/// # Errors
+/// A refused start, or a state that can't be saved, in words.
+pub fn run(args: VenueArgs) -> Result<ExitCode> {
+    block_on(serve(args))
+}
+
+async fn serve(args: VenueArgs) -> Result<ExitCode> {
+    let mut config = VenueConfig::new(source(&args)?);
+    config.listen = args.listen;
+    config.admin = args.admin;
+    config.speed = args.speed;
+    config.latency_ms = args.latency;
+    config.initial_balance = args.balance;
+    config.credentials = keys::reuse(&args.credentials_file)?;
+    config.state_dir.clone_from(&args.state);
+    config.audit_file.clone_from(&args.audit_file);
+    config.auto_cancel_orphan_stops = !args.keep_orphan_stops;
+    config.countdown_cancels_algo = args.countdown_cancels_algo;
+    config.enforce_limits = !args.no_limits;
+    let venue = VenueServer::start(config)
+        .await
+        .context("the venue can't start")?;
+    let key = venue.credentials();
+    keys::write(
+        &args.credentials_file,
+        &Keys {
+            api_key: key.key.clone(),
+            api_secret: key.secret.clone(),
+            key_type: KeyType::Hmac,
+            url: Some(venue.rest_url()),
+            speed: Some(args.speed),
+        },
+    )?;
+    announce(&args, &venue);
+    if !args.wait {
+        venue.start_market().await?;
+    }
+    let why = asked_to_end().await?;
+    tracing::info!("leaving: {why}");
+    let (ledger, stats) = (venue.ledger().await?, venue.stats().await?);
+    let saved = venue.shutdown().await;
+    if args.json {
+        say(&serde_json::json!({"ledger": ledger, "stats": stats}).to_string());
+    } else {
+        say(&format!(
+            "wallet {} of {}: realised {}, fees {}, other {}; {} fills, {} positions open; {:.0} market seconds, {} requests, {} refused",
+            ledger.wallet,
+            ledger.initial_balance,
+            ledger.realised,
+            ledger.fees,
+            ledger.other,
+            ledger.fills,
+            ledger.positions.len(),
+            stats.market_elapsed_ms as f64 / 1000.0,
+            stats.requests,
+            stats.refused,
+        ));
+    }
+    saved.context("the venue's state can't be saved")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn source(args: &VenueArgs) -> Result<Box<dyn MarketSource>> {
+    if let Some(path) = &args.replay {
+        let replay =
+            Replay::open(path).with_context(|| format!("{} can't be replayed", path.display()))?;
+        return Ok(Box::new(replay));
+    }
+    let profile = Profile::named(&args.profile).context("no such profile")?;
+    let config = GeneratorConfig::new(args.seed, args.edge, profile);
+    Ok(Box::new(
+        Generator::new(config).context("the market can't be generated")?,
+    ))
+}
+
+fn announce(args: &VenueArgs, v: &VenueHandle) {
+    let file = args.credentials_file.display();
+    if args.json {
+        let line = serde_json::json!({
+            "market": v.label(), "rest": v.rest_url(), "ws": v.ws_url(), "wsPublic": v.ws_public_url(),
+            "wsMarket": v.ws_market_url(), "wsPrivate": v.ws_private_url(), "admin": v.admin_url(),
+            "credentialsFile": file.to_string(), "speed": args.speed,
+        });
+        say(&line.to_string());
+        return;
+    }
+    say(v.label());
+    say(&format!("rest         {}/fapi/...", v.rest_url()));
+    say(&format!("ws public    {}", v.ws_public_url()));
+    say(&format!("ws market    {}", v.ws_market_url()));
+    say(&format!("ws private   {}", v.ws_private_url()));
+    say(&format!("admin        {}", v.admin_url()));
+    say(&format!("credentials  {file} (mode 0600)"));
+    say(&if args.wait {
+        format!(
+            "market time stands: curl -X POST {}/start lets it go",
+            v.admin_url()
+        )
+    } else {
+        format!(
+            "market time runs at speed {}; Ctrl-C ends the venue",
+            args.speed
+        )
+    });
+}

@@ -1,0 +1,164 @@
+//! `helios venue`, `helios coordinator` and `helios worker` as a user runs them: processes of their own over loopback.
+
+#![allow(clippy::unwrap_used)]
+
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const QUICKSTART: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../config/samples/quickstart.yaml"
+);
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running role; killed when a test fails before it ended.
+struct Role {
+    child: Child,
+    out: BufReader<ChildStdout>,
+}
+
+impl Role {
+    fn start(args: &[&str], dir: &Path) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_helios"))
+            .args(args)
+            .current_dir(dir)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        Self { child, out }
+    }
+
+    /// The next JSON line for which `wanted` holds.
+    fn json(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+        let until = Instant::now() + PATIENCE;
+        let mut line = String::new();
+        while Instant::now() < until {
+            line.clear();
+            assert!(self.out.read_line(&mut line).unwrap() > 0, "it ended");
+            let v: Value = serde_json::from_str(&line).unwrap();
+            if wanted(&v) {
+                return v;
+            }
+        }
+        panic!("not seen in {PATIENCE:?}; last: {line}");
+    }
+
+    /// Asks it to end, as an init system does; returns whether it ended well.
+    fn end(mut self) -> bool {
+        let pid = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+        self.child.wait().unwrap().success()
+    }
+}
+
+impl Drop for Role {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn venue(dir: &Path, more: &[&str]) -> (Role, Value) {
+    let mut args = vec!["venue", "--json"];
+    args.extend(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    args.extend(more);
+    let mut role = Role::start(&args, dir);
+    let said = role.json(|v| v["rest"].is_string());
+    (role, said)
+}
+
+fn keys(dir: &Path) -> (PathBuf, Value) {
+    let path = dir.join("venue-credentials.json");
+    let v = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    (path, v)
+}
+
+#[test]
+fn a_coordinator_and_a_worker_alone_guard_and_take_no_risk() {
+    let dir = tempfile::tempdir().unwrap();
+    let (venue, said) = venue(dir.path(), &["--speed", "20"]);
+    assert!(said["market"].as_str().unwrap().contains("simulated"));
+    // Neither is told where the venue is: the credentials file says it.
+    let mut c = Role::start(&["coordinator", QUICKSTART, "--json"], dir.path());
+    let s = c.json(|v| v["known"] == true && v["wanted"]["default/nobi"][0].is_string());
+    assert_eq!(
+        (&s["level"], &s["marginRatio"]),
+        (&"Normal".into(), &"100".into())
+    );
+    let symbol = s["wanted"]["default/nobi"][0].as_str().unwrap().to_string();
+    let args = ["worker", QUICKSTART, "--symbol", &symbol, "--json"];
+    let mut w = Role::start(&args, dir.path());
+    let r = w.json(|v| v["view"]["bookSynced"] == true && v["view"]["mid"].is_string());
+    assert_eq!(
+        (&r["view"]["granted"], &r["view"]["position"]),
+        (&false.into(), &"0".into())
+    );
+    assert!(w.end());
+    assert!(c.end());
+    assert!(venue.end());
+}
+
+#[test]
+fn a_venue_started_again_keeps_its_key_and_its_books_and_never_shows_the_secret() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = ["--state", "state", "--balance", "1234"];
+    let (mut v, said) = venue(dir.path(), &args);
+    let (_, first) = keys(dir.path());
+    assert!(
+        !said
+            .to_string()
+            .contains(first["apiSecret"].as_str().unwrap())
+    );
+    let pid = v.child.id().to_string();
+    Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+    let books = v.json(|x| x["ledger"].is_object());
+    assert_eq!(books["ledger"]["wallet"], "1234");
+    assert!(v.child.wait().unwrap().success());
+    // The balance asked for is not the saved one's.
+    let (mut v, _) = venue(dir.path(), &["--state", "state", "--balance", "99"]);
+    let (_, second) = keys(dir.path());
+    assert_eq!(first["apiSecret"], second["apiSecret"]);
+    let pid = v.child.id().to_string();
+    Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+    assert_eq!(
+        v.json(|x| x["ledger"].is_object())["ledger"]["wallet"],
+        "1234"
+    );
+}
+
+#[test]
+fn a_refused_start_says_what_to_write() {
+    let dir = tempfile::tempdir().unwrap();
+    let refuse = |args: &[&str]| {
+        let out = Command::new(env!("CARGO_BIN_EXE_helios"))
+            .args(args)
+            .current_dir(dir.path())
+            .output()
+            .unwrap();
+        assert!(!out.status.success(), "{args:?}");
+        String::from_utf8(out.stderr).unwrap()
+    };
+    let why = refuse(&["worker", QUICKSTART, "--symbol", "BTCUSDT"]);
+    assert!(why.contains("start `helios venue` first"), "{why}");
+    let why = refuse(&["coordinator", QUICKSTART, "--account", "gold"]);
+    assert!(why.contains("there is default/paper"), "{why}");
+    let (v, said) = venue(dir.path(), &[]);
+    let taken = said["rest"].as_str().unwrap().trim_start_matches("http://");
+    let why = refuse(&["venue", "--listen", taken, "--admin", "127.0.0.1:0"]);
+    assert!(why.contains("is in use"), "{why}");
+    let why = refuse(&["worker", QUICKSTART, "--symbol", "NOPEUSDT"]);
+    assert!(why.contains("take it off the watchlist"), "{why}");
+    drop(v);
+    let why = refuse(&["venue", "--replay", "gone.gz"]);
+    assert!(why.contains("gone.gz"), "{why}");
+}
