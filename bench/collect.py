@@ -1,0 +1,66 @@
+"""Puts what tools/bench.sh measured into bench/results.json and prints it as a table.
+
+usage: collect.py WORKDIR CRATES RESULTS. Exits 1 when a goal is missed or a checksum differs.
+"""
+
+import json
+import os
+import sys
+
+work, crates, results = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+
+
+def read(name):
+    path = os.path.join(work, name)
+    if not os.path.exists(path):
+        return None
+    with open(path, encoding="utf-8") as f:
+        return json.load(f)
+
+
+out = {}
+wrong = []
+
+
+def put(key, value, unit, goal, better, peer=None):
+    """`peer` is a number of the same unit from the same run; ratio > 1 means better than the peer."""
+    ratio = None
+    if peer and value:
+        ratio = round(value / peer if better == "higher" else peer / value, 3)
+    out[key] = {"value": value, "unit": unit, "goal": goal, "better": better, "peer": peer, "ratio": ratio}
+    if goal is not None and (value is None or (value > goal if better == "lower" else value < goal)):
+        wrong.append(f"{key} is {value} {unit}, the goal is {goal} ({better} is better)")
+
+
+up = read("up.json")
+put("fill_to_stop_p99_ms", up.get("fill_to_stop_p99_ms"), "ms", 150, "lower")
+put("max_unprotected_ms", up.get("max_unprotected_ms"), "ms", 1000, "lower")
+put("round_trips_60s", up.get("round_trips"), "round trips", 20, "higher")
+put("achieved_speed", round(up.get("achieved_speed", 0), 2), "market s / wall s", None, "higher")
+
+hot, inspected = read("hotpath.json"), read("inspect.json")
+if hot:
+    put("book_hot_path_per_s", hot["per_cpu_second"], "frames / CPU s", 100_000, "higher")
+    put("book_hot_path_p50_us", hot["p50_us"], "us", None, "lower")
+    put("book_hot_path_p99_us", hot["p99_us"], "us", None, "lower")
+    put("book_hot_path_p999_us", hot["p999_us"], "us", None, "lower")
+    same = abs(hot["nobi_sum"] - inspected["nobi_sum"]) < 1e-6 and hot["applied"] == inspected["depth_applied"]
+    if not same:
+        wrong.append("the hot path's sum of NOBI is not that of `helios inspect`: its speed means nothing")
+
+put("make_up_crates", crates, "crates", None, "lower")
+cold = read("cold")
+if cold is not None:
+    put("cold_build_s", cold, "s", 600, "lower")
+
+with open(results + ".tmp", "w", encoding="utf-8") as f:
+    json.dump(out, f, indent=2)
+    f.write("\n")
+os.replace(results + ".tmp", results)
+
+for key, v in out.items():
+    goal = "" if v["goal"] is None else f"goal {'≤' if v['better'] == 'lower' else '≥'} {v['goal']}"
+    print(f"{key:24} {v['value']!s:>12} {v['unit']:18} {goal}")
+for w in wrong:
+    print(f"bench: {w}", file=sys.stderr)
+sys.exit(1 if wrong else 0)

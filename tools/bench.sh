@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# `make bench`: measures and writes bench/results.json, `{key: {value, unit, goal, better, peer, ratio}}`.
+# A key whose input is missing (the recording) is left out and said; one that misses its goal fails the run.
+# How to repeat a number, and what each means: bench/README.md.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+tools/toolchain.sh
+command -v python3 >/dev/null || { echo "helios: python3 is missing: the bench collects its numbers with it" >&2; exit 1; }
+bin=target/release/helios
+capture=${HELIOS_CAPTURE:-../shared/data/capture/usdm_btcusdt_20240808.jsonl.gz}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export CARGO_TERM_COLOR=never
+
+[ -x "$bin" ] || { echo "helios: $bin is missing: make build" >&2; exit 1; }
+cargo build --release --locked -q -p helios --no-default-features --features up --example hotpath
+
+echo "fill to stop: 60 s of the quickstart, seed 7"
+"$bin" up --for 60s --seed 7 --json --logs "$work/logs" --admin 127.0.0.1:0 2>"$work/up.err" | tail -1 >"$work/up.json" ||
+  { tail -20 "$work/up.err" >&2; exit 1; }
+
+if [ -r "$capture" ]; then
+  echo "book hot path: $capture"
+  target/release/examples/hotpath "$capture" 5 >"$work/hotpath.json"
+  "$bin" inspect "$capture" --json 2>/dev/null >"$work/inspect.json"
+else
+  echo "book hot path: skipped, $capture is missing (HELIOS_CAPTURE names another)"
+fi
+
+crates=$(cargo tree --locked -p helios --no-default-features --features up -e normal,build --prefix none |
+  sed 's/ (\*)$//' | sort -u | wc -l)
+
+# A cold build costs minutes: measured on request only, into a target directory of its own.
+if [ "${HELIOS_BENCH_COLD:-0}" = 1 ]; then
+  echo "cold build"
+  t0=$SECONDS
+  CARGO_TARGET_DIR="$work/cold" cargo build --release --locked -q -p helios --no-default-features --features up
+  echo $((SECONDS - t0)) >"$work/cold"
+fi
+
+python3 bench/collect.py "$work" "$crates" bench/results.json

@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# `make soak`: what needs longer than `make test`. Writes docs/soak.md with the results and the commit they belong to.
+#   HELIOS_SOAK_ROUNDS  rounds of every property with fresh random cases (default 10)
+#   HELIOS_SOAK_FOR     wall time of each long run of the whole system (default 5m)
+#   HELIOS_SOAK_SEEDS   its seeds (default "7 8 9")
+set -uo pipefail
+cd "$(dirname "$0")/.."
+tools/toolchain.sh || exit 1
+rounds=${HELIOS_SOAK_ROUNDS:-10} run_for=${HELIOS_SOAK_FOR:-5m} seeds=${HELIOS_SOAK_SEEDS:-7 8 9}
+export CARGO_TERM_COLOR=never RUST_BACKTRACE=1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+commit=$(git rev-parse HEAD 2>/dev/null || echo unknown)
+[ -z "$(git status --porcelain 2>/dev/null)" ] || commit="$commit and changes that are not committed"
+table="" failed=0
+
+stage() { # name log command...
+  local name=$1 log=$2 t0=$SECONDS verdict=ok; shift 2
+  echo; echo "=== $name"
+  "$@" 2>&1 | tee "$work/$log"
+  if (( PIPESTATUS[0] != 0 )); then verdict=FAILED; failed=1; fi
+  local took=$((SECONDS - t0))
+  table+="| $name | $verdict | $((took / 60)):$(printf %02d $((took % 60))) |"$'\n'
+}
+
+statistics() { cargo test --release --locked -p helios-sim --test '*' -- --ignored --nocapture --test-threads=1; }
+
+# Each round draws new cases; those whose number is not fixed take 2000.
+properties() {
+  local packages=(-p helios-core -p helios-binance -p helios-venue -p helios-crds -p helios-bus) i
+  cargo test --release --locked "${packages[@]}" -p helios --lib --test '*' --no-run || return 1
+  for ((i = 1; i <= rounds; i++)); do
+    echo "round $i of $rounds"
+    PROPTEST_CASES=2000 cargo test --release --locked -q "${packages[@]}" --lib || return 1
+    cargo test --release --locked -q -p helios --test depth_resync || return 1
+  done
+}
+
+long_runs() {
+  cargo build --release --locked -p helios --no-default-features --features up || return 1
+  local seed
+  for seed in $seeds; do
+    target/release/helios up --for "$run_for" --seed "$seed" --json --logs "$work/logs-$seed" --admin 127.0.0.1:0 \
+      2>"$work/up-$seed.err" | tail -1 >"$work/up-$seed.json" || { tail -20 "$work/up-$seed.err"; return 1; }
+    python3 - "$seed" "$work/up-$seed.json" <<'PY' || return 1
+import json, sys
+s = json.load(open(sys.argv[2]))
+print(f"seed {sys.argv[1]}: {s['round_trips']} round trips in {s['market_seconds']:.0f} market seconds, "
+      f"longest without a stop {s['max_unprotected_ms'] or 0:.1f} ms, p99 {s['fill_to_stop_p99_ms'] or 0:.1f} ms, "
+      f"smallest margin ratio {s['min_margin_ratio']} %, resyncs {s['resyncs']}, errors {s['errors']}, restarts {s['restarts']}, "
+      f"books agree: {s['books_agree']}")
+sys.exit(0 if s["books_agree"] and (s["max_unprotected_ms"] or 0) <= 1000 else 1)
+PY
+  done
+}
+
+stage "Statistics: the simulator gives no money away" statistics statistics
+stage "Properties, $rounds rounds of fresh cases" properties properties
+stage "The whole system, $run_for for each seed ($seeds)" runs long_runs
+
+{
+  echo "# Soak"
+  echo
+  echo "Written by \`make soak\`; don't edit. Nothing here holds for another commit."
+  echo
+  echo "- Commit: $commit"
+  echo "- When: $(date -u +%Y-%m-%d), $(rustc --version), $(nproc) cores"
+  echo
+  echo "| stage | result | minutes |"
+  echo "|---|---|---|"
+  printf '%s' "$table"
+  echo
+  echo "What the statistics and the long runs said:"
+  echo
+  echo '```'
+  grep -hE '^(edge|control)|trades, gross' "$work/statistics" 2>/dev/null | sort -u
+  grep -hE '^seed ' "$work/runs" 2>/dev/null
+  echo '```'
+} >docs/soak.md.tmp && mv docs/soak.md.tmp docs/soak.md
+echo; printf '%s' "$table"
+exit $failed
