@@ -278,13 +278,9 @@ impl StopKeeper {
         self.held.qty
     }
 
-    /// Flat, no own stop known or in doubt, and the venue was read empty of own orders since; after a start, read twice.
+    /// Flat, no own stop known or in doubt, and the venue was read empty of own orders since.
     pub fn clear_for_entry(&self) -> bool {
-        self.known
-            && self.episode.is_none()
-            && self.legs.is_empty()
-            && self.read_empty
-            && self.second_read_ns.is_none()
+        self.known && self.episode.is_none() && self.legs.is_empty() && self.read_empty
     }
 
     /// Takes over a newer position.
