@@ -1,7 +1,7 @@
 //! How connections talk to the actor that owns the venue.
 
 use super::config::VenueServerError;
-use super::hub::Gate;
+use super::outbox::Gate;
 use super::venue::Venue;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

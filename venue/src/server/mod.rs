@@ -17,6 +17,7 @@ mod hub;
 mod klines;
 mod limits;
 mod link;
+mod outbox;
 mod params;
 mod path;
 mod private;
@@ -28,6 +29,7 @@ mod stream;
 mod text;
 mod user;
 mod venue;
+mod words;
 
 pub use audit::{AuditReport, Protection};
 pub use config::{

@@ -4,8 +4,8 @@
 //! [`IN_FLIGHT`] of them are unanswered: the buffers between two processes hold seconds of market time otherwise, and a
 //! client would trade on them. A client that answers pings, as the protocol demands, needs to know nothing of it.
 
-use super::hub::{Outbox, Queued};
 use super::link::Link;
+use super::outbox::{Outbox, Queued};
 use super::stream::{Asked, Route, topic};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};

@@ -3,91 +3,12 @@
 
 use super::frames::SymbolText;
 use super::text::{fixed, plain};
+use super::words::{algo_status, algo_tif, algo_type, exec, kind, price, side, status, tif};
 use crate::engine::PositionView;
-use helios_core::fixed::{Money, Side};
-use helios_core::order::{
-    AlgoStatus, AlgoUpdate, ExecType, OrderKind, OrderStatus, OrderUpdate, TimeInForce, TradeFill,
-};
+use helios_core::fixed::Money;
+use helios_core::order::{AlgoUpdate, OrderKind, OrderUpdate, TradeFill};
 use rust_decimal::Decimal;
 use serde::Serialize;
-
-/// A side in the exchange's words.
-pub(super) const fn side(s: Side) -> &'static str {
-    match s {
-        Side::Buy => "BUY",
-        Side::Sell => "SELL",
-    }
-}
-
-/// A time in force in the exchange's words; market orders show GTC.
-pub(super) const fn tif(kind: &OrderKind) -> &'static str {
-    match kind {
-        OrderKind::Market => "GTC",
-        OrderKind::Limit { tif, .. } => match tif {
-            TimeInForce::Gtc => "GTC",
-            TimeInForce::Ioc => "IOC",
-            TimeInForce::Fok => "FOK",
-            TimeInForce::Gtx => "GTX",
-        },
-    }
-}
-
-/// A type in the exchange's words.
-pub(super) const fn kind(kind: &OrderKind) -> &'static str {
-    match kind {
-        OrderKind::Market => "MARKET",
-        OrderKind::Limit { .. } => "LIMIT",
-    }
-}
-
-/// A status in the exchange's words.
-pub(super) const fn status(s: OrderStatus) -> &'static str {
-    match s {
-        OrderStatus::New => "NEW",
-        OrderStatus::PartiallyFilled => "PARTIALLY_FILLED",
-        OrderStatus::Filled => "FILLED",
-        OrderStatus::Canceled => "CANCELED",
-        OrderStatus::Expired => "EXPIRED",
-        OrderStatus::ExpiredInMatch => "EXPIRED_IN_MATCH",
-        OrderStatus::Rejected => "REJECTED",
-    }
-}
-
-/// A conditional order's status in the exchange's words.
-pub(super) const fn algo_status(s: AlgoStatus) -> &'static str {
-    match s {
-        AlgoStatus::New => "NEW",
-        AlgoStatus::Triggering => "TRIGGERING",
-        AlgoStatus::Triggered => "TRIGGERED",
-        AlgoStatus::Finished => "FINISHED",
-        AlgoStatus::Canceled => "CANCELED",
-        AlgoStatus::Expired => "EXPIRED",
-        AlgoStatus::Rejected => "REJECTED",
-    }
-}
-
-const fn exec(x: ExecType) -> &'static str {
-    match x {
-        ExecType::New => "NEW",
-        ExecType::Trade => "TRADE",
-        ExecType::Canceled => "CANCELED",
-        ExecType::Expired => "EXPIRED",
-        ExecType::Calculated => "CALCULATED",
-        ExecType::Amendment => "AMENDMENT",
-        ExecType::Rejected => "REJECTED",
-    }
-}
-
-/// A price that is not on the grid (averages), with the contract's decimals at least.
-pub(super) fn price(s: &SymbolText, p: Decimal) -> String {
-    let p = p.normalize();
-    let least = s.price.decimals() as u32;
-    if p.scale() < least {
-        fixed(p, least)
-    } else {
-        p.to_string()
-    }
-}
 
 fn json(v: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(v).unwrap_or_default()
@@ -362,20 +283,6 @@ pub(super) fn algo(s: &SymbolText, u: &AlgoUpdate, more: &AlgoMore) -> Vec<u8> {
             },
         },
     })
-}
-
-/// A conditional order's type in the exchange's words.
-pub(super) const fn algo_type(take_profit: bool) -> &'static str {
-    if take_profit {
-        "TAKE_PROFIT_MARKET"
-    } else {
-        "STOP_MARKET"
-    }
-}
-
-/// A conditional order's time in force: good till expired with `closePosition`.
-pub(super) const fn algo_tif(close_position: bool) -> &'static str {
-    if close_position { "GTE_GTC" } else { "GTC" }
 }
 
 #[derive(Serialize)]

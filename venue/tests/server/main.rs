@@ -9,6 +9,7 @@ mod fuzz;
 mod load;
 mod orders;
 mod rest;
+mod samples;
 mod shapes;
 mod source;
 mod streams;

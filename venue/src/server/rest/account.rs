@@ -1,11 +1,11 @@
-//! The account: balances, positions, configuration, income, listen keys.
+//! The account: balances, positions, brackets, fees, income.
 
-use super::{Answer, engine, json, one_or_all, symbol, symbol_opt};
-use crate::engine::{AccountView, PositionView, Request, SymbolId};
+use super::{Answer, json, one_or_all, symbol, symbol_opt};
+use crate::engine::{AccountView, PositionView, SymbolId};
 use crate::server::params::{ApiError, Params};
 use crate::server::text::{fixed, plain};
-use crate::server::venue::{LISTEN_KEY_MS, Venue};
-use crate::server::{sign, user};
+use crate::server::venue::Venue;
+use crate::server::words;
 use helios_core::fixed::Money;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
@@ -13,34 +13,6 @@ use serde_json::{Value, json as object};
 
 fn m(v: Money) -> String {
     fixed(v, 8)
-}
-
-/// `POST /listenKey`: the active key, extended; a new one without.
-pub(super) fn listen_key_start(v: &mut Venue, _: &Params) -> Answer {
-    let until = v.clock.now_ms().saturating_add(LISTEN_KEY_MS);
-    let key = v.active_key().unwrap_or_else(|| sign::token("listenKey"));
-    v.listen_key = Some((key.clone(), until));
-    json(&object!({"listenKey": key}))
-}
-
-/// `PUT /listenKey`.
-pub(super) fn listen_key_keep(v: &mut Venue, _: &Params) -> Answer {
-    let until = v.clock.now_ms().saturating_add(LISTEN_KEY_MS);
-    match &mut v.listen_key {
-        Some((key, expires)) => {
-            *expires = until;
-            json(&object!({"listenKey": key}))
-        }
-        None => Err(ApiError::new(-1125, "This listenKey does not exist.")),
-    }
-}
-
-/// `DELETE /listenKey`.
-pub(super) fn listen_key_close(v: &mut Venue, _: &Params) -> Answer {
-    match v.listen_key.take() {
-        Some(_) => Ok(b"{}".to_vec()),
-        None => Err(ApiError::new(-1125, "This listenKey does not exist.")),
-    }
 }
 
 /// A number as the exchange sends it in brackets: an integer where it is one.
@@ -166,8 +138,8 @@ pub(super) fn account_v2(v: &mut Venue, _: &Params) -> Answer {
             "openOrderInitialMargin": m(p.open_order_initial_margin),
             "leverage": p.leverage.to_string(),
             "isolated": false,
-            "entryPrice": user::price(s, p.entry_price),
-            "breakEvenPrice": user::price(s, p.break_even_price),
+            "entryPrice": words::price(s, p.entry_price),
+            "breakEvenPrice": words::price(s, p.break_even_price),
             "maxNotional": plain(p.max_notional.unwrap_or_default()),
             "bidNotional": plain(p.bid_notional),
             "askNotional": plain(p.ask_notional),
@@ -236,8 +208,8 @@ pub(super) fn position_risk_v2(v: &mut Venue, p: &Params) -> Answer {
         Some(object!({
             "symbol": s.name,
             "positionAmt": s.q(p.qty),
-            "entryPrice": user::price(s, p.entry_price),
-            "breakEvenPrice": user::price(s, p.break_even_price),
+            "entryPrice": words::price(s, p.entry_price),
+            "breakEvenPrice": words::price(s, p.break_even_price),
             "markPrice": m(p.mark),
             "unRealizedProfit": m(p.unrealised),
             "liquidationPrice": liquidation(&p),
@@ -268,8 +240,8 @@ pub(super) fn position_risk_v3(v: &mut Venue, p: &Params) -> Answer {
                 "symbol": s.name,
                 "positionSide": "BOTH",
                 "positionAmt": s.q(p.qty),
-                "entryPrice": user::price(s, p.entry_price),
-                "breakEvenPrice": user::price(s, p.break_even_price),
+                "entryPrice": words::price(s, p.entry_price),
+                "breakEvenPrice": words::price(s, p.break_even_price),
                 "markPrice": m(p.mark),
                 "unRealizedProfit": m(p.unrealised),
                 "liquidationPrice": liquidation(&p),
@@ -302,86 +274,6 @@ pub(super) fn symbol_config(v: &mut Venue, p: &Params) -> Answer {
         }))
     });
     json(&rows.collect::<Vec<_>>())
-}
-
-/// `GET /accountConfig`.
-pub(super) fn account_config(_: &mut Venue, _: &Params) -> Answer {
-    json(&object!({
-        "feeTier": 0,
-        "canTrade": true,
-        "canDeposit": true,
-        "canWithdraw": false,
-        "dualSidePosition": false,
-        "updateTime": 0,
-        "multiAssetsMargin": false,
-        "tradeGroupId": -1,
-    }))
-}
-
-/// `GET /positionSide/dual`: one-way mode only.
-pub(super) fn position_side(_: &mut Venue, _: &Params) -> Answer {
-    json(&object!({"dualSidePosition": false}))
-}
-
-/// `POST /positionSide/dual`: one-way is what it is; the simulated exchange has no hedge mode.
-pub(super) fn set_position_side(_: &mut Venue, p: &Params) -> Answer {
-    match p.flag("dualSidePosition")? {
-        None => Err(ApiError::missing("dualSidePosition")),
-        Some(false) => Err(ApiError::new(-4059, "No need to change position side.")),
-        Some(true) => Err(ApiError::new(
-            -4067,
-            "Position side cannot be changed: the simulated exchange has one-way mode only.",
-        )),
-    }
-}
-
-/// `GET /multiAssetsMargin`: single-asset mode only.
-pub(super) fn multi_assets(_: &mut Venue, _: &Params) -> Answer {
-    json(&object!({"multiAssetsMargin": false}))
-}
-
-/// `POST /multiAssetsMargin`.
-pub(super) fn set_multi_assets(_: &mut Venue, p: &Params) -> Answer {
-    match p.flag("multiAssetsMargin")? {
-        None => Err(ApiError::missing("multiAssetsMargin")),
-        Some(false) => Err(ApiError::new(
-            -4171,
-            "No need to change multi-assets margin mode.",
-        )),
-        Some(true) => Err(ApiError::new(
-            -4168,
-            "Unable to adjust to Multi-Assets mode: the simulated exchange has single-asset mode only.",
-        )),
-    }
-}
-
-/// `POST /leverage`.
-pub(super) fn set_leverage(v: &mut Venue, p: &Params) -> Answer {
-    let id = symbol(v, p)?;
-    let leverage = p
-        .uint("leverage")?
-        .ok_or_else(|| ApiError::missing("leverage"))?;
-    let leverage = u32::try_from(leverage).map_err(|_| ApiError::illegal("leverage"))?;
-    engine(v, Request::SetLeverage(id, leverage))?;
-    let max = v.engine.position(v.account, id)?.max_notional;
-    json(&object!({
-        "leverage": leverage,
-        "maxNotionalValue": plain(max.unwrap_or_default()),
-        "symbol": p.get("symbol"),
-    }))
-}
-
-/// `POST /marginType`: cross is what it is; the simulated exchange has no isolated margin.
-pub(super) fn set_margin_type(v: &mut Venue, p: &Params) -> Answer {
-    symbol(v, p)?;
-    match p.need("marginType")? {
-        "CROSSED" => Err(ApiError::new(-4046, "No need to change margin type.")),
-        "ISOLATED" => Err(ApiError::new(
-            -4048,
-            "Margin type cannot be changed: the simulated exchange has cross margin only.",
-        )),
-        _ => Err(ApiError::missing("marginType")),
-    }
 }
 
 /// `GET /income`.

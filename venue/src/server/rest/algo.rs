@@ -7,8 +7,8 @@ use super::orders::{all_cancelled, one_way, page, price, qty, reference, side};
 use super::{Answer, engine, json, symbol, symbol_opt};
 use crate::engine::{OrderRef, Request, Response, StopView};
 use crate::server::params::{ApiError, Params};
-use crate::server::user;
 use crate::server::venue::Venue;
+use crate::server::words;
 use helios_core::order::ClientId;
 use rust_decimal::Decimal;
 use serde::Serialize;
@@ -64,7 +64,7 @@ fn shape<'a>(v: &'a Venue, s: &'a StopView, query: bool) -> Option<Shape<'a>> {
     let close = s.stop.qty.is_none();
     let actual = query.then(|| Actual {
         actual_order_id: s.order_id.map(|i| i.to_string()).unwrap_or_default(),
-        actual_price: user::price(text, s.actual_price),
+        actual_price: words::price(text, s.actual_price),
         actual_type: if s.order_id.is_some() { "MARKET" } else { "" },
         actual_qty: text.q(s.actual_qty),
         tp_trigger_price: "0.000",
@@ -77,13 +77,13 @@ fn shape<'a>(v: &'a Venue, s: &'a StopView, query: bool) -> Option<Shape<'a>> {
         algo_id: s.stop.algo_id,
         client_algo_id: s.stop.client_id.as_str(),
         algo_type: "CONDITIONAL",
-        order_type: user::algo_type(s.take_profit),
+        order_type: words::algo_type(s.take_profit),
         symbol: &text.name,
-        side: user::side(s.stop.side),
+        side: words::side(s.stop.side),
         position_side: "BOTH",
-        time_in_force: user::algo_tif(close),
+        time_in_force: words::algo_tif(close),
         quantity: text.q(s.stop.qty.unwrap_or_default()),
-        algo_status: user::algo_status(s.stop.status),
+        algo_status: words::algo_status(s.stop.status),
         actual,
         trigger_price: text.p(s.stop.trigger),
         price: "0",

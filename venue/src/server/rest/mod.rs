@@ -4,6 +4,7 @@ mod account;
 mod algo;
 mod market;
 mod orders;
+mod settings;
 mod tickers;
 
 use super::params::{ApiError, Params};
@@ -122,9 +123,9 @@ fn endpoint(method: &str, path: &str) -> Option<Endpoint> {
         ("GET", "v1/ticker/24hr") => public(all_or_one, tickers::day),
         ("GET", "v1/ticker/price" | "v2/ticker/price") => public(|_| 2, tickers::price),
         ("GET", "v1/ticker/bookTicker") => public(|_| 5, tickers::book),
-        ("POST", "v1/listenKey") => key(account::listen_key_start),
-        ("PUT", "v1/listenKey") => key(account::listen_key_keep),
-        ("DELETE", "v1/listenKey") => key(account::listen_key_close),
+        ("POST", "v1/listenKey") => key(settings::listen_key_start),
+        ("PUT", "v1/listenKey") => key(settings::listen_key_keep),
+        ("DELETE", "v1/listenKey") => key(settings::listen_key_close),
         ("GET", "v1/leverageBracket") => signed(|_| 1, account::leverage_bracket),
         ("GET", "v1/commissionRate") => signed(|_| 20, account::commission_rate),
         ("GET", "v2/account") => signed(|_| 5, account::account_v2),
@@ -133,13 +134,13 @@ fn endpoint(method: &str, path: &str) -> Option<Endpoint> {
         ("GET", "v2/positionRisk") => signed(|_| 5, account::position_risk_v2),
         ("GET", "v3/positionRisk") => signed(|_| 5, account::position_risk_v3),
         ("GET", "v1/symbolConfig") => signed(|_| 5, account::symbol_config),
-        ("GET", "v1/accountConfig") => signed(|_| 5, account::account_config),
-        ("GET", "v1/positionSide/dual") => signed(|_| 30, account::position_side),
-        ("POST", "v1/positionSide/dual") => signed(|_| 1, account::set_position_side),
-        ("GET", "v1/multiAssetsMargin") => signed(|_| 30, account::multi_assets),
-        ("POST", "v1/multiAssetsMargin") => signed(|_| 1, account::set_multi_assets),
-        ("POST", "v1/leverage") => signed(|_| 1, account::set_leverage),
-        ("POST", "v1/marginType") => signed(|_| 1, account::set_margin_type),
+        ("GET", "v1/accountConfig") => signed(|_| 5, settings::account_config),
+        ("GET", "v1/positionSide/dual") => signed(|_| 30, settings::position_side),
+        ("POST", "v1/positionSide/dual") => signed(|_| 1, settings::set_position_side),
+        ("GET", "v1/multiAssetsMargin") => signed(|_| 30, settings::multi_assets),
+        ("POST", "v1/multiAssetsMargin") => signed(|_| 1, settings::set_multi_assets),
+        ("POST", "v1/leverage") => signed(|_| 1, settings::set_leverage),
+        ("POST", "v1/marginType") => signed(|_| 1, settings::set_margin_type),
         ("GET", "v1/income") => signed(|_| 30, account::income),
         ("POST", "v1/order") => order(orders::place),
         ("POST", "v1/order/test") => signed(|_| 1, orders::test),

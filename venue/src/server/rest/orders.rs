@@ -6,8 +6,8 @@ use crate::engine::{
 };
 use crate::server::params::{ApiError, Params};
 use crate::server::text::{fixed, plain};
-use crate::server::user;
 use crate::server::venue::Venue;
+use crate::server::words;
 use helios_core::fixed::{Price, Qty, Side};
 use helios_core::order::{ClientId, OrderKind, OrderStatus, TimeInForce};
 use serde::Serialize;
@@ -188,24 +188,24 @@ fn shape<'a>(v: &'a Venue, o: &'a OrderView, query: bool) -> Option<Shape<'a>> {
     Some(Shape {
         order_id: o.order.order_id,
         symbol: &s.name,
-        status: user::status(o.order.status),
+        status: words::status(o.order.status),
         client_order_id: o.order.client_id.as_str(),
         price: o.order.price.map_or_else(|| "0".to_owned(), |p| s.p(p)),
-        avg_price: query.then(|| user::price(s, o.avg_price)),
+        avg_price: query.then(|| words::price(s, o.avg_price)),
         orig_qty: s.q(o.order.qty),
         executed_qty: filled.clone(),
         cum_qty: (!query).then_some(filled),
         cum_quote: query.then(|| plain(o.cum_quote)),
-        time_in_force: user::tif(&o.kind),
-        r#type: user::kind(&o.kind),
+        time_in_force: words::tif(&o.kind),
+        r#type: words::kind(&o.kind),
         reduce_only: o.order.reduce_only,
         close_position: closes,
-        side: user::side(o.order.side),
+        side: words::side(o.order.side),
         position_side: "BOTH",
         stop_price: "0",
         working_type: "CONTRACT_PRICE",
         price_protect: false,
-        orig_type: user::kind(&o.kind),
+        orig_type: words::kind(&o.kind),
         price_match: "NONE",
         self_trade_prevention_mode: "NONE",
         good_till_date: 0,
@@ -372,7 +372,7 @@ pub(super) fn user_trades(v: &mut Venue, p: &Params) -> Answer {
                 "symbol": text.name,
                 "id": f.trade_id,
                 "orderId": t.order_id,
-                "side": user::side(t.side),
+                "side": words::side(t.side),
                 "price": text.p(f.price),
                 "qty": text.q(f.qty),
                 "realizedPnl": fixed(f.realised, 8),

@@ -1,0 +1,117 @@
+//! Modes, leverage and listen keys. One-way, cross margin and single asset are the only modes of the simulated exchange.
+
+use super::{Answer, engine, json, symbol};
+use crate::engine::Request;
+use crate::server::params::{ApiError, Params};
+use crate::server::sign;
+use crate::server::text::plain;
+use crate::server::venue::{LISTEN_KEY_MS, Venue};
+use serde_json::json as object;
+
+/// `POST /listenKey`: the active key, extended; a new one without.
+pub(super) fn listen_key_start(v: &mut Venue, _: &Params) -> Answer {
+    let until = v.clock.now_ms().saturating_add(LISTEN_KEY_MS);
+    let key = v.active_key().unwrap_or_else(|| sign::token("listenKey"));
+    v.listen_key = Some((key.clone(), until));
+    json(&object!({"listenKey": key}))
+}
+
+/// `PUT /listenKey`.
+pub(super) fn listen_key_keep(v: &mut Venue, _: &Params) -> Answer {
+    let until = v.clock.now_ms().saturating_add(LISTEN_KEY_MS);
+    match &mut v.listen_key {
+        Some((key, expires)) => {
+            *expires = until;
+            json(&object!({"listenKey": key}))
+        }
+        None => Err(ApiError::new(-1125, "This listenKey does not exist.")),
+    }
+}
+
+/// `DELETE /listenKey`.
+pub(super) fn listen_key_close(v: &mut Venue, _: &Params) -> Answer {
+    match v.listen_key.take() {
+        Some(_) => Ok(b"{}".to_vec()),
+        None => Err(ApiError::new(-1125, "This listenKey does not exist.")),
+    }
+}
+
+/// `GET /accountConfig`.
+pub(super) fn account_config(_: &mut Venue, _: &Params) -> Answer {
+    json(&object!({
+        "feeTier": 0,
+        "canTrade": true,
+        "canDeposit": true,
+        "canWithdraw": false,
+        "dualSidePosition": false,
+        "updateTime": 0,
+        "multiAssetsMargin": false,
+        "tradeGroupId": -1,
+    }))
+}
+
+/// `GET /positionSide/dual`: one-way mode only.
+pub(super) fn position_side(_: &mut Venue, _: &Params) -> Answer {
+    json(&object!({"dualSidePosition": false}))
+}
+
+/// `POST /positionSide/dual`: one-way is what it is; the simulated exchange has no hedge mode.
+pub(super) fn set_position_side(_: &mut Venue, p: &Params) -> Answer {
+    match p.flag("dualSidePosition")? {
+        None => Err(ApiError::missing("dualSidePosition")),
+        Some(false) => Err(ApiError::new(-4059, "No need to change position side.")),
+        Some(true) => Err(ApiError::new(
+            -4067,
+            "Position side cannot be changed: the simulated exchange has one-way mode only.",
+        )),
+    }
+}
+
+/// `GET /multiAssetsMargin`: single-asset mode only.
+pub(super) fn multi_assets(_: &mut Venue, _: &Params) -> Answer {
+    json(&object!({"multiAssetsMargin": false}))
+}
+
+/// `POST /multiAssetsMargin`.
+pub(super) fn set_multi_assets(_: &mut Venue, p: &Params) -> Answer {
+    match p.flag("multiAssetsMargin")? {
+        None => Err(ApiError::missing("multiAssetsMargin")),
+        Some(false) => Err(ApiError::new(
+            -4171,
+            "No need to change multi-assets margin mode.",
+        )),
+        Some(true) => Err(ApiError::new(
+            -4168,
+            "Unable to adjust to Multi-Assets mode: the simulated exchange has single-asset mode only.",
+        )),
+    }
+}
+
+/// `POST /leverage`.
+pub(super) fn set_leverage(v: &mut Venue, p: &Params) -> Answer {
+    let id = symbol(v, p)?;
+    let leverage = p
+        .uint("leverage")?
+        .ok_or_else(|| ApiError::missing("leverage"))?;
+    let leverage = u32::try_from(leverage).map_err(|_| ApiError::illegal("leverage"))?;
+    engine(v, Request::SetLeverage(id, leverage))?;
+    let max = v.engine.position(v.account, id)?.max_notional;
+    json(&object!({
+        "leverage": leverage,
+        "maxNotionalValue": plain(max.unwrap_or_default()),
+        "symbol": p.get("symbol"),
+    }))
+}
+
+/// `POST /marginType`: cross is what it is; the simulated exchange has no isolated margin.
+pub(super) fn set_margin_type(v: &mut Venue, p: &Params) -> Answer {
+    symbol(v, p)?;
+    match p.need("marginType")? {
+        "CROSSED" => Err(ApiError::new(-4046, "No need to change margin type.")),
+        "ISOLATED" => Err(ApiError::new(
+            -4048,
+            "Margin type cannot be changed: the simulated exchange has cross margin only.",
+        )),
+        _ => Err(ApiError::missing("marginType")),
+    }
+}
