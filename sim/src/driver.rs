@@ -355,6 +355,13 @@ impl Sim {
         }
     }
 
+    /// Contracts that have a trader, in the order they got it.
+    pub fn symbols_traded(&self) -> Vec<Symbol> {
+        let of = self.slots.iter();
+        of.map(|s| self.names[usize::from(s.symbol.0)].clone())
+            .collect()
+    }
+
     /// What it came to so far.
     pub fn report(&self) -> SimReport {
         let resyncs = self.slots.iter().map(|s| s.trader.view().resyncs).sum();
