@@ -70,7 +70,7 @@ pub(crate) enum Party {
 #[derive(Debug)]
 pub(crate) enum Item {
     Trader(usize, TraderEvent),
-    Guardian(GuardianEvent),
+    Guardian(Box<GuardianEvent>),
     /// A request arrives at the venue, which refuses it when it is later than this; nobody waits for the answer without a `ReplyTo`.
     Send(Party, SymbolId, Option<ReplyTo>, Request, i64),
     Query(Party, SymbolId, CancelTarget),
@@ -196,7 +196,7 @@ impl Sim {
             GuardianEvent::AccountAlive,
             GuardianEvent::Lead { epoch: 1 },
         ] {
-            sim.queue.push(start_ms, Item::Guardian(e));
+            sim.tell_guardian(start_ms, e);
         }
         sim.start_fixed()?;
         sim.queue.push(start_ms + sim.config.tick_ms, Item::Tick);
@@ -432,8 +432,7 @@ impl Sim {
             if second {
                 let report = self.worker_report(i);
                 let at = self.now_ms + self.config.latency.bus_ms;
-                self.queue
-                    .push(at, Item::Guardian(GuardianEvent::Report(report)));
+                self.tell_guardian(at, GuardianEvent::Report(report));
             }
         }
         if second {

@@ -40,7 +40,7 @@ impl Sim {
             }
             Item::ReadAccount => {
                 let e = self.read_account();
-                self.queue.push(back, Item::Guardian(e));
+                self.tell_guardian(back, e);
             }
             Item::ReadDepth(s) => {
                 let i = usize::from(s.0);
@@ -53,7 +53,7 @@ impl Sim {
                 };
                 let name = self.names[i].clone();
                 let e = GuardianEvent::VisibleDepth(name, money(bids), money(asks));
-                self.queue.push(back, Item::Guardian(e));
+                self.tell_guardian(back, e);
             }
             Item::Scan => {
                 let candidates = self.specs.iter().enumerate().map(|(i, spec)| {
@@ -64,7 +64,7 @@ impl Sim {
                     candidates: candidates.collect(),
                     correlations: Vec::new(),
                 };
-                self.queue.push(back, Item::Guardian(e));
+                self.tell_guardian(back, e);
             }
             Item::Snapshot(i) => {
                 let d = self.engine.depth(self.slots[i].symbol, 1_000);
@@ -96,7 +96,7 @@ impl Sim {
             Party::Trader(i) => Item::Trader(i, TraderEvent::Reply(to, reply)),
             Party::Guardian => {
                 let name = self.names[usize::from(symbol.0)].clone();
-                Item::Guardian(GuardianEvent::Reply(name, to, reply))
+                Item::Guardian(Box::new(GuardianEvent::Reply(name, to, reply)))
             }
         };
         self.queue.push(back, item);
@@ -171,7 +171,7 @@ impl Sim {
             }
             TraderEffect::AskGrant(r) => {
                 let e = GuardianEvent::GrantRequested(r);
-                self.queue.push(bus, Item::Guardian(e));
+                self.tell_guardian(bus, e);
             }
             TraderEffect::Acknowledge { .. } => {}
             TraderEffect::Closed(t) => {
@@ -240,8 +240,7 @@ impl Sim {
             GuardianEffect::Scan => self.queue.push(venue, Item::Scan),
             GuardianEffect::Publish(snapshot) => self.start_wanted(&snapshot),
             GuardianEffect::Persist(_) => {
-                let done = Item::Guardian(GuardianEvent::Persisted);
-                self.queue.push(self.now_ms, done);
+                self.tell_guardian(self.now_ms, GuardianEvent::Persisted);
             }
             GuardianEffect::Alert(a) => self.alerts.push((self.now_ms, a)),
             GuardianEffect::Ladder { level, .. } => {

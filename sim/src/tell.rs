@@ -21,8 +21,7 @@ impl Sim {
                 EngineEvent::Mark(s, m) => {
                     if self.by_symbol[usize::from(s.0)].is_some() {
                         let name = self.names[usize::from(s.0)].clone();
-                        self.queue
-                            .push(market, Item::Guardian(GuardianEvent::Mark(name, m)));
+                        self.tell_guardian(market, GuardianEvent::Mark(name, m));
                         self.pass_on(market, s, |_| TraderEvent::Mark(m));
                     }
                 }
@@ -47,15 +46,14 @@ impl Sim {
                 self.told[index].on_order(&update);
                 self.note_position(index, before);
                 let g = GuardianEvent::Order(name, update.clone());
-                self.queue.push(ms, Item::Guardian(g));
+                self.tell_guardian(ms, g);
                 self.pass_on(ms, s, |_| TraderEvent::Order(update));
             }
             UserEvent::Algo(u) => {
                 if u.qty.is_none() && u.status.is_working() {
                     self.note_anchor(index);
                 }
-                self.queue
-                    .push(ms, Item::Guardian(GuardianEvent::Algo(name, u.clone())));
+                self.tell_guardian(ms, GuardianEvent::Algo(name, u.clone()));
                 self.pass_on(ms, s, |_| TraderEvent::Algo(u));
             }
             UserEvent::Account {
@@ -63,7 +61,7 @@ impl Sim {
             } => {
                 let event_ms = self.now_ms;
                 let g = GuardianEvent::Balance { event_ms, wallet };
-                self.queue.push(ms, Item::Guardian(g));
+                self.tell_guardian(ms, g);
                 if let Some((ps, qty, entry_price)) = position {
                     let u = PositionUpdate {
                         event_ms,
@@ -73,7 +71,7 @@ impl Sim {
                     };
                     let name = self.names[usize::from(ps.0)].clone();
                     let g = GuardianEvent::Position(name, u.clone());
-                    self.queue.push(ms, Item::Guardian(g));
+                    self.tell_guardian(ms, g);
                     self.pass_on(ms, ps, |_| TraderEvent::Position(u));
                 }
             }
@@ -95,5 +93,9 @@ impl Sim {
         if let Some(since) = self.open_since[index].take() {
             self.max_unprotected_ms = self.max_unprotected_ms.max(self.now_ms - since);
         }
+    }
+
+    pub(crate) fn tell_guardian(&mut self, ms: i64, e: GuardianEvent) {
+        self.queue.push(ms, Item::Guardian(Box::new(e)));
     }
 }

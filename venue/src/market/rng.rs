@@ -5,6 +5,7 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+use std::sync::OnceLock;
 
 /// A seeded stream of draws.
 #[derive(Clone, Debug)]
@@ -136,8 +137,20 @@ pub(crate) fn exp(x: f64) -> f64 {
     sum * f64::from_bits((((k as i64) + 1023) as u64) << 52)
 }
 
-/// Quantile of the standard normal at `p` in (0, 1), by bisection of the series of its distribution: for tables only.
-pub(crate) fn normal_quantile(p: f64) -> f64 {
+/// Entries of a table of quantiles.
+pub(crate) const QUANTILES: usize = 1024;
+
+/// Quantiles of the standard normal at the midpoints of [`QUANTILES`] equal shares.
+pub(crate) fn normal_quantiles() -> &'static [f64] {
+    static TABLE: OnceLock<Vec<f64>> = OnceLock::new();
+    TABLE.get_or_init(|| {
+        let at = |i: usize| normal_quantile((i as f64 + 0.5) / QUANTILES as f64);
+        (0..QUANTILES).map(at).collect()
+    })
+}
+
+/// Quantile of the standard normal at `p` in (0, 1), by bisection of the series of its distribution: slow.
+fn normal_quantile(p: f64) -> f64 {
     let (mut lo, mut hi) = (-9.0, 9.0);
     for _ in 0..60 {
         let mid = 0.5 * (lo + hi);

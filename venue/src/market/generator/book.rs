@@ -4,13 +4,12 @@
 //! from the best price in bp; coarse ticks put several of the recorded levels on one. The sizes of the best ten levels a
 //! side are then set so that their imbalance is the one asked for, whatever the price did.
 
-use crate::market::rng::{Rng, exp, ln, normal_quantile};
+use crate::market::rng::{QUANTILES, Rng, exp, ln, normal_quantiles};
 use helios_core::fixed::{Price, Qty};
 use helios_core::market::BookLevels;
 
 const RING: usize = 1 << 14;
 const MASK: i64 = RING as i64 - 1;
-const TABLE: usize = 1024;
 /// Levels a side that the imbalance is made of.
 const TOP: usize = 10;
 
@@ -57,19 +56,19 @@ impl RingBook {
                 (any.clamp(0.02, 0.97) * 65_536.0) as u16
             })
             .collect();
-        let quantile = |i: usize| normal_quantile((i as f64 + 0.5) / TABLE as f64);
-        let distance = (0..TABLE)
-            .map(|i| {
+        let distance = normal_quantiles()
+            .iter()
+            .map(|&z| {
                 // Median 418 recorded ticks, the far tail fatter than the near one.
-                let z = quantile(i);
                 let s = if z < 0.0 { 1.5 } else { 1.75 };
                 let d = 418.0 * exp(s * z) * BTC_TICK_BP / shape.tick_bp;
                 (d as i64).clamp(1, reach - 2)
             })
             .collect();
-        let size = (0..TABLE)
-            .map(|i| {
-                let q = 0.12 * exp(1.9 * quantile(i)).min(160.0) * ratio.max(1.0).sqrt();
+        let size = normal_quantiles()
+            .iter()
+            .map(|z| {
+                let q = 0.12 * exp(1.9 * z).min(160.0) * ratio.max(1.0).sqrt();
                 lots(q * shape.lots_per_unit)
             })
             .collect();
@@ -158,7 +157,7 @@ impl RingBook {
             let i = (r & 1023) as usize;
             let d = self.distance[i];
             // Anywhere up to the next quantile.
-            let gap = self.distance[(i + 1).min(TABLE - 1)] - d;
+            let gap = self.distance[(i + 1).min(QUANTILES - 1)] - d;
             let d = d + if gap > 1 {
                 (((r >> 10) & 0xffff) as i64 * gap) >> 16
             } else {

@@ -13,7 +13,7 @@ pub use profile::{Imbalance, Profile};
 use super::MarketSource;
 use super::history::{History, Past};
 use super::listing::{self, DEMO_SYMBOLS};
-use super::rng::{Ou, Rng, exp, normal_quantile};
+use super::rng::{Ou, Rng, exp, normal_quantiles};
 use crate::engine::{MarketInput, SymbolId, SymbolSpec};
 use book::{RingBook, Shape};
 use helios_core::fixed::{Price, Qty};
@@ -239,12 +239,9 @@ impl Stream {
         let depth = Ou::new(&mut rng);
         book.balance(price.nobi(), exp(0.45 * depth.x));
         let _ = book.take_changes();
-        let trade_lots: Vec<u32> = (0..1024)
-            .map(|i| {
-                let z = normal_quantile((f64::from(i) + 0.5) / 1024.0);
-                let btc = 0.03 * exp(2.05 * z).min(500.0);
-                ((btc * lots_per_unit) as u32).max(1)
-            })
+        let trade_lots: Vec<u32> = normal_quantiles()
+            .iter()
+            .map(|z| ((0.03 * exp(2.05 * z).min(500.0) * lots_per_unit) as u32).max(1))
             .collect();
         let mean_lots =
             trade_lots.iter().map(|&q| f64::from(q)).sum::<f64>() / trade_lots.len() as f64;
