@@ -1,6 +1,6 @@
 //! The administration port: what a test, a demo or a person does to the market, as JSON over HTTP, loopback only.
 //!
-//! `GET /state`, `/audit`, `/ledger`, `/positions`; `POST /start`, `/speed {"speed":60}`,
+//! `GET /state`, `/audit`, `/ledger`, `/positions`, `/orders` (open orders, open stops, all fills); `POST /start`, `/speed {"speed":60}`,
 //! `/price-path {"symbol":"BTCUSDT","path":[[5000,0.98]]}` (market ms from now, factor of the price now, reached linearly),
 //! `/drop-socket {"kind":"private"}` or `{"symbol":"BTCUSDT"}`, `/pause-stream {"stream":"btcusdt@depth","ms":3000}` (its
 //! frames are lost for so many wall ms, without `ms` until `/resume`; `"user"` is the user stream), `/resume`, `/save`.
@@ -47,6 +47,7 @@ fn route(v: &mut Venue, c: &Call) -> Answer {
         ("GET", "/audit") => tell(&v.audit.report(v.at())),
         ("GET", "/ledger") => tell(&v.ledger()),
         ("GET", "/positions") => tell(&v.ledger().positions),
+        ("GET", "/orders") => Ok(orders(v)),
         ("POST", "/start") => {
             v.clock.start(Instant::now());
             tell(&v.stats())
@@ -66,6 +67,29 @@ fn route(v: &mut Venue, c: &Call) -> Answer {
             .map_err(|e| (500, e.to_string())),
         (m, p) => Err((404, format!("there is no {m} {p}"))),
     }
+}
+
+/// Open plain orders, open conditional orders and all fills of the account, as the engine has them.
+fn orders(v: &Venue) -> Value {
+    let name = |id: crate::engine::SymbolId| v.symbols[usize::from(id.0)].name.clone();
+    let open: Vec<Value> = v
+        .engine
+        .open_orders(v.account, None)
+        .iter()
+        .map(|o| json!({"symbol": name(o.symbol), "order": o.order}))
+        .collect();
+    let stops: Vec<Value> = v
+        .engine
+        .open_stops(v.account, None)
+        .iter()
+        .map(|s| json!({"symbol": name(s.symbol), "stop": s.stop}))
+        .collect();
+    let fills: Vec<Value> = v
+        .engine
+        .user_trades(v.account, None)
+        .map(|t| json!({"symbol": name(t.symbol), "client_id": t.client_id, "side": t.side, "qty": t.fill.qty, "time_ms": t.time_ms}))
+        .collect();
+    json!({"orders": open, "stops": stops, "fills": fills})
 }
 
 fn speed(v: &mut Venue, body: &str) -> Answer {
