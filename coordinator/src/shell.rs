@@ -79,7 +79,8 @@ pub async fn run(
     );
     let (marks_tx, mut marks) = mpsc::channel(FEED_QUEUE);
     let streams = StreamConfig {
-        time_samples: clock.speed() != 1.0,
+        // A local venue may run fast or stand still, so its time is never guessed.
+        time_samples: links.rest.endpoints().is_local(),
         ..StreamConfig::default()
     };
     let endpoints = links.rest.endpoints().clone();

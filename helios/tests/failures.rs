@@ -79,10 +79,12 @@ fn a_worker_killed_in_position_leaves_its_stop_and_the_next_one_takes_over_witho
 
 #[test]
 fn killed_between_fill_and_stop_the_coordinator_places_the_anchor() {
-    // Half a second passes before the worker hears of its fill: the kill falls into it.
-    let up = Up::start(&["--speed", "1", "--latency", "1000", "--seed", "7"]);
-    let symbol = up.wait_for("bare fill", LONG, |up| {
-        let positions = up.venue("/positions");
+    // 0.3 s pass before the worker hears of its fill: the kill falls into them.
+    let up = Up::start(&["--speed", "1", "--latency", "600", "--seed", "7"]);
+    let venue = up.venue_addr();
+    let ask = |path: &str| common::http(&venue, "GET", path, "").unwrap();
+    let symbol = up.wait_for("bare fill", Duration::from_secs(120), |_| {
+        let positions = ask("/positions");
         let p = positions.as_array().unwrap().first()?.clone();
         let symbol = p["symbol"].as_str().unwrap().to_string();
         of(&up.venue("/orders")["stops"], &symbol)

@@ -25,7 +25,8 @@ impl Feeds {
         let clock = rest.clock();
         let config = StreamConfig {
             depth_stream: format!("depth@{depth_cadence}"),
-            time_samples: clock.speed() != 1.0,
+            // A local venue may run fast or stand still, so its time is never guessed.
+            time_samples: rest.endpoints().is_local(),
             ..StreamConfig::default()
         };
         let (tx, market) = mpsc::channel(FEED_QUEUE);

@@ -179,7 +179,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parsing_agrees_with_decimal_arithmetic(m in 0i64..1_000_000_000_000, s in 0u32..8, unit in 1i64..50, us in 0u32..8) {
+        fn parsing_agrees_with_decimal_arithmetic(m in 0i64..100_000_000_000, s in 0u32..8, unit in 1i64..50, us in 0u32..8) {
             let (value, step) = (Decimal::new(m, s), Decimal::new(unit, us));
             let instrument = Instrument::with_grid("X", step, step).unwrap();
             let got = Scale::new(step).unwrap().parse(value.to_string().as_bytes()).ok();

@@ -11,6 +11,7 @@ use helios_crds::{HeliosAccount, HeliosStrategy, convert};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// The quickstart that runs without files.
 pub const QUICKSTART: &str = include_str!("../../../config/samples/quickstart.yaml");
@@ -23,12 +24,19 @@ const LOOK: Duration = Duration::from_millis(200);
 pub struct Files {
     paths: Vec<PathBuf>,
     last: Option<Vec<(String, String)>>,
+    next: Instant,
+    missing: u32,
 }
 
 impl Files {
     /// From the command line; empty means the quickstart.
     pub fn new(paths: Vec<PathBuf>) -> Self {
-        Self { paths, last: None }
+        Self {
+            paths,
+            last: None,
+            next: Instant::now(),
+            missing: 0,
+        }
     }
 
     /// Reads everything for the start.
@@ -67,17 +75,18 @@ impl Files {
         if self.paths.is_empty() {
             return std::future::pending().await;
         }
-        let mut missing = 0;
+        // The instants are kept outside, because whoever waits here also waits for other things and starts anew each time.
         loop {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep_until(self.next).await;
+            self.next = Instant::now() + LOOK;
             let now = self.texts();
-            match &now {
-                None if self.last.is_some() && missing < 3 => missing += 1,
-                _ if now != self.last => {
-                    self.last = now;
-                    return manifest::load(&self.paths);
-                }
-                _ => missing = 0,
+            if now == self.last {
+                self.missing = 0;
+            } else if now.is_none() && self.missing < 3 {
+                self.missing += 1;
+            } else {
+                (self.last, self.missing) = (now, 0);
+                return manifest::load(&self.paths);
             }
         }
     }

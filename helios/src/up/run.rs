@@ -32,7 +32,7 @@ use tracing::level_filters::LevelFilter;
 /// Liveness time between looks at what should run; a change wakes the planner earlier.
 const LOOK: Duration = Duration::from_millis(100);
 /// Market time starts at the latest this long after the workers do, ready or not.
-const START_BY: Duration = Duration::from_secs(30);
+const START_BY: Duration = Duration::from_secs(60);
 /// What leaving may take before it is cut short.
 const LEAVE_BY: Duration = Duration::from_secs(20);
 

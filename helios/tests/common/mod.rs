@@ -147,23 +147,19 @@ impl Up {
         http(&self.admin, "POST", "/ask", &request.to_string())
     }
 
+    /// Address of the venue's own admin port.
+    pub fn venue_addr(&self) -> String {
+        let url = self.account()["venueAdmin"].as_str().unwrap().to_string();
+        url.trim_start_matches("http://").to_string()
+    }
+
     /// Asks the venue's own admin port.
     pub fn venue(&self, path: &str) -> Value {
-        let admin = self.account()["venueAdmin"]
-            .as_str()
-            .unwrap()
-            .trim_start_matches("http://")
-            .to_string();
-        http(&admin, "GET", path, "").unwrap()
+        http(&self.venue_addr(), "GET", path, "").unwrap()
     }
 
     pub fn venue_post(&self, path: &str, body: &Value) -> Value {
-        let admin = self.account()["venueAdmin"]
-            .as_str()
-            .unwrap()
-            .trim_start_matches("http://")
-            .to_string();
-        http(&admin, "POST", path, &body.to_string()).unwrap()
+        http(&self.venue_addr(), "POST", path, &body.to_string()).unwrap()
     }
 
     /// Sends SIGINT as Ctrl-C does and waits for the end.
