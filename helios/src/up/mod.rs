@@ -3,8 +3,11 @@
 //! Manifests, planner, coordinator and workers are the real ones; only the actuator (tasks, not pods) and the bus (memory,
 //! not a network) differ from a cluster. [`run::run`] is the loop: observe, `core::plan::step`, carry out.
 
+mod actuator;
 mod args;
 mod board;
+mod control;
+mod ending;
 mod logs;
 mod manifests;
 mod run;

@@ -5,53 +5,47 @@ use super::board::SharedBoard;
 use super::logs::Logs;
 use super::manifests::{Files, Objects};
 use super::source::{self, RunningVenue};
-use super::summary::Summary;
 use super::tasks::Tasks;
 use super::view::View;
-use crate::admin::{self, Asked, Request};
+use crate::admin::{self, Asked};
 use anyhow::{Context, Result, bail};
 use helios_bus::Bus;
 use helios_bus::memory::MemoryBus;
 use helios_bus::typed::AccountBus;
-use helios_coordinator::CoordinatorLinks;
 use helios_coordinator::store::{FileStore, GuardianStore, MemoryStore};
-use helios_core::params::OnDelete;
-use helios_core::plan::{Action, Observed, ObservedAccount, WorkerSpec, step};
 use helios_crds::LogLevel;
 use helios_crds::manifest::Manifests;
-use helios_worker::{WorkerConfig, WorkerLinks};
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tracing::level_filters::LevelFilter;
 
 /// Liveness time between looks at what should run; a change wakes the planner earlier.
 const LOOK: Duration = Duration::from_millis(100);
 /// Market time starts at the latest this long after the workers do, ready or not.
 const START_BY: Duration = Duration::from_secs(60);
-/// What leaving may take before it is cut short.
-const LEAVE_BY: Duration = Duration::from_secs(20);
 
 /// One account of the run.
-struct Account {
-    venue: RunningVenue,
-    bus: AccountBus,
-    store: Arc<dyn GuardianStore>,
+pub(super) struct Account {
+    pub(super) venue: RunningVenue,
+    pub(super) bus: AccountBus,
+    pub(super) store: Arc<dyn GuardianStore>,
     started: bool,
     since: Instant,
 }
 
-struct Run {
-    args: Args,
-    objects: Objects,
-    accounts: BTreeMap<String, Account>,
-    tasks: Tasks,
-    board: SharedBoard,
-    logs: Logs,
+/// Everything of a run.
+pub(super) struct Run {
+    pub(super) args: Args,
+    pub(super) objects: Objects,
+    pub(super) accounts: BTreeMap<String, Account>,
+    pub(super) tasks: Tasks,
+    pub(super) board: SharedBoard,
+    pub(super) logs: Logs,
 }
 
 /// Runs until Ctrl-C, `--for` or the end of a recording.
@@ -198,130 +192,6 @@ impl Run {
         }
     }
 
-    /// One step of the planner.
-    async fn plan(&mut self) {
-        let (coordinators, workers) = self.tasks.observe();
-        let accounts = {
-            let board = self.board.lock();
-            self.objects
-                .accounts
-                .keys()
-                .map(|name| ObservedAccount {
-                    name: name.clone(),
-                    deleting: false,
-                    snapshot: board
-                        .accounts
-                        .get(name)
-                        .and_then(|a| a.snapshot.clone())
-                        .filter(|s| s.known || !s.wanted.is_empty()),
-                })
-                .collect()
-        };
-        let observed = Observed {
-            now_ms: self.tasks.now_ms(),
-            accounts,
-            strategies: self.objects.observe(),
-            coordinators,
-            workers,
-        };
-        for action in step(&observed) {
-            tracing::debug!(?action, "plan");
-            self.act(action).await;
-        }
-    }
-
-    async fn act(&mut self, action: Action) {
-        match action {
-            Action::StartCoordinator { account } => self.start_coordinator(account),
-            Action::PublishParams { strategy, document } => {
-                let Some(c) = self.objects.strategies.get_mut(&strategy) else {
-                    return;
-                };
-                let Some(a) = self.accounts.get(&Objects::account_of(&c.object)) else {
-                    return;
-                };
-                match a.bus.publish_params(&strategy, &document).await {
-                    Ok(()) => c.published = Some(document.order()),
-                    Err(e) => tracing::error!(strategy, error = %e, "parameters not published"),
-                }
-            }
-            Action::StartWorker(spec) => self.start_worker(spec),
-            Action::StopWorker { uid, how } => self.tasks.stop_worker(&uid, how),
-            Action::RemoveWorker { uid } => self.tasks.remove_worker(&uid),
-            // The worker has left as `onDelete` says before it ended; a dead worker's position keeps its stops, and the
-            // guardian, which no longer wants the symbol, drains it.
-            Action::Release {
-                account, symbol, ..
-            } => tracing::debug!(account, symbol, "waiting for the coordinator to release it"),
-            Action::FinalizeStrategy { strategy } => {
-                self.objects.strategies.remove(&strategy);
-                tracing::info!(strategy, "strategy is gone");
-            }
-            Action::StopCoordinator { account } => {
-                self.tasks
-                    .tell_coordinator(&account, helios_coordinator::Control::Shutdown);
-            }
-            Action::FinalizeAccount { account } => tracing::info!(account, "account is gone"),
-        }
-    }
-
-    fn start_coordinator(&mut self, account: String) {
-        let (Some(a), Some(config)) = (
-            self.accounts.get(&account),
-            self.objects.coordinator(&account),
-        ) else {
-            return;
-        };
-        let links = CoordinatorLinks {
-            rest: a.venue.rest.clone(),
-            bus: a.bus.clone(),
-            store: a.store.clone(),
-        };
-        self.tasks.start_coordinator(account, |control| async move {
-            helios_coordinator::run(config, links, control)
-                .await
-                .map(|()| "as asked".into())
-                .map_err(|e| e.to_string())
-        });
-    }
-
-    fn start_worker(&mut self, spec: WorkerSpec) {
-        let Some(a) = self.accounts.get(&spec.account) else {
-            return;
-        };
-        let observed = self.objects.observe();
-        let Some(s) = observed.iter().find(|s| s.name == spec.strategy) else {
-            return;
-        };
-        let uid = self.tasks.new_uid();
-        let config = WorkerConfig {
-            account: spec.account.clone(),
-            strategy: spec.strategy.clone(),
-            strategy_uid: Objects::uid(&spec.strategy),
-            task_uid: uid.clone(),
-            symbol: spec.symbol.clone(),
-            environment: helios_core::params::Environment::Paper,
-            params: s.params.clone(),
-            depth_cadence: "100ms".into(),
-        };
-        let links = WorkerLinks {
-            rest: a.venue.rest.clone(),
-            bus: a.bus.clone(),
-        };
-        tracing::info!(
-            symbol = spec.symbol,
-            strategy = spec.strategy,
-            uid,
-            "worker starts"
-        );
-        self.tasks.start_worker(uid, spec, |control| async move {
-            helios_worker::run(config, links, control)
-                .await
-                .map(|e| format!("{e:?}"))
-                .map_err(|e| e.to_string())
-        });
-    }
-
     /// Market time starts when every wanted symbol's worker reports a synced book and a grant.
     async fn start_markets(&mut self) -> Result<bool> {
         let mut all = true;
@@ -393,147 +263,6 @@ impl Run {
                 self.board.lock().manifest_problem = e.to_string();
             }
         }
-    }
-
-    fn answer(&mut self, request: Request) -> Result<serde_json::Value, String> {
-        match request {
-            Request::KillWorker { symbol, hold_ms } => {
-                if self
-                    .tasks
-                    .kill_worker(&symbol, Duration::from_millis(hold_ms))
-                {
-                    Ok(format!("worker {symbol} killed; the next one starts in {hold_ms} ms or a little later").into())
-                } else {
-                    Err(format!("no worker trades {symbol}"))
-                }
-            }
-            Request::Latch { name, set } => {
-                let accounts: Vec<String> = self.accounts.keys().cloned().collect();
-                let told = accounts
-                    .iter()
-                    .filter(|a| {
-                        self.tasks.tell_coordinator(
-                            a,
-                            helios_coordinator::Control::Latch {
-                                name: name.clone(),
-                                set,
-                            },
-                        )
-                    })
-                    .count();
-                if told == accounts.len() {
-                    Ok(format!("latch {name} {}", if set { "set" } else { "released" }).into())
-                } else {
-                    Err("a coordinator is not running: try again".into())
-                }
-            }
-            Request::Status => {
-                let board = self.board.lock();
-                let accounts: serde_json::Map<String, serde_json::Value> = board
-                    .accounts
-                    .iter()
-                    .map(|(name, a)| {
-                        let v = serde_json::json!({
-                            "market": a.label, "time": a.market, "snapshot": a.snapshot, "workers": a.reports, "closed": a.closed,
-                            "venue": self.accounts.get(name).map(|x| x.venue.handle.rest_url()),
-                            "venueAdmin": self.accounts.get(name).map(|x| x.venue.handle.admin_url()),
-                        });
-                        (name.clone(), v)
-                    })
-                    .collect();
-                Ok(
-                    serde_json::json!({"accounts": accounts, "alerts": board.alerts, "failures": board.failures, "manifestProblem": board.manifest_problem}),
-                )
-            }
-        }
-    }
-
-    /// Entries cancelled, positions flattened or left protected as `onDelete` says.
-    async fn leave(&mut self) {
-        let (_, workers) = self.tasks.observe();
-        for w in workers {
-            let how = self
-                .objects
-                .strategies
-                .get(&w.spec.strategy)
-                .map_or(OnDelete::KeepProtected, |c| {
-                    helios_crds::convert::strategy_params(&c.object).on_delete
-                });
-            self.tasks.stop_worker(&w.uid, how);
-        }
-        let left = timeout(LEAVE_BY, async {
-            while self.tasks.workers_left() > 0 {
-                let e = self.tasks.next_ending().await;
-                tracing::info!("{} ended: {}", e.who, e.how);
-            }
-        });
-        if left.await.is_err() {
-            tracing::error!(
-                "workers did not leave in {LEAVE_BY:?}: what is open keeps its stops at the venue"
-            );
-        }
-        // The last reports are still on the bus.
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        for account in self.accounts.keys() {
-            self.tasks
-                .tell_coordinator(account, helios_coordinator::Control::Shutdown);
-        }
-        let _ = timeout(Duration::from_secs(2), async {
-            while !self.tasks.is_empty() {
-                self.tasks.next_ending().await;
-            }
-        })
-        .await;
-        self.tasks.abort_all();
-    }
-
-    /// Summaries, and the venue's end. False when books disagree.
-    async fn finish(self) -> Result<bool> {
-        let mut agree = true;
-        let mut summaries = Vec::new();
-        for (name, a) in self.accounts {
-            let (ledger, audit, stats) = (
-                a.venue.handle.ledger().await?,
-                a.venue.handle.audit().await?,
-                a.venue.handle.stats().await?,
-            );
-            let s = {
-                let board = self.board.lock();
-                let account = board.accounts.get(&name).cloned().unwrap_or_default();
-                Summary::new(
-                    &name,
-                    &account,
-                    &ledger,
-                    audit,
-                    &stats,
-                    self.logs.errors(),
-                    board.failures,
-                )
-            };
-            agree &= s.books_agree;
-            a.venue
-                .handle
-                .shutdown()
-                .await
-                .context("the venue's state can't be saved")?;
-            summaries.push(s);
-        }
-        for s in &summaries {
-            if self.args.json {
-                eprintln!("{}", s.table())
-            } else {
-                println!("{}", s.table())
-            }
-        }
-        if self.args.json {
-            let line = if summaries.len() == 1 {
-                serde_json::to_string(&summaries[0])?
-            } else {
-                serde_json::to_string(&summaries)?
-            };
-            println!("{line}");
-        }
-        Ok(agree)
     }
 }
 

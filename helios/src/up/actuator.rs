@@ -1,0 +1,133 @@
+//! Carrying out the planner's actions with tasks: the local actuator. What should run is `core::plan`'s to say.
+
+use super::manifests::Objects;
+use super::run::Run;
+use helios_coordinator::CoordinatorLinks;
+use helios_core::plan::{Action, Observed, ObservedAccount, WorkerSpec, step};
+use helios_worker::{WorkerConfig, WorkerLinks};
+
+impl Run {
+    /// One step of the planner.
+    pub(super) async fn plan(&mut self) {
+        let (coordinators, workers) = self.tasks.observe();
+        let accounts = {
+            let board = self.board.lock();
+            self.objects
+                .accounts
+                .keys()
+                .map(|name| ObservedAccount {
+                    name: name.clone(),
+                    deleting: false,
+                    snapshot: board
+                        .accounts
+                        .get(name)
+                        .and_then(|a| a.snapshot.clone())
+                        .filter(|s| s.known || !s.wanted.is_empty()),
+                })
+                .collect()
+        };
+        let observed = Observed {
+            now_ms: self.tasks.now_ms(),
+            accounts,
+            strategies: self.objects.observe(),
+            coordinators,
+            workers,
+        };
+        for action in step(&observed) {
+            tracing::debug!(?action, "plan");
+            self.act(action).await;
+        }
+    }
+
+    async fn act(&mut self, action: Action) {
+        match action {
+            Action::StartCoordinator { account } => self.start_coordinator(account),
+            Action::PublishParams { strategy, document } => {
+                let Some(c) = self.objects.strategies.get_mut(&strategy) else {
+                    return;
+                };
+                let Some(a) = self.accounts.get(&Objects::account_of(&c.object)) else {
+                    return;
+                };
+                match a.bus.publish_params(&strategy, &document).await {
+                    Ok(()) => c.published = Some(document.order()),
+                    Err(e) => tracing::error!(strategy, error = %e, "parameters not published"),
+                }
+            }
+            Action::StartWorker(spec) => self.start_worker(spec),
+            Action::StopWorker { uid, how } => self.tasks.stop_worker(&uid, how),
+            Action::RemoveWorker { uid } => self.tasks.remove_worker(&uid),
+            // The worker has left as `onDelete` says before it ended; a dead worker's position keeps its stops, and the
+            // guardian, which no longer wants the symbol, drains it.
+            Action::Release {
+                account, symbol, ..
+            } => tracing::debug!(account, symbol, "waiting for the coordinator to release it"),
+            Action::FinalizeStrategy { strategy } => {
+                self.objects.strategies.remove(&strategy);
+                tracing::info!(strategy, "strategy is gone");
+            }
+            Action::StopCoordinator { account } => {
+                self.tasks
+                    .tell_coordinator(&account, helios_coordinator::Control::Shutdown);
+            }
+            Action::FinalizeAccount { account } => tracing::info!(account, "account is gone"),
+        }
+    }
+
+    fn start_coordinator(&mut self, account: String) {
+        let (Some(a), Some(config)) = (
+            self.accounts.get(&account),
+            self.objects.coordinator(&account),
+        ) else {
+            return;
+        };
+        let links = CoordinatorLinks {
+            rest: a.venue.rest.clone(),
+            bus: a.bus.clone(),
+            store: a.store.clone(),
+        };
+        self.tasks.start_coordinator(account, |control| async move {
+            helios_coordinator::run(config, links, control)
+                .await
+                .map(|()| "as asked".into())
+                .map_err(|e| e.to_string())
+        });
+    }
+
+    fn start_worker(&mut self, spec: WorkerSpec) {
+        let Some(a) = self.accounts.get(&spec.account) else {
+            return;
+        };
+        let observed = self.objects.observe();
+        let Some(s) = observed.iter().find(|s| s.name == spec.strategy) else {
+            return;
+        };
+        let uid = self.tasks.new_uid();
+        let config = WorkerConfig {
+            account: spec.account.clone(),
+            strategy: spec.strategy.clone(),
+            strategy_uid: Objects::uid(&spec.strategy),
+            task_uid: uid.clone(),
+            symbol: spec.symbol.clone(),
+            environment: helios_core::params::Environment::Paper,
+            params: s.params.clone(),
+            depth_cadence: "100ms".into(),
+        };
+        let links = WorkerLinks {
+            rest: a.venue.rest.clone(),
+            bus: a.bus.clone(),
+        };
+        tracing::info!(
+            symbol = spec.symbol,
+            strategy = spec.strategy,
+            uid,
+            "worker starts"
+        );
+        self.tasks.start_worker(uid, spec, |control| async move {
+            helios_worker::run(config, links, control)
+                .await
+                .map(|e| format!("{e:?}"))
+                .map_err(|e| e.to_string())
+        });
+    }
+}
