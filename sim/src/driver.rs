@@ -6,9 +6,7 @@
 use crate::books::Told;
 use crate::link;
 use crate::queue::Queue;
-use crate::report::SimReport;
 use crate::setup::{SimConfig, guardian_config};
-use helios_core::fixed::Money;
 use helios_core::guardian::{Guardian, GuardianEffect, GuardianEvent, GuardianState};
 use helios_core::instrument::Symbol;
 use helios_core::messages::{Alert, ClosedTrade, SCHEMA, WorkerReport};
@@ -106,7 +104,7 @@ pub struct Sim {
     pub(crate) by_symbol: Vec<Option<usize>>,
     pub(crate) queue: Queue<Item>,
     pub(crate) now_ms: i64,
-    start_ms: i64,
+    pub(crate) start_ms: i64,
     guardian: Guardian,
     pub(crate) told: Vec<Told>,
     pub(crate) open_since: Vec<Option<i64>>,
@@ -120,7 +118,7 @@ pub struct Sim {
     pub(crate) decisions: BTreeMap<String, u64>,
     pub(crate) refusals: BTreeMap<String, u64>,
     pub(crate) max_unprotected_ms: i64,
-    events: u64,
+    pub(crate) events: u64,
 }
 
 impl std::fmt::Debug for Sim {
@@ -352,36 +350,6 @@ impl Sim {
         }
         if let Some(ms) = tick {
             self.queue.push(ms.max(self.now_ms), Item::Tick);
-        }
-    }
-
-    /// Contracts that have a trader, in the order they got it.
-    pub fn symbols_traded(&self) -> Vec<Symbol> {
-        let of = self.slots.iter();
-        of.map(|s| self.names[usize::from(s.symbol.0)].clone())
-            .collect()
-    }
-
-    /// What it came to so far.
-    pub fn report(&self) -> SimReport {
-        let resyncs = self.slots.iter().map(|s| s.trader.view().resyncs).sum();
-        let wallet = self
-            .engine
-            .account(self.account)
-            .map_or(Money::ZERO, |a| a.wallet);
-        SimReport {
-            market: self.source.label(),
-            market_ms: self.now_ms - self.start_ms,
-            trades: self.trades.clone(),
-            shadow: self.shadow.clone(),
-            wallet: (self.config.initial_balance, wallet),
-            ledger: self.engine.ledger(self.account).to_vec(),
-            alerts: self.alerts.clone(),
-            decisions: self.decisions.clone(),
-            refusals: self.refusals.clone(),
-            resyncs,
-            max_unprotected_ms: self.max_unprotected_ms,
-            events: self.events,
         }
     }
 

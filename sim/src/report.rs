@@ -1,6 +1,8 @@
 //! What a run came to: trades, money, counts, and a fingerprint of it all.
 
+use crate::driver::Sim;
 use helios_core::fixed::Money;
+use helios_core::instrument::Symbol;
 use helios_core::messages::{Alert, ClosedTrade};
 use helios_venue::engine::{LedgerEntry, LedgerKind};
 use sha2::{Digest, Sha256};
@@ -59,5 +61,37 @@ impl SimReport {
             let _ = write!(s, "{b:02x}");
             s
         })
+    }
+}
+
+impl Sim {
+    /// Contracts that have a trader, in the order they got it.
+    pub fn symbols_traded(&self) -> Vec<Symbol> {
+        let of = self.slots.iter();
+        of.map(|s| self.names[usize::from(s.symbol.0)].clone())
+            .collect()
+    }
+
+    /// What it came to so far.
+    pub fn report(&self) -> SimReport {
+        let resyncs = self.slots.iter().map(|s| s.trader.view().resyncs).sum();
+        let wallet = self
+            .engine
+            .account(self.account)
+            .map_or(Money::ZERO, |a| a.wallet);
+        SimReport {
+            market: self.source.label(),
+            market_ms: self.now_ms - self.start_ms,
+            trades: self.trades.clone(),
+            shadow: self.shadow.clone(),
+            wallet: (self.config.initial_balance, wallet),
+            ledger: self.engine.ledger(self.account).to_vec(),
+            alerts: self.alerts.clone(),
+            decisions: self.decisions.clone(),
+            refusals: self.refusals.clone(),
+            resyncs,
+            max_unprotected_ms: self.max_unprotected_ms,
+            events: self.events,
+        }
     }
 }

@@ -1,20 +1,17 @@
-//! From the frames of a recording to a market: which snapshot starts the book, where it breaks, the grid, the mark price.
+//! From the frames of a recording to a market: which snapshot starts the book, where it breaks, the grid.
 
 use super::decode::{Frame, Lines, RawDepth, RawLevel, RawSnapshot, RawTrade, SCALE_DIGITS, frame};
+use super::marks::add_marks;
 use super::{Replay, ReplayError, ReplayStats};
 use crate::engine::{MarketInput, SymbolSpec};
 use crate::market::history::{History, Past};
 use crate::market::listing;
 use crate::market::rng::Rng;
 use helios_core::fixed::{Price, Qty};
-use helios_core::market::{AggTrade, BookLevels, DepthSnapshot, DepthUpdate, MarkPrice};
+use helios_core::market::{AggTrade, BookLevels, DepthSnapshot, DepthUpdate};
 use rust_decimal::Decimal;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io::Read;
-
-/// Pull of a second's mid on the mark price: a mean over some three seconds.
-const MARK_WEIGHT: f64 = 0.3;
-const FUNDING_MS: i64 = 8 * 3_600_000;
 
 enum Item {
     Depth(RawDepth),
@@ -350,90 +347,6 @@ fn merge_trades(trades: Vec<RawTrade>, unit: Unit) -> Vec<(i64, MarketInput)> {
     out.into_iter()
         .map(|(t, a)| (t, MarketInput::Trade(a)))
         .collect()
-}
-
-struct Marked {
-    events: VecDeque<(i64, MarketInput)>,
-    first_mid: i64,
-    last_ms: i64,
-    sigma: f64,
-}
-
-/// Follows the book, counts crossed ones, and puts in a mark price each second.
-fn add_marks(events: Vec<(i64, MarketInput)>, tick: i64, stats: &mut ReplayStats) -> Marked {
-    let mut out = VecDeque::with_capacity(events.len() + events.len() / 8);
-    let (mut bids, mut asks) = (BTreeMap::new(), BTreeMap::new());
-    let (mut mark, mut last_mid) = (0.0, 0.0);
-    let mut second = i64::MIN;
-    let (mut squares, mut steps) = (0.0, 0u32);
-    let mut m = Marked {
-        events: VecDeque::new(),
-        first_mid: 0,
-        last_ms: 0,
-        sigma: 0.5e-4,
-    };
-    for (t, e) in events {
-        match &e {
-            MarketInput::Snapshot(s) => {
-                bids.clear();
-                asks.clear();
-                apply(&mut bids, &s.bids);
-                apply(&mut asks, &s.asks);
-            }
-            MarketInput::Depth(d) => {
-                apply(&mut bids, &d.bids);
-                apply(&mut asks, &d.asks);
-            }
-            MarketInput::Trade(_) | MarketInput::Mark(_) => {}
-        }
-        let is_book = !matches!(e, MarketInput::Trade(_));
-        out.push_back((t, e));
-        m.last_ms = t;
-        let (Some((&b, _)), Some((&a, _))) = (bids.last_key_value(), asks.first_key_value()) else {
-            continue;
-        };
-        if is_book && b >= a {
-            stats.crossed += 1;
-        }
-        if t.div_euclid(1000) == second {
-            continue;
-        }
-        second = t.div_euclid(1000);
-        let mid = 0.5 * (a + b) as f64;
-        if m.first_mid == 0 {
-            m.first_mid = (a + b) / 2;
-            mark = mid;
-        } else {
-            squares += ((mid - last_mid) / mid).powi(2);
-            steps += 1;
-            mark += MARK_WEIGHT * (mid - mark);
-        }
-        last_mid = mid;
-        let dec = |x: f64| Decimal::new((x * tick as f64 + 0.5).floor() as i64, SCALE_DIGITS);
-        let price = MarkPrice {
-            event_ms: t,
-            mark: dec(mark),
-            index: dec(mid),
-            funding_rate: Decimal::new(1, 4),
-            next_funding_ms: (t.div_euclid(FUNDING_MS) + 1) * FUNDING_MS,
-        };
-        out.push_back((t, MarketInput::Mark(price)));
-    }
-    if steps >= 10 && squares > 0.0 {
-        m.sigma = (squares / f64::from(steps)).sqrt();
-    }
-    m.events = out;
-    m
-}
-
-fn apply(side: &mut BTreeMap<i64, i64>, l: &BookLevels) {
-    for (p, q) in l {
-        if q.is_zero() {
-            side.remove(&p.0);
-        } else {
-            side.insert(p.0, q.0);
-        }
-    }
 }
 
 fn gcd(mut a: i64, mut b: i64) -> i64 {

@@ -6,6 +6,7 @@
 
 mod build;
 mod decode;
+mod marks;
 
 use super::MarketSource;
 use super::history::History;
