@@ -13,10 +13,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 /// Depth asked for a slice: 500 levels a side reach 20 bp on liquid contracts.
 const SLICE_DEPTH: u32 = 500;
+/// What ending may take.
+const FINISH_BY: Duration = Duration::from_secs(2);
 /// A question older than this has no asker any more.
 const QUESTIONS_KEPT: usize = 4096;
 
@@ -35,6 +37,7 @@ pub(crate) struct Effects {
     answers: mpsc::UnboundedSender<GuardianEvent>,
     questions: BTreeMap<(String, u64), GrantQuestion>,
     saves: mpsc::UnboundedSender<GuardianState>,
+    saver: JoinHandle<()>,
     tasks: JoinSet<()>,
 }
 
@@ -47,8 +50,7 @@ impl Effects {
     ) -> (Self, mpsc::UnboundedReceiver<GuardianEvent>) {
         let (answers, receiver) = mpsc::unbounded_channel();
         let (saves, waiting) = mpsc::unbounded_channel();
-        let mut tasks = JoinSet::new();
-        tasks.spawn(save_in_order(
+        let saver = tokio::spawn(save_in_order(
             links.store.clone(),
             revision,
             waiting,
@@ -61,10 +63,24 @@ impl Effects {
                 answers,
                 questions: BTreeMap::new(),
                 saves,
-                tasks,
+                saver,
+                tasks: JoinSet::new(),
             },
             receiver,
         )
+    }
+
+    /// The end: states that wait are written and exits under way are answered, for as long as that may take.
+    pub(crate) async fn finish(mut self) {
+        drop(self.saves);
+        let all = async {
+            let _ = (&mut self.saver).await;
+            while self.tasks.join_next().await.is_some() {}
+        };
+        if tokio::time::timeout(FINISH_BY, all).await.is_err() {
+            tracing::warn!("the coordinator ends with requests under way");
+        }
+        self.saver.abort();
     }
 
     /// Keeps a question until the guardian answers it.

@@ -14,7 +14,7 @@ use helios_core::trader::TraderEvent;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval};
 
 /// Liveness time between ticks of the machine.
@@ -23,7 +23,7 @@ const TICK: Duration = Duration::from_millis(50);
 const FEED_QUEUE: usize = 1024;
 
 /// What the actuator or a person says to a running coordinator.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub enum Control {
     /// Manifests changed.
     Config(Box<CoordinatorConfig>),
@@ -33,7 +33,11 @@ pub enum Control {
         name: String,
         /// Set or release.
         set: bool,
+        /// Answered once it is written, or with why it is not: only then it outlives this process.
+        done: oneshot::Sender<Result<(), String>>,
     },
+    /// Close the symbol's position whole, worker or not.
+    Release(Symbol),
     /// End; workers are reduce-only when their grants run out.
     Shutdown,
 }
@@ -50,6 +54,9 @@ pub enum CoordinatorError {
     /// The bus is closed.
     #[error(transparent)]
     Bus(#[from] helios_bus::BusError),
+    /// The user stream's task is gone for good.
+    #[error("the user feed ended")]
+    FeedEnded,
     /// The actuator is gone.
     #[error("the actuator is gone")]
     Abandoned,
@@ -102,6 +109,7 @@ pub async fn run(
         feeds,
         out: Vec::new(),
         marked: BTreeSet::new(),
+        waiting: Vec::new(),
     };
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -115,11 +123,13 @@ pub async fn run(
                     let config = guardian_config(&c, &contracts);
                     shell.handle(&GuardianEvent::Config(Box::new(config))).await;
                 }
-                Some(Control::Latch { name, set }) => shell.handle(&GuardianEvent::Latch { name, set }).await,
-                Some(Control::Shutdown) => return Ok(()),
+                Some(Control::Latch { name, set, done }) => shell.latch(name, set, done).await,
+                Some(Control::Release(symbol)) => shell.handle(&GuardianEvent::Release(symbol)).await,
+                Some(Control::Shutdown) => break,
                 None => return Err(CoordinatorError::Abandoned),
             },
-            Some(e) = user.recv() => {
+            e = user.recv() => {
+                let e = e.ok_or(CoordinatorError::FeedEnded)?;
                 // What happened while the stream was away is read from the venue.
                 if e == UserStreamEvent::Up {
                     shell.effects.reconcile();
@@ -128,7 +138,10 @@ pub async fn run(
                     shell.handle(&e).await;
                 }
             }
-            Some(e) = answers.recv() => shell.handle(&e).await,
+            Some(e) = answers.recv() => {
+                shell.written(&e);
+                shell.handle(&e).await;
+            }
             Some(q) = grants.next() => {
                 let event = shell.effects.hold(q);
                 shell.handle(&event).await;
@@ -142,6 +155,8 @@ pub async fn run(
             }
         }
     }
+    shell.effects.finish().await;
+    Ok(())
 }
 
 fn guardian_config(c: &CoordinatorConfig, contracts: &Contracts) -> GuardianConfig {
@@ -159,9 +174,43 @@ struct Shell {
     feeds: MarketStreams,
     out: Vec<GuardianEffect>,
     marked: BTreeSet<Symbol>,
+    waiting: Vec<oneshot::Sender<Result<(), String>>>,
 }
 
 impl Shell {
+    /// Sets or releases a latch; whoever asked hears when it is written.
+    async fn latch(&mut self, name: String, set: bool, done: oneshot::Sender<Result<(), String>>) {
+        let before = self.guardian.latches().contains(&name);
+        self.handle(&GuardianEvent::Latch {
+            name: name.clone(),
+            set,
+        })
+        .await;
+        if before == set {
+            let words = if set {
+                "was set already"
+            } else {
+                "was not set"
+            };
+            let _ = done.send(Err(format!("latch {name} {words}")));
+        } else {
+            self.waiting.push(done);
+        }
+    }
+
+    fn written(&mut self, event: &GuardianEvent) {
+        let result = match event {
+            GuardianEvent::Persisted => Ok(()),
+            GuardianEvent::PersistFailed => Err(
+                "it is in force, but could not be written: it ends with this process".to_string(),
+            ),
+            _ => return,
+        };
+        for done in self.waiting.drain(..) {
+            let _ = done.send(result.clone());
+        }
+    }
+
     async fn handle(&mut self, event: &GuardianEvent) {
         self.guardian
             .on_event(self.clock.now(), event, &mut self.out);

@@ -168,11 +168,33 @@ enum DebugWhat {
 /// Arguments of `helios kill` and `helios release`.
 #[derive(Clone, Debug, ClapArgs)]
 pub struct LatchArgs {
-    /// Which latch: `kill` stops new risk and flattens; `drawdown` and `daily-loss` are set by the guardian
-    #[arg(default_value = "kill")]
-    name: String,
+    /// Which latch: kill stops new risk and flattens; drawdown and daily-loss are set by the guardian
+    #[arg(value_enum, default_value = "kill")]
+    name: LatchName,
     #[command(flatten)]
     at: At,
+}
+
+/// The latches there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum LatchName {
+    /// Set by a person.
+    Kill,
+    /// Set by the guardian until a person resets it.
+    Drawdown,
+    /// Set by the guardian until the next UTC day.
+    DailyLoss,
+}
+
+impl LatchName {
+    /// The guardian's name of it.
+    fn of_guardian(self) -> &'static str {
+        match self {
+            Self::Kill => "kill",
+            Self::Drawdown => "drawdown",
+            Self::DailyLoss => "dailyLoss",
+        }
+    }
 }
 
 fn block_on<T>(f: impl Future<Output = Result<T>>) -> Result<T> {
@@ -215,7 +237,7 @@ pub fn run_latch(args: LatchArgs, set: bool) -> Result<ExitCode> {
     let answer = block_on(send(
         args.at.admin,
         &Request::Latch {
-            name: args.name,
+            name: args.name.of_guardian().into(),
             set,
         },
     ))?;

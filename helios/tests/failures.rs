@@ -287,3 +287,82 @@ fn the_kill_switch_flattens_and_lets_nothing_be_opened_until_released() {
         (up.venue("/orders")["fills"].as_array().unwrap().len() > fills).then_some(())
     });
 }
+
+#[test]
+fn what_a_dead_worker_holds_is_closed_by_the_coordinator_at_the_end() {
+    let up = Up::start(&["--speed", "5", "--seed", "7"]);
+    let (symbol, _) = protected(&up);
+    up.ask(&json!({"kill_worker": {"symbol": symbol, "hold_ms": 30_000}}))
+        .unwrap();
+    assert!(position(&up, &symbol).is_some());
+    let (code, s, log) = up.interrupt();
+    assert_eq!(code, 0, "{s}\n{log}");
+    assert_eq!(s["open_positions"].as_object().unwrap().len(), 0, "{s}");
+    assert!(log.contains("the coordinator does"), "{log}");
+}
+
+#[test]
+fn a_strategy_taken_out_of_the_files_leaves_nothing_open_even_without_a_worker() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("s.yaml");
+    let text =
+        std::fs::read_to_string(common::root().join("config/samples/quickstart.yaml")).unwrap();
+    std::fs::write(&file, &text).unwrap();
+    let up = Up::start(&[file.to_str().unwrap(), "--speed", "5"]);
+    let (symbol, _) = protected(&up);
+    up.ask(&json!({"kill_worker": {"symbol": symbol, "hold_ms": 60_000}}))
+        .unwrap();
+    let account_alone = text.split("\n---").next().unwrap();
+    std::fs::write(&file, account_alone).unwrap();
+    up.wait_for("end of the strategy", LONG, |up| {
+        up.log().contains("strategy is gone").then_some(())
+    });
+    assert_eq!(up.venue("/positions").as_array().unwrap().len(), 0);
+    up.wait_for("end of its stops", LONG, |up| {
+        up.venue("/orders")["stops"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+            .then_some(())
+    });
+}
+
+#[test]
+fn a_kept_state_is_traded_on_and_the_books_still_agree() {
+    let dir = tempfile::tempdir().unwrap();
+    let (state, logs) = (
+        dir.path().join("state").display().to_string(),
+        dir.path().join("logs").display().to_string(),
+    );
+    let run = || {
+        let args = [
+            "up",
+            "--for",
+            "8s",
+            "--json",
+            "--admin",
+            "127.0.0.1:0",
+            "--state",
+            &state,
+            "--logs",
+            &logs,
+        ];
+        let o = common::helios(&args);
+        assert!(o.status.success(), "{}", common::text(&o.stderr));
+        common::summary(&o)
+    };
+    let number = |s: &Value, key: &str| {
+        s[key]
+            .as_str()
+            .unwrap()
+            .parse::<rust_decimal::Decimal>()
+            .unwrap()
+    };
+    let (first, second) = (run(), run());
+    assert!(first["round_trips"].as_u64().unwrap() > 0, "{first}");
+    assert_eq!(
+        number(&first, "wallet"),
+        number(&second, "wallet") - number(&second, "net_pnl")
+    );
+    assert_eq!(second["books_agree"], true, "{second}");
+}

@@ -7,10 +7,10 @@
 use helios_binance::rest::{KlineInterval, RestClient};
 use helios_bus::typed::AccountBus;
 use helios_core::instrument::Instrument;
-use helios_core::order::{Refusal, ReplyTo, VenueReply};
+use helios_core::order::{EntryKind, NewOrder, Refusal, ReplyTo, VenueReply};
 use helios_core::trader::{TraderEffect, TraderEvent};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -81,17 +81,24 @@ impl Effects {
         rest
     }
 
+    /// Orders of one event, in order. An entry's window was reckoned when it was decided: what waiting has used up of it is
+    /// taken off, and an entry that has too little left, or whose dead-man switch was not armed, is not sent.
     fn send_orders(&mut self, orders: Vec<Order>) {
         let (rest, instrument, answers) = (
             self.rest.clone(),
             self.instrument.clone(),
             self.answers.clone(),
         );
+        let decided = Instant::now();
         self.tasks.spawn(async move {
+            let mut armed = true;
             for order in orders {
                 let reply = match order {
-                    Order::Place(o) => {
-                        let r = rest.place_order(&instrument, &o).await;
+                    Order::Place(mut o) => {
+                        let r = match fence(&mut o, decided.elapsed(), armed) {
+                            Ok(()) => rest.place_order(&instrument, &o).await,
+                            Err(why) => VenueReply::Refused(Refusal::NotSent { why: why.into() }),
+                        };
                         (ReplyTo::Place(o.client_id), r)
                     }
                     Order::Stop(s) => {
@@ -109,6 +116,7 @@ impl Effects {
                     Order::Countdown(ms) => {
                         if let Err(e) = rest.countdown_cancel_all(&instrument.symbol, ms).await {
                             tracing::warn!(symbol = %instrument.symbol, error = %e, "countdown not armed");
+                            armed = ms == 0;
                         }
                         continue;
                     }
@@ -192,6 +200,28 @@ impl Effects {
     }
 }
 
+/// Least that an entry's window must still hold when it is sent, wall ms.
+const ENTRY_WINDOW_LEFT_MS: u32 = 300;
+
+/// Takes the time already used off an entry's window.
+fn fence(o: &mut NewOrder, used: Duration, armed: bool) -> Result<(), &'static str> {
+    if o.purpose == EntryKind::Exit {
+        return Ok(());
+    }
+    if !armed {
+        return Err("the dead-man switch was not armed");
+    }
+    let used = u32::try_from(used.as_millis()).unwrap_or(u32::MAX);
+    match o.recv_window_ms.checked_sub(used) {
+        // Within a millisecond of its decision nothing was waited for.
+        Some(left) if used <= 1 || left >= ENTRY_WINDOW_LEFT_MS => {
+            o.recv_window_ms = left.max(1);
+            Ok(())
+        }
+        _ => Err("its permission ran out before it could be sent"),
+    }
+}
+
 fn log_reply(symbol: &str, (to, reply): &(ReplyTo, VenueReply)) {
     match reply {
         // What is gone already is what a cancel wants.
@@ -201,5 +231,45 @@ fn log_reply(symbol: &str, (to, reply): &(ReplyTo, VenueReply)) {
         VenueReply::Refused(r) => tracing::info!(symbol, ?to, refusal = ?r, "refused"),
         VenueReply::Unknown { why, .. } => tracing::warn!(symbol, ?to, %why, "outcome unknown"),
         _ => tracing::debug!(symbol, ?to, ?reply, "answered"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use helios_core::fixed::{Price, Qty, Side};
+    use helios_core::order::{OrderKind, TimeInForce};
+
+    fn order(purpose: EntryKind, recv_window_ms: u32) -> NewOrder {
+        NewOrder {
+            client_id: "x".into(),
+            side: Side::Buy,
+            kind: OrderKind::Limit {
+                price: Price(1),
+                tif: TimeInForce::Gtx,
+            },
+            qty: Qty(1),
+            reduce_only: purpose == EntryKind::Exit,
+            purpose,
+            recv_window_ms,
+        }
+    }
+
+    #[test]
+    fn an_entry_that_waited_has_that_much_less_window_and_none_is_sent_with_too_little() {
+        let ms = Duration::from_millis;
+        let mut o = order(EntryKind::Entry, 1000);
+        assert_eq!(
+            (fence(&mut o, ms(400), true), o.recv_window_ms),
+            (Ok(()), 600)
+        );
+        assert!(fence(&mut order(EntryKind::Entry, 1000), ms(701), true).is_err());
+        assert!(fence(&mut order(EntryKind::Entry, 1000), ms(5000), true).is_err());
+        assert!(fence(&mut order(EntryKind::Entry, 1000), ms(0), false).is_err());
+        let mut exit = order(EntryKind::Exit, 1000);
+        assert_eq!(
+            (fence(&mut exit, ms(5000), false), exit.recv_window_ms),
+            (Ok(()), 1000)
+        );
     }
 }

@@ -47,6 +47,9 @@ pub enum WorkerError {
     /// The bus is closed.
     #[error(transparent)]
     Bus(#[from] helios_bus::BusError),
+    /// A feed's task is gone for good: what the venue says is not heard any more.
+    #[error("the {0} feed ended")]
+    FeedEnded(&'static str),
     /// The actuator is gone.
     #[error("the actuator is gone: stops stay at the venue")]
     Abandoned,
@@ -93,17 +96,20 @@ pub async fn run(
                 None => return Err(WorkerError::Abandoned),
             },
             Some(e) = answers.recv() => shell.handle(&e).await?,
-            Some(e) = user.recv() => match e.for_trader(symbol) {
+            e = user.recv() => match e.ok_or(WorkerError::FeedEnded("user"))?.for_trader(symbol) {
                 Some(e) => shell.handle(&e).await?,
                 None => None,
             },
             Some(c) = commands.next() => shell.handle(&TraderEvent::Command(c)).await?,
             Some((document, _)) = params.next() => shell.handle(&TraderEvent::Params(Box::new(document))).await?,
             _ = tick.tick() => shell.tick().await?,
-            Some(m) = market.recv() => shell.handle(&m.event).await?,
+            m = market.recv() => {
+                let m = m.ok_or(WorkerError::FeedEnded("market"))?;
+                shell.handle(&m.event).await?
+            },
         };
     }
-    shell.report().await?;
+    shell.report().await;
     exit.ok_or(WorkerError::Abandoned)
 }
 
@@ -149,7 +155,7 @@ impl Shell {
         if self.out.is_empty() {
             return Ok(None);
         }
-        let mut exit = None;
+        let (mut exit, mut closed) = (None, false);
         for effect in self.effects.carry_out(&mut self.out) {
             match effect {
                 TraderEffect::Acknowledge { generation } if generation == self.generation => {}
@@ -167,10 +173,11 @@ impl Shell {
                     if !trade.shadow {
                         tracing::info!(symbol = trade.symbol, side = ?trade.side, gross = %trade.gross, fees = %trade.fees, exit = ?trade.exit, "round trip");
                     }
+                    closed = true;
                     self.closed.push(*trade);
                     self.changed = true;
                 }
-                TraderEffect::Alert(alert) => self.alert(alert).await?,
+                TraderEffect::Alert(alert) => self.alert(alert).await,
                 TraderEffect::Decision { reason, text, sent } => {
                     tracing::debug!(symbol = self.config.symbol, %reason, text, sent = sent.as_ref().map(|c| c.as_str()), "decision");
                 }
@@ -179,10 +186,14 @@ impl Shell {
                 other => tracing::error!(?other, "effect without a hand to carry it out"),
             }
         }
+        // A round trip is told at once: a crash right after it must not lose it.
+        if closed {
+            self.report().await;
+        }
         Ok(exit)
     }
 
-    async fn alert(&self, alert: Alert) -> Result<(), WorkerError> {
+    async fn alert(&self, alert: Alert) {
         match alert.severity {
             Severity::Critical => {
                 tracing::error!(code = alert.code, symbol = alert.symbol, "{}", alert.text)
@@ -194,19 +205,21 @@ impl Shell {
                 tracing::info!(code = alert.code, symbol = alert.symbol, "{}", alert.text)
             }
         }
-        Ok(self.links.bus.alert(&alert).await?)
+        if let Err(e) = self.links.bus.alert(&alert).await {
+            tracing::warn!(error = %e, "alert not published");
+        }
     }
 
     async fn tick(&mut self) -> Result<Option<WorkerExit>, WorkerError> {
         let exit = self.handle(&TraderEvent::Tick).await?;
         let age = self.reported.elapsed();
         if age >= REPORT || (self.changed && age >= REPORT_AT_LEAST) {
-            self.report().await?;
+            self.report().await;
         }
         Ok(exit)
     }
 
-    async fn report(&mut self) -> Result<(), WorkerError> {
+    async fn report(&mut self) {
         self.reported = Instant::now();
         self.changed = false;
         let report = WorkerReport {
@@ -220,6 +233,11 @@ impl Shell {
             view: self.trader.view(),
             closed: std::mem::take(&mut self.closed),
         };
-        Ok(self.links.bus.report(&report).await?)
+        // Round trips count in W, R and n and in the books: what could not be told is told with the next report.
+        if let Err(e) = self.links.bus.report(&report).await {
+            tracing::warn!(error = %e, "report not published");
+            self.closed = report.closed;
+            self.changed = true;
+        }
     }
 }

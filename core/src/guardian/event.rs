@@ -121,6 +121,8 @@ pub enum GuardianEvent {
     Persisted,
     /// It could not be written: no new risk.
     PersistFailed,
+    /// The symbol's position shall be closed whole, worker or not: its strategy goes, or the run ends (`onDelete: Flatten`).
+    Release(Symbol),
     /// A person sets or releases a latch (`helios kill|release`).
     Latch {
         /// Name, e.g. `kill`, `drawdown`.

@@ -120,6 +120,11 @@ impl Guardian {
         g
     }
 
+    /// Names of the latches in force.
+    pub fn latches(&self) -> Vec<String> {
+        self.state.latches.keys().cloned().collect()
+    }
+
     /// Handles one event; effects are appended to `out` in the order they must be carried out.
     pub fn on_event(&mut self, now: Now, event: &GuardianEvent, out: &mut Vec<GuardianEffect>) {
         self.touched |= !matches!(
@@ -195,6 +200,7 @@ impl Guardian {
                 self.config = (**config).clone();
                 self.settle(now.market_ms);
             }
+            GuardianEvent::Release(symbol) => self.reduce.close_whole(symbol),
             GuardianEvent::Persisted => self.office.written(now, true),
             GuardianEvent::PersistFailed => {
                 self.office.written(now, false);

@@ -39,6 +39,14 @@ impl Run {
         }
     }
 
+    /// Tells an account's coordinator what is wanted now.
+    pub(super) fn tell_config(&mut self, account: &str) {
+        if let Some(c) = self.objects.coordinator(account) {
+            let message = helios_coordinator::Control::Config(Box::new(c));
+            self.tasks.tell_coordinator(account, message);
+        }
+    }
+
     async fn act(&mut self, action: Action) {
         match action {
             Action::StartCoordinator { account } => self.start_coordinator(account),
@@ -57,13 +65,23 @@ impl Run {
             Action::StartWorker(spec) => self.start_worker(spec),
             Action::StopWorker { uid, how } => self.tasks.stop_worker(&uid, how),
             Action::RemoveWorker { uid } => self.tasks.remove_worker(&uid),
-            // The worker has left as `onDelete` says before it ended; a dead worker's position keeps its stops, and the
-            // guardian, which no longer wants the symbol, drains it.
+            // Asked again with each step until the venue shows it flat.
             Action::Release {
                 account, symbol, ..
-            } => tracing::debug!(account, symbol, "waiting for the coordinator to release it"),
+            } => {
+                if self.released.insert(symbol.clone()) {
+                    tracing::warn!(
+                        symbol,
+                        "no worker is left to close it: the coordinator does"
+                    );
+                }
+                let message = helios_coordinator::Control::Release(symbol.as_str().into());
+                self.tasks.tell_coordinator(&account, message);
+            }
             Action::FinalizeStrategy { strategy } => {
-                self.objects.strategies.remove(&strategy);
+                if let Some(c) = self.objects.strategies.remove(&strategy) {
+                    self.tell_config(&Objects::account_of(&c.object));
+                }
                 tracing::info!(strategy, "strategy is gone");
             }
             Action::StopCoordinator { account } => {

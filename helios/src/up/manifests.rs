@@ -5,6 +5,7 @@
 use anyhow::{Context, Result};
 use helios_coordinator::CoordinatorConfig;
 use helios_core::guardian::StrategyInfo;
+use helios_core::params::StrategyParams;
 use helios_core::plan::ObservedStrategy;
 use helios_crds::manifest::{self, ManifestError, Manifests};
 use helios_crds::{HeliosAccount, HeliosStrategy, convert};
@@ -236,12 +237,16 @@ impl Objects {
         let strategies = self
             .strategies
             .iter()
-            .filter(|(_, c)| Self::account_of(&c.object) == account && !c.deleting)
+            .filter(|(_, c)| Self::account_of(&c.object) == account)
             .map(|(name, c)| StrategyInfo {
                 name: name.clone(),
                 uid: Self::uid(name),
                 created_ms: c.created_ms,
-                params: convert::strategy_params(&c.object),
+                params: StrategyParams {
+                    // One that is going keeps its symbols until they are flat, and opens nothing.
+                    suspend: c.deleting || c.object.spec.suspend,
+                    ..convert::strategy_params(&c.object)
+                },
                 watchlist: convert::watchlist_params(&c.object),
             })
             .collect();

@@ -15,7 +15,8 @@ use helios_bus::typed::AccountBus;
 use helios_coordinator::store::{FileStore, GuardianStore, MemoryStore};
 use helios_crds::LogLevel;
 use helios_crds::manifest::Manifests;
-use std::collections::BTreeMap;
+use helios_venue::server::Ledger;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -33,6 +34,8 @@ const START_BY: Duration = Duration::from_secs(60);
 pub(super) struct Account {
     pub(super) venue: RunningVenue,
     pub(super) bus: AccountBus,
+    /// The venue's books when the run began: a kept state has a past.
+    pub(super) base: Ledger,
     pub(super) store: Arc<dyn GuardianStore>,
     started: bool,
     since: Instant,
@@ -46,6 +49,8 @@ pub(super) struct Run {
     pub(super) tasks: Tasks,
     pub(super) board: SharedBoard,
     pub(super) logs: Logs,
+    /// Symbols that the coordinator was asked to close because no worker was left to.
+    pub(super) released: BTreeSet<String>,
 }
 
 /// Runs until Ctrl-C, `--for` or the end of a recording.
@@ -79,9 +84,10 @@ pub async fn run(args: Args) -> Result<ExitCode> {
     let mut view = View::start(on_terminal, &run.board)?;
     let ended = run.trade(&mut files, &mut admin_rx, &mut view).await;
     view.stop();
-    ended?;
+    // Whatever ended it: positions are left in order first.
     run.leave().await;
     let agree = run.finish().await?;
+    ended?;
     Ok(if agree {
         ExitCode::SUCCESS
     } else {
@@ -109,6 +115,7 @@ impl Run {
         let mut accounts = BTreeMap::new();
         for (name, (object, _)) in &objects.accounts {
             let venue = source::start(object, &args).await?;
+            let base = venue.handle.ledger().await?;
             let account_bus = AccountBus::new(bus.clone(), name.clone());
             board
                 .lock()
@@ -127,6 +134,7 @@ impl Run {
                 Account {
                     venue,
                     bus: account_bus,
+                    base,
                     store,
                     started: false,
                     since: Instant::now(),
@@ -140,6 +148,7 @@ impl Run {
             tasks: Tasks::default(),
             board,
             logs,
+            released: BTreeSet::new(),
         })
     }
 
@@ -169,7 +178,7 @@ impl Run {
                     return Ok(());
                 }
                 changed = files.changed() => self.reload(changed),
-                Some((request, answer)) = admin.recv() => drop(answer.send(self.answer(request))),
+                Some((request, answer)) = admin.recv() => self.answer(request, answer),
                 e = self.tasks.next_ending() => {
                     if e.failed {
                         self.board.lock().failures += 1;
@@ -250,12 +259,7 @@ impl Run {
                 }
                 let accounts: Vec<String> = self.objects.accounts.keys().cloned().collect();
                 for account in accounts {
-                    if let Some(c) = self.objects.coordinator(&account) {
-                        self.tasks.tell_coordinator(
-                            &account,
-                            helios_coordinator::Control::Config(Box::new(c)),
-                        );
-                    }
+                    self.tell_config(&account);
                 }
             }
             Err(e) => {

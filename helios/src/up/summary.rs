@@ -4,7 +4,7 @@ use super::board::AccountBoard;
 use helios_venue::server::{AuditReport, Ledger, VenueStats};
 use rust_decimal::Decimal;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 /// The summary of an account's run.
@@ -54,6 +54,17 @@ pub struct Summary {
     pub disagreement: Vec<String>,
 }
 
+/// The venue's books at both ends of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Books<'a> {
+    /// When it began.
+    pub base: &'a Ledger,
+    /// When it ended.
+    pub end: &'a Ledger,
+    /// Symbols that the coordinator closed because no worker was left to: no worker told of those round trips.
+    pub released: &'a BTreeSet<String>,
+}
+
 /// The summary of a symbol.
 #[derive(Clone, Debug, Serialize)]
 pub struct SymbolSummary {
@@ -76,12 +87,13 @@ impl Summary {
     pub fn new(
         account: &str,
         board: &AccountBoard,
-        ledger: &Ledger,
+        books: &Books<'_>,
         audit: AuditReport,
         stats: &VenueStats,
         errors: u64,
         restarts: u64,
     ) -> Self {
+        let (base, ledger) = (books.base, books.end);
         let mut by_symbol: BTreeMap<String, SymbolSummary> = BTreeMap::new();
         for symbol in board.reports.keys() {
             by_symbol.insert(symbol.clone(), SymbolSummary::empty(symbol));
@@ -101,15 +113,15 @@ impl Summary {
             .iter()
             .map(|p| (p.symbol.clone(), p.qty))
             .collect();
-        let disagreement = disagreement(board, ledger, &open_positions);
+        let disagreement = disagreement(board, books, &open_positions);
         Self {
             market: board.label.clone(),
             account: account.into(),
             round_trips: board.closed.len(),
             symbols: by_symbol.into_values().collect(),
-            fees: ledger.fees,
-            realised_pnl: ledger.realised,
-            net_pnl: ledger.wallet - ledger.initial_balance,
+            fees: ledger.fees - base.fees,
+            realised_pnl: ledger.realised - base.realised,
+            net_pnl: ledger.wallet - base.wallet,
             wallet: ledger.wallet,
             resyncs: board.resyncs(),
             errors,
@@ -178,7 +190,15 @@ impl Summary {
             );
         }
         for (symbol, qty) in &self.open_positions {
-            let _ = writeln!(t, "left open: {symbol} {qty}, with its stops at the venue");
+            let _ = writeln!(
+                t,
+                "left open: {symbol} {qty}{}",
+                if self.audit.still_bare == 0 {
+                    ", with its stop at the venue"
+                } else {
+                    "; SOME STAND WITHOUT A STOP"
+                }
+            );
         }
         for d in &self.disagreement {
             let _ = writeln!(t, "BOOKS DISAGREE: {d}");
@@ -206,21 +226,26 @@ impl SymbolSummary {
     }
 }
 
-/// Where the workers' sums and the venue's ledger differ. Fees and realised profit are compared when everything is flat: a
-/// round trip that is still open is in the ledger and not yet in the workers' sums.
+/// Where the workers' sums and the venue's ledger differ. Cash is compared when everything was flat at both ends and every
+/// round trip was told by a worker: one that is open is in the ledger and not yet in the workers' sums.
 fn disagreement(
     board: &AccountBoard,
-    ledger: &Ledger,
+    books: &Books<'_>,
     open: &BTreeMap<String, Decimal>,
 ) -> Vec<String> {
+    let ledger = books.end;
     let mut words = Vec::new();
-    for (symbol, r) in &board.reports {
+    let reported: BTreeMap<&String, Decimal> = board
+        .reports
+        .iter()
+        .map(|(s, r)| (s, r.view.position))
+        .collect();
+    let symbols: BTreeSet<&String> = reported.keys().copied().chain(open.keys()).collect();
+    for symbol in symbols.into_iter().filter(|s| !books.released.contains(*s)) {
+        let ours = reported.get(symbol).copied().unwrap_or_default();
         let venue = open.get(symbol).copied().unwrap_or_default();
-        if r.view.position != venue {
-            words.push(format!(
-                "{symbol}: worker holds {}, venue {venue}",
-                r.view.position
-            ));
+        if ours != venue {
+            words.push(format!("{symbol}: worker holds {ours}, venue {venue}"));
         }
     }
     let computed = ledger.initial_balance + ledger.realised - ledger.fees + ledger.other;
@@ -230,16 +255,19 @@ fn disagreement(
             ledger.wallet
         ));
     }
-    if open.is_empty() {
+    if open.is_empty() && books.base.positions.is_empty() && books.released.is_empty() {
         let fees: Decimal = board.closed.iter().map(|t| t.fees).sum();
         let realised: Decimal = board.closed.iter().map(|t| t.gross).sum();
-        if fees != ledger.fees {
-            words.push(format!("fees: workers {fees}, venue {}", ledger.fees));
+        let (venue_fees, venue_realised) = (
+            ledger.fees - books.base.fees,
+            ledger.realised - books.base.realised,
+        );
+        if fees != venue_fees {
+            words.push(format!("fees: workers {fees}, venue {venue_fees}"));
         }
-        if realised != ledger.realised {
+        if realised != venue_realised {
             words.push(format!(
-                "realised: workers {realised}, venue {}",
-                ledger.realised
+                "realised: workers {realised}, venue {venue_realised}"
             ));
         }
     }

@@ -152,6 +152,14 @@ impl Tasks {
 
     /// Asks a worker to leave.
     pub fn stop_worker(&mut self, uid: &str, how: OnDelete) {
+        // A dead one can't leave: what it held is the coordinator's to see to.
+        if self
+            .workers
+            .get(uid)
+            .is_some_and(|(_, t)| t.phase == Phase::Failed)
+        {
+            self.workers.remove(uid);
+        }
         if let Some((_, t)) = self.workers.get_mut(uid) {
             (t.phase, t.since) = (Phase::Ending, Instant::now());
             // A worker that is still setting up reads it as soon as it listens; one that is gone needs none.
@@ -173,7 +181,7 @@ impl Tasks {
         let Some(t) = self.coordinators.get_mut(account) else {
             return false;
         };
-        if message == helios_coordinator::Control::Shutdown {
+        if matches!(message, helios_coordinator::Control::Shutdown) {
             (t.phase, t.since) = (Phase::Ending, Instant::now());
         }
         t.control.try_send(message).is_ok()
@@ -197,8 +205,17 @@ impl Tasks {
     }
 
     /// No task is left.
+    #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         self.workers.is_empty() && self.coordinators.is_empty()
+    }
+
+    /// Coordinators that run or end.
+    pub fn coordinators_left(&self) -> usize {
+        self.coordinators
+            .values()
+            .filter(|t| t.phase != Phase::Failed)
+            .count()
     }
 
     /// Workers that run or end.

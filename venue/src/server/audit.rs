@@ -232,7 +232,7 @@ impl Audit {
             openings: openings.len() as u64,
             protected: walls.len() as u64,
             flat_first: self.flat_first,
-            still_bare: openings.iter().filter(|p| p.open).count() as u64,
+            still_bare: self.symbols.values().filter(|w| w.bare.is_some()).count() as u64,
             algo_new: self.algo_new,
             fill_to_stop_p50_ms: rank(0.5),
             fill_to_stop_p99_ms: rank(0.99),
@@ -290,7 +290,7 @@ pub struct AuditReport {
     pub protected: u64,
     /// Openings that went flat before an anchor became NEW.
     pub flat_first: u64,
-    /// Openings that are neither protected nor flat now.
+    /// Positions without a working `closePosition` stop now, a lost anchor included.
     pub still_bare: u64,
     /// Conditional orders that became NEW.
     pub algo_new: u64,
