@@ -140,9 +140,11 @@ fn one_worker(
     let owner = strategies.iter().find(|s| s.name == w.spec.strategy);
     match w.phase {
         Phase::Ending => {}
-        // The failed one keeps the name until its pause is over: that is what paces restarts.
+        // The failed one keeps the name until its pause is over: that is what paces restarts. Nobody follows one whose
+        // strategy is going.
         Phase::Failed => {
-            if o.now_ms >= w.since_ms + restart_delay_ms(w.failures) {
+            let followed = owner.is_some_and(|s| !s.deleting);
+            if !followed || o.now_ms >= w.since_ms + restart_delay_ms(w.failures) {
                 out.push(Action::RemoveWorker { uid: w.uid.clone() });
             }
         }
@@ -162,8 +164,8 @@ fn one_worker(
                 .is_some_and(|s| s.name == owner.name);
             let flat = !snapshot.positions.contains_key(&w.spec.symbol);
             let replace = w.spec.spec_hash != owner.spec_hash;
-            // A symbol that is no longer wanted is drained by the coordinator first; a replacement keeps its stop at the venue.
-            if (!wanted && flat) || replace {
+            // A symbol that is no longer wanted is drained by the coordinator first; a replacement waits until flat too.
+            if flat && (!wanted || replace) {
                 out.push(Action::StopWorker {
                     uid: w.uid.clone(),
                     how: OnDelete::KeepProtected,
