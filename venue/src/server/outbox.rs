@@ -98,6 +98,11 @@ impl Outbox {
             self.queued.fetch_sub(1, SeqCst);
             return;
         }
+        self.counted(n);
+    }
+
+    /// The queue was `n` long a moment ago.
+    fn counted(&self, n: usize) {
         if n >= HOLD_AT {
             if !self.lagging.swap(true, SeqCst) {
                 self.gate.lagging.fetch_add(1, SeqCst);
@@ -210,6 +215,17 @@ mod tests {
         o.close();
         o.push(frame());
         assert!(!gate.held());
+    }
+
+    #[test]
+    fn a_queue_drained_while_it_is_being_counted_holds_nothing() {
+        for drain in [|o: &Outbox| o.sent(HOLD_AT), Outbox::close] {
+            let (gate, o, _rx) = outbox(60.0);
+            o.queued.store(HOLD_AT, SeqCst);
+            drain(&o);
+            o.counted(HOLD_AT);
+            assert!(!gate.held());
+        }
     }
 
     #[test]
