@@ -2,6 +2,12 @@
 
 #![allow(clippy::unwrap_used)]
 
+use helios_binance::clock::VenueClock;
+use helios_binance::credentials::{Credentials, KeyType, Secret};
+use helios_binance::endpoints::Endpoints;
+use helios_binance::rest::{RateBudget, RateLimits, RestClient, RestConfig};
+use helios_core::fixed::{Qty, Side};
+use helios_core::order::{ClientId, EntryKind, NewOrder, OrderKind, VenueReply};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -134,6 +140,59 @@ fn a_venue_started_again_keeps_its_key_and_its_books_and_never_shows_the_secret(
         v.json(|x| x["ledger"].is_object())["ledger"]["wallet"],
         "1234"
     );
+}
+
+/// A client of the venue beside the roles: a person's hand.
+async fn client(keys: &Value) -> RestClient {
+    let text = |k: &str| keys[k].as_str().unwrap().to_string();
+    let secret = Secret::new(text("apiSecret"));
+    let c = Credentials::new(&text("apiKey"), secret, KeyType::Hmac).unwrap();
+    let url = text("url");
+    let endpoints = Endpoints::for_local(&url, &url.replace("http://", "ws://"));
+    let budget = RateBudget::new(RateLimits::default());
+    let clock = VenueClock::sampled(1.0);
+    let rest = RestClient::new(endpoints, Some(c), clock, budget, RestConfig::default()).unwrap();
+    rest.sync_clock().await.unwrap();
+    rest
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_alone_puts_a_stop_under_a_bare_position_and_leaves_as_it_is_told() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let dir = tempfile::tempdir().unwrap();
+    let (venue, _) = venue(dir.path(), &[]);
+    let rest = client(&keys(dir.path()).1).await;
+    let contracts = rest.exchange_info().await.unwrap().contracts;
+    let btc = contracts
+        .iter()
+        .find(|c| &*c.instrument.symbol == "BTCUSDT")
+        .unwrap();
+    let buy = NewOrder {
+        client_id: ClientId::from("by-hand"),
+        side: Side::Buy,
+        kind: OrderKind::Market,
+        qty: Qty(50),
+        reduce_only: false,
+        purpose: EntryKind::Entry,
+        recv_window_ms: 5000,
+    };
+    let reply = rest.place_order(&btc.instrument, &buy).await;
+    assert!(matches!(reply, VenueReply::Accepted { .. }), "{reply:?}");
+    let args = ["worker", QUICKSTART, "--symbol", "btcusdt", "--json"];
+    let mut w = Role::start(&args, dir.path());
+    let r = w.json(|v| v["view"]["anchorConfirmed"] == true);
+    assert_eq!(r["view"]["position"], "0.05");
+    assert!(r["view"]["stop"].is_string(), "{r}");
+    assert!(w.end());
+    let stops = rest.open_algo_orders(&btc.instrument).await.unwrap();
+    assert!(stops.iter().any(|s| s.qty.is_none()), "{stops:?}");
+    let mut w = Role::start(&[&args[..], &["--flatten"]].concat(), dir.path());
+    w.json(|v| v["view"]["anchorConfirmed"] == true);
+    assert!(w.end());
+    assert_eq!(rest.open_algo_orders(&btc.instrument).await.unwrap(), []);
+    let state = rest.venue_state(&btc.instrument).await.unwrap();
+    assert_eq!(state.position.qty, Qty(0));
+    assert!(venue.end());
 }
 
 #[test]
