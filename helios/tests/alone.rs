@@ -178,10 +178,17 @@ async fn a_worker_alone_puts_a_stop_under_a_bare_position_and_leaves_as_it_is_to
     };
     let reply = rest.place_order(&btc.instrument, &buy).await;
     assert!(matches!(reply, VenueReply::Accepted { .. }), "{reply:?}");
-    let args = ["worker", QUICKSTART, "--symbol", "btcusdt", "--json"];
+    // A strategy that leaves for no reason of its own within this test.
+    let patient = std::fs::read_to_string(QUICKSTART).unwrap().replace(
+        "maxHoldSeconds: 300",
+        "maxHoldSeconds: 86400\n    onOppositeSignal: Ignore",
+    );
+    assert!(patient.contains("Ignore"));
+    std::fs::write(dir.path().join("patient.yaml"), patient).unwrap();
+    let args = ["worker", "patient.yaml", "--symbol", "btcusdt", "--json"];
     let mut w = Role::start(&args, dir.path());
     let r = w.json(|v| v["view"]["anchorConfirmed"] == true);
-    assert_eq!(r["view"]["position"], "0.05");
+    assert_eq!(r["view"]["position"], "0.050");
     assert!(r["view"]["stop"].is_string(), "{r}");
     assert!(w.end());
     let stops = rest.open_algo_orders(&btc.instrument).await.unwrap();

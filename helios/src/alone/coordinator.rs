@@ -8,7 +8,7 @@ use helios_bus::memory::MemoryBus;
 use helios_bus::typed::AccountBus;
 use helios_coordinator::store::{FileStore, GuardianStore, MemoryStore};
 use helios_coordinator::{Control, CoordinatorLinks};
-use helios_core::messages::{AccountSnapshot, Alert};
+use helios_core::messages::AccountSnapshot;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -64,7 +64,7 @@ async fn guard(args: CoordinatorArgs) -> Result<ExitCode> {
     let name = account.metadata.full_name();
     let rest = link::connect(account, &args.link).await?;
     let bus = AccountBus::new(Arc::new(MemoryBus::new()), name.clone());
-    let (mut snapshots, mut alerts) = (bus.snapshots().await?, bus.alerts().await?);
+    let mut snapshots = bus.snapshots().await?;
     let store: Arc<dyn GuardianStore> = match &args.state {
         Some(dir) => Arc::new(FileStore::new(dir)),
         None => Arc::new(MemoryStore::default()),
@@ -90,7 +90,6 @@ async fn guard(args: CoordinatorArgs) -> Result<ExitCode> {
                 bail!("the coordinator ended without being asked to");
             }
             Some((s, _)) = snapshots.next() => show(&s, args.json, &mut before),
-            Some(a) = alerts.next() => log(&a),
         }
     }
     control.send(Control::Shutdown).await.ok();
@@ -138,15 +137,4 @@ fn words(s: &AccountSnapshot) -> String {
         t += &format!("; holds {symbol} {qty}");
     }
     t
-}
-
-/// An alert as a line of the log.
-pub fn log(a: &Alert) {
-    use helios_core::messages::Severity::{Critical, Info, Warning};
-    let symbol = a.symbol.as_deref().unwrap_or("account");
-    match a.severity {
-        Info => tracing::info!("{} {symbol}: {}", a.code, a.text),
-        Warning => tracing::warn!("{} {symbol}: {}", a.code, a.text),
-        Critical => tracing::error!("{} {symbol}: {}", a.code, a.text),
-    }
 }

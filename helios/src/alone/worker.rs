@@ -1,13 +1,12 @@
 //! `helios worker`: one symbol's worker as a process of its own.
 
-use super::coordinator::log;
 use super::link::{self, LinkArgs};
 use super::{asked_to_end, block_on, pick, say};
 use anyhow::{Context, Result};
 use clap::Args;
 use helios_bus::memory::MemoryBus;
 use helios_bus::typed::AccountBus;
-use helios_core::messages::WorkerReport;
+use helios_core::messages::{Alert, WorkerReport};
 use helios_core::params::OnDelete;
 use helios_crds::convert;
 use helios_worker::{Control, WorkerConfig, WorkerExit, WorkerLinks};
@@ -151,4 +150,15 @@ fn words(r: &WorkerReport) -> String {
         (None, _) => "NO STOP".into(),
     };
     format!("{}: {book}, holds {}, {stop}", r.symbol, v.position)
+}
+
+/// An alert as a line of the log.
+fn log(a: &Alert) {
+    use helios_core::messages::Severity::{Critical, Info, Warning};
+    let symbol = a.symbol.as_deref().unwrap_or("account");
+    match a.severity {
+        Info => tracing::info!("{} {symbol}: {}", a.code, a.text),
+        Warning => tracing::warn!("{} {symbol}: {}", a.code, a.text),
+        Critical => tracing::error!("{} {symbol}: {}", a.code, a.text),
+    }
 }
