@@ -27,10 +27,34 @@ pub struct Args {
     /// One JSON object instead of the report.
     #[arg(long)]
     pub json: bool,
+    /// Show the generated market of this profile (demo, btc-like) beside the recording, measure by measure.
+    #[arg(long, value_name = "PROFILE", conflicts_with = "json")]
+    pub beside: Option<String>,
+}
+
+/// Market time compared at most, ms.
+const BESIDE_MS: i64 = 2_400_000;
+
+/// The generated market beside the recorded one: what the simulated exchange gets right, and what it does not.
+fn beside(capture: &std::path::Path, profile: &str) -> anyhow::Result<ExitCode> {
+    use helios_venue::engine::SymbolId;
+    use helios_venue::market::{FitReport, Generator, GeneratorConfig, Profile, Replay};
+    let mut real = Replay::open(capture).with_context(|| format!("{}", capture.display()))?;
+    let named = Profile::named(profile)
+        .with_context(|| format!("\"{profile}\" is no profile: write demo or btc-like"))?;
+    let mut config = GeneratorConfig::new(7, 0.0, named);
+    config.symbols.truncate(1);
+    let mut made = Generator::new(config)?;
+    let report = FitReport::compare(&mut real, &mut made, (SymbolId(0), SymbolId(0)), BESIDE_MS);
+    print_all(&report.table());
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Runs it. The exit code is a failure only when not one frame could be read.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    if let Some(profile) = &args.beside {
+        return beside(&args.capture, profile);
+    }
     let shown = args.capture.display();
     let mut grids = analysis::Grids::default();
     let report = loop {
