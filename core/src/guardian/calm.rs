@@ -174,7 +174,7 @@ impl Guardian {
         }
         let account = &self.config.account.account;
         for (symbol, v) in &mut self.picture.symbols {
-            if !v.flat_since.is_some_and(|t| now.mono_since(t) > ORPHAN_NS) {
+            if v.flat_since.is_none_or(|t| now.mono_since(t) <= ORPHAN_NS) {
                 continue;
             }
             for (id, s) in &mut v.stops {

@@ -60,13 +60,13 @@ impl Ledger {
         if slot.retired.iter().any(|t| t == task) {
             return Owner::Replaced;
         }
-        if slot.owner.as_deref() != Some(task) {
-            if let Some(old) = slot.owner.replace(task.into()) {
-                if slot.retired.len() == RETIRED {
-                    slot.retired.pop_front();
-                }
-                slot.retired.push_back(old);
+        if slot.owner.as_deref() != Some(task)
+            && let Some(old) = slot.owner.replace(task.into())
+        {
+            if slot.retired.len() == RETIRED {
+                slot.retired.pop_front();
             }
+            slot.retired.push_back(old);
         }
         slot.strategy = strategy.into();
         slot.asked_at = Some(now.mono_ns);

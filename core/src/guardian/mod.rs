@@ -33,7 +33,7 @@ use crate::instrument::{Symbol, SymbolInfo};
 use crate::messages::{AccountSnapshot, Alert, LadderLevel, Severity, WorkerReport};
 use crate::order::{ClientId, IdMaker, Refusal, ReplyTo, Role, VenueReply, client_id};
 use crate::params::ExternalPositions;
-use crate::risk::margin::Margin;
+use crate::risk::margin::{Margin, believable};
 use crate::time::{NS_PER_MS, NS_PER_S, Now};
 use calm::Calm;
 use grants::Clusters;
@@ -80,8 +80,6 @@ pub struct Guardian {
     makers: BTreeMap<Symbol, IdMaker>,
     incarnation: Option<u64>,
     counted: VecDeque<(String, String, bool)>,
-    /// Fills whose position has not been told yet, by the time they came.
-    fills: BTreeMap<Symbol, u64>,
     unknown: Option<String>,
     margin: Option<Margin>,
     want_read: bool,
@@ -109,7 +107,6 @@ impl Guardian {
             makers: BTreeMap::new(),
             incarnation: None,
             counted: VecDeque::new(),
-            fills: BTreeMap::new(),
             unknown: Some("the account has not been read yet".into()),
             margin: None,
             want_read: false,
@@ -148,16 +145,12 @@ impl Guardian {
                 self.picture.balance(now, *event_ms, *wallet);
             }
             GuardianEvent::Position(symbol, update) => {
-                self.fills.remove(symbol);
                 self.picture.position(now, symbol, update);
             }
             GuardianEvent::Order(symbol, update) => {
                 let info = self.config.symbols.get(symbol);
                 let account = &self.config.account.account;
                 self.picture.order(now, account, info, symbol, update);
-                if update.fill.is_some() {
-                    self.fills.entry(symbol.clone()).or_insert(now.mono_ns);
-                }
                 self.exit_update(now, symbol, update);
             }
             GuardianEvent::Algo(symbol, update) => {
@@ -322,7 +315,6 @@ impl Guardian {
             read,
             asked.unwrap_or(0),
         );
-        self.fills.clear();
         if self.incarnation.is_none() {
             self.incarnation = Some(first_incarnation(&account, read));
         }
@@ -330,9 +322,10 @@ impl Guardian {
             .picture
             .margin(&self.config.symbols)
             .map(|m| m.maintenance);
-        let apart = ours.is_some_and(|o| {
-            (o - maint).abs() > o.max(maint) / Decimal::from(4) + Decimal::from(5)
-        });
+        let apart = !believable(maint)
+            || ours.is_some_and(|o| {
+                (o - maint).abs() > o.max(maint) / Decimal::from(4) + Decimal::from(5)
+            });
         let isolated = self.picture.open().any(|(_, v)| v.isolated);
         if apart && !isolated && !self.picture.contradiction {
             let text = format!(
@@ -361,10 +354,7 @@ impl Guardian {
         {
             self.read_failed();
         }
-        let late_fill = self
-            .fills
-            .values()
-            .any(|t| now.mono_since(*t) > NS_PER_S / 2);
+        let late_fill = self.picture.late_fill(now);
         let read_at = self.picture.read.map(|r| r.0);
         let late_fill = late_fill || self.office.wants_read(now, read_at);
         let wanted =

@@ -47,6 +47,15 @@ pub(super) struct StopView {
     pub cancelled_at: Option<u64>,
 }
 
+/// An entry fill without its position yet.
+#[derive(Clone, Debug)]
+struct Unbooked {
+    heard_at: u64,
+    venue_ms: i64,
+    qty: Qty,
+    price: Decimal,
+}
+
 /// One symbol.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SymbolView {
@@ -68,6 +77,8 @@ pub(super) struct SymbolView {
     gone: BTreeMap<ClientId, u64>,
     /// An id of ours was seen for this symbol since it was last flat, and its symbol tag.
     pub own_tag: Option<String>,
+    /// Entry fills whose position has not been told.
+    unbooked: Vec<Unbooked>,
     /// A read has shown this position: whose it is could be told.
     pub read: bool,
 }
@@ -112,7 +123,8 @@ impl SymbolView {
     fn set_position(&mut self, now: Now, qty: Qty, entry: Decimal) {
         let turned = self.qty.position_side() != qty.position_side();
         self.qty = qty;
-        self.entry = entry;
+        // Not a price: unknown, and the picture says so.
+        self.entry = Some(entry).filter(|e| believable(*e)).unwrap_or_default();
         if qty.is_zero() {
             self.open_since = None;
             self.flat_since.get_or_insert(now.mono_ns);
@@ -198,6 +210,7 @@ impl Picture {
         }
         v.position_ms = u.transact_ms;
         v.position_heard_at = now.mono_ns;
+        v.unbooked.retain(|f| f.venue_ms > u.transact_ms);
         v.set_position(now, u.qty, u.entry_price);
     }
 
@@ -213,6 +226,17 @@ impl Picture {
         let v = self.symbols.entry(symbol.clone()).or_default();
         if u.exec == ExecType::Trade {
             v.note_id(account, &u.client_id);
+        }
+        if let Some(f) = &u.fill
+            && !u.reduce_only
+            && u.transact_ms > v.position_ms
+        {
+            v.unbooked.push(Unbooked {
+                heard_at: now.mono_ns,
+                venue_ms: u.transact_ms,
+                qty: f.qty.abs(),
+                price: info.map_or(Decimal::ZERO, |i| i.instrument.price_dec(f.price)),
+            });
         }
         if u.status.is_final() || u.filled >= u.qty {
             v.orders.remove(&u.client_id);
@@ -334,7 +358,7 @@ impl Picture {
             return Some(Decimal::ZERO);
         };
         let entries: Vec<&OrderView> = v.orders.values().filter(|o| !o.reduce_only).collect();
-        if v.qty.is_zero() && entries.is_empty() {
+        if v.qty.is_zero() && entries.is_empty() && v.unbooked.is_empty() {
             return Some(Decimal::ZERO);
         }
         let inst = &info?.instrument;
@@ -349,6 +373,9 @@ impl Picture {
             true => Decimal::ZERO,
             false => worth(v.qty, v.value()?)?,
         };
+        for f in &v.unbooked {
+            sum += worth(f.qty, f.price.max(v.value().unwrap_or_default()))?;
+        }
         for o in entries {
             sum += worth(
                 o.left,
@@ -371,6 +398,12 @@ impl Picture {
             });
         }
         Margin::of(self.wallet?, &positions)
+    }
+
+    /// A fill whose position is overdue: the frame is lost, or late.
+    pub fn late_fill(&self, now: Now) -> bool {
+        let late = |f: &Unbooked| now.mono_since(f.heard_at) > NS_PER_S / 2;
+        self.symbols.values().any(|v| v.unbooked.iter().any(late))
     }
 
     /// Why the picture can't be relied on, `None` when it can.
@@ -504,6 +537,7 @@ fn merge(
         }
     }
     v.gone.retain(|_, t| *t >= asked_at);
+    v.unbooked.retain(|f| f.heard_at >= asked_at);
     if !v.qty.is_zero() {
         v.read = true;
         let ids = read.stops.iter().map(|s| &s.client_id);

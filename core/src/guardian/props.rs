@@ -1,1 +1,6 @@
+//! Invariants of the guardian over random histories.
+#![allow(clippy::unwrap_used)]
 
+mod limits;
+mod model;
+mod robust;

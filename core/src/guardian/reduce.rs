@@ -15,6 +15,7 @@ use crate::order::{
     CancelTarget, ClientId, EntryKind, NewOrder, OrderKind, OrderUpdate, Refusal, VenueReply,
 };
 use crate::risk::brackets::maintenance_margin;
+use crate::risk::margin::believable;
 use crate::time::{NS_PER_S, Now};
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,7 +69,10 @@ pub(super) struct Reduce {
 
 impl Reduce {
     pub fn depth(&mut self, now: Now, symbol: &Symbol, bid: Money, ask: Money) {
-        self.depth.insert(symbol.clone(), (bid, ask, now.mono_ns));
+        let sane = |d: Money| d >= Decimal::ZERO && believable(d);
+        if sane(bid) && sane(ask) {
+            self.depth.insert(symbol.clone(), (bid, ask, now.mono_ns));
+        }
     }
 
     pub fn stuck(&self) -> bool {
@@ -443,7 +447,9 @@ impl Guardian {
                     .symbols
                     .get(*s)
                     .is_some_and(|x| x.orders.iter().any(|o| o.client_id == e.id));
-                let dead = e.dead_after_ms.is_none_or(|d| read.venue_ms > d + 1000);
+                let dead = e
+                    .dead_after_ms
+                    .is_none_or(|d| read.venue_ms > d.saturating_add(1000));
                 !shown && dead && asked_at >= e.sent_at + OVER_AFTER_NS
             })
             .map(|(s, e)| (s.clone(), e.id.clone()))

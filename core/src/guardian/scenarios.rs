@@ -4,3 +4,4 @@
 mod granting;
 mod ladder;
 mod protecting;
+mod races;

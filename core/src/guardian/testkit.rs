@@ -238,7 +238,8 @@ impl Rig {
         let mut maint = Decimal::ZERO;
         for (s, v) in &self.venue {
             if let Some(i) = self.g.config.symbols.get(s) {
-                let n = i.instrument.qty_dec(v.position.qty.abs()) * self.marks[s];
+                let n = i.instrument.qty_dec(v.position.qty.abs())
+                    * self.marks.get(s).copied().unwrap_or(v.position.entry_price);
                 maint += crate::risk::brackets::maintenance_margin(&i.brackets, n).unwrap();
             }
         }

@@ -404,7 +404,7 @@ fn a_scan_chooses_by_rank_and_an_unwanted_symbol_with_a_position_is_drained() {
     c.strategies[0].watchlist.symbols = vec![];
     c.strategies[0].watchlist.size = 1;
     let mut r = Rig::with(c, GuardianState::default()).ready();
-    assert!(r.out.iter().any(|e| *e == GuardianEffect::Scan));
+    assert!(r.out.contains(&GuardianEffect::Scan));
     assert_eq!(
         denied(&r.ask("AUSDT", "t", "1000")),
         DenyReason::NotWanted,

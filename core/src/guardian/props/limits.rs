@@ -1,0 +1,81 @@
+//! I9 and I17: no interleaving of questions, late answers, fills, lost frames, replaced tasks, slow reads and expiries
+//! lets an order be sent that breaches a limit, and no sum of promises does either.
+
+use super::model::{Model, NAMES, Step, Told};
+use crate::guardian::testkit::account;
+use proptest::prelude::*;
+use rust_decimal::Decimal;
+
+fn step() -> impl Strategy<Value = Step> {
+    let symbol = || 0..NAMES.len();
+    let told = || {
+        (prop::bool::weighted(0.8), prop::bool::weighted(0.7))
+            .prop_map(|(order, position)| Told { order, position })
+    };
+    let ago = || prop_oneof![4 => Just(0u32), 1 => Just(1)];
+    let pass = prop_oneof![
+        6 => Just(50u64), 6 => Just(300), 4 => Just(1_000), 3 => Just(1_900), 2 => Just(2_500), 2 => Just(4_100), 1 => Just(9_500),
+    ];
+    let wish = prop_oneof![1 => Just(0i64), 1 => Just(300), 2 => Just(4_000), 3 => Just(25_000)];
+    let late = prop::option::weighted(0.85, prop_oneof![2 => Just(0u64), 1 => 0u64..2_500]);
+    let part = prop_oneof![Just(100i64), 1i64..=100];
+    let window = prop_oneof![Just(0u64), Just(100), 0u64..=100];
+    prop_oneof![
+        5 => pass.prop_map(Step::Pass),
+        7 => (symbol(), ago(), wish, 0i64..300, late)
+            .prop_map(|(symbol, ago, wish, risk, delay)| Step::Ask { symbol, ago, wish, risk, delay }),
+        7 => (symbol(), ago(), part, window, prop::bool::weighted(0.3), told())
+            .prop_map(|(symbol, ago, part, delay, rest, told)| Step::Send { symbol, ago, part, delay, rest, told }),
+        2 => (symbol(), any::<bool>(), told()).prop_map(|(symbol, fill, told)| Step::Touch { symbol, fill, told }),
+        2 => (symbol(), told()).prop_map(|(symbol, told)| Step::Leave { symbol, told }),
+        1 => symbol().prop_map(|symbol| Step::Replace { symbol }),
+        2 => Just(Step::Nudge),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 250, max_shrink_iters: 3000, ..ProptestConfig::default() })]
+    #[test]
+    fn what_is_held_sent_and_granted_never_breaches_a_limit(
+        steps in prop::collection::vec(step(), 5..100),
+        delays in prop::collection::vec((0u64..2_500, 0u64..2_500), 1..6),
+        gross in 5u32..25, symbol in prop_oneof![Just(40u32), Just(250)], most in 1u32..4,
+    ) {
+        let mut p = account();
+        p.max_gross_leverage = Decimal::new(i64::from(gross), 1);
+        p.max_symbol_notional_percent = Decimal::from(symbol);
+        p.max_open_positions = most;
+        let mut m = Model::new(p, delays);
+        m.pass(200);
+        for s in &steps {
+            m.step(s);
+            m.check()?;
+        }
+    }
+}
+
+#[test]
+fn the_model_trades() {
+    let mut m = Model::new(account(), vec![(0, 0)]);
+    m.pass(200);
+    m.step(&Step::Ask {
+        symbol: 0,
+        ago: 0,
+        wish: 5_000,
+        risk: 10,
+        delay: Some(0),
+    });
+    m.step(&Step::Send {
+        symbol: 0,
+        ago: 0,
+        part: 100,
+        delay: 0,
+        rest: false,
+        told: Told {
+            order: true,
+            position: true,
+        },
+    });
+    assert_eq!(m.truth[0].position, 50_000);
+    m.check().unwrap();
+}
