@@ -10,15 +10,14 @@ use super::ledger::{GRANT_MS, Owner};
 use super::{Guardian, ladder};
 use crate::fixed::Money;
 use crate::instrument::Symbol;
-use crate::messages::{ClosedTrade, DenyReason, Grant, GrantReply, GrantRequest, LadderLevel};
+use crate::messages::{DenyReason, Grant, GrantReply, GrantRequest, LadderLevel};
 use crate::order::client_id;
 use crate::params::ExternalPositions;
 use crate::risk::brackets::{maintenance_margin, max_notional};
-use crate::risk::margin::{HUNDRED, Margin, believable, max_notional_at_ratio};
+use crate::risk::margin::{HUNDRED, Margin, max_notional_at_ratio};
 use crate::time::Now;
-use rust_decimal::prelude::ToPrimitive;
 use rust_decimal::{Decimal, RoundingStrategy};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Conditional orders an account may have at the exchange.
 const STOP_LIMIT: usize = 200;
@@ -26,49 +25,8 @@ const STOP_LIMIT: usize = 200;
 const STOPS_PER_POSITION: usize = 3;
 /// Positions at once, whatever the manifest says: 3 conditional orders each of 200, some spare.
 const MOST_POSITIONS: usize = 60;
-/// Correlation at or above this makes a cluster.
-const CLUSTER_CORRELATION: f64 = 0.7;
 /// A question about more than this (1e12) is none.
 const MOST_WISH: Decimal = Decimal::from_parts(3_567_587_328, 232, 0, false, 0);
-/// Closed trades remembered, so that a repeated report counts once.
-const COUNTED: usize = 4096;
-
-/// Symbols that move together.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Clusters {
-    root: BTreeMap<Symbol, Symbol>,
-}
-
-impl Clusters {
-    /// Connected components of the pairs that correlate.
-    pub fn of(pairs: &[(Symbol, Symbol, f64)]) -> Self {
-        let mut c = Self::default();
-        for (a, b, _) in pairs.iter().filter(|p| p.2 >= CLUSTER_CORRELATION) {
-            let (ra, rb) = (c.root_of(a), c.root_of(b));
-            let (to, from) = if ra <= rb { (ra, rb) } else { (rb, ra) };
-            for s in [a, b] {
-                c.root.entry(s.clone()).or_insert_with(|| s.clone());
-            }
-            for r in c.root.values_mut().filter(|r| **r == from) {
-                *r = to.clone();
-            }
-        }
-        c
-    }
-
-    fn root_of(&self, s: &Symbol) -> Symbol {
-        self.root.get(s).unwrap_or(s).clone()
-    }
-
-    /// Every symbol in a cluster with `s`, itself not.
-    fn mates(&self, s: &Symbol) -> BTreeSet<Symbol> {
-        let Some(root) = self.root.get(s) else {
-            return BTreeSet::new();
-        };
-        let mates = self.root.iter().filter(|(k, r)| *r == root && *k != s);
-        mates.map(|(k, _)| k.clone()).collect()
-    }
-}
 
 /// What every other symbol holds or may come to hold.
 struct Others {
@@ -427,47 +385,6 @@ impl Guardian {
             left -= self.picture.usage(s, info).unwrap_or(m.balance) / Decimal::from(leverage);
         }
         left.max(Decimal::ZERO)
-    }
-
-    /// Adds a closed trade to W, R, n of its strategy, once.
-    pub(super) fn count_trade(&mut self, t: &ClosedTrade) {
-        if !self.config.strategies.iter().any(|s| s.name == t.strategy) {
-            return;
-        }
-        let notional = t
-            .qty
-            .checked_mul(t.entry_price)
-            .filter(|n| *n > Decimal::ZERO && believable(*n));
-        let Some(notional) = notional else {
-            return;
-        };
-        let key = (t.symbol.clone(), t.entry_id.clone(), t.shadow);
-        if self.counted.contains(&key) {
-            return;
-        }
-        if self.counted.len() >= COUNTED {
-            self.counted.pop_front();
-        }
-        self.counted.push_back(key);
-        let part = |m: Money| {
-            m.checked_div(notional)
-                .and_then(|v| v.to_f64())
-                .filter(|v| v.is_finite())
-        };
-        let net = t.gross.checked_sub(t.fees).and_then(part);
-        let (Some(net), Some(gross)) = (net, part(t.gross_mid)) else {
-            return;
-        };
-        let k = self.state.kelly.entry(t.strategy.clone()).or_default();
-        k.n = k.n.saturating_add(1);
-        if net > 0.0 {
-            k.wins = k.wins.saturating_add(1);
-            k.sum_win += net;
-        } else {
-            k.sum_loss -= net;
-        }
-        k.sum_gross += gross;
-        self.office.dirty(false, true);
     }
 }
 

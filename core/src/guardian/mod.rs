@@ -2,20 +2,25 @@
 //!
 //! Same shape as the trader. The shell (coordinator, simulator) feeds the account's own streams and reads and the
 //! workers' questions; it carries out the effects. Persisted marks ([`GuardianState`]) are written before they count.
-//! One topic a file: `picture` what is known, `ledger` what is promised, `grants` who gets how much, `ladder` how bad it
-//! is, `calm` and `reduce` what is done about it, `protect` the stop of last resort, `wanted` the watchlist, `office`
+//! One topic a file: `picture` (with `merge`, `reads`) what is known, `ledger` what is promised, `grants` (with `clusters`,
+//! `record`) who gets how much, `ladder` how bad it is, `calm` and `reduce` (with `slices`) what is done about it, `protect` the stop of last resort, `wanted` the watchlist, `office`
 //! leadership, writing and publishing.
 
 mod calm;
+mod clusters;
 mod equity;
 mod event;
 mod grants;
 mod ladder;
 mod ledger;
+mod merge;
 mod office;
 mod picture;
 mod protect;
+mod reads;
+mod record;
 mod reduce;
+mod slices;
 mod wanted;
 
 #[cfg(test)]
@@ -31,28 +36,21 @@ pub use event::{GuardianConfig, GuardianEffect, GuardianEvent, GuardianState, St
 use crate::fixed::Money;
 use crate::instrument::{Symbol, SymbolInfo};
 use crate::messages::{AccountSnapshot, Alert, LadderLevel, Severity, WorkerReport};
-use crate::order::{ClientId, IdMaker, Refusal, ReplyTo, Role, VenueReply, client_id};
+use crate::order::{ClientId, IdMaker, Refusal, ReplyTo, Role, VenueReply};
 use crate::params::ExternalPositions;
-use crate::risk::margin::{Margin, believable};
-use crate::time::{NS_PER_MS, NS_PER_S, Now};
+use crate::risk::margin::Margin;
+use crate::time::{NS_PER_MS, Now};
 use calm::Calm;
-use grants::Clusters;
+use clusters::Clusters;
 use ladder::{Ladder, Reading};
 use ledger::Ledger;
 use office::Office;
-use picture::{Picture, ReadOf};
+use picture::Picture;
 use protect::Protect;
 use reduce::Reduce;
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, VecDeque};
 use wanted::Wanted;
-
-/// The account is read at least this often, liveness time.
-const READ_EVERY_NS: u64 = 8 * NS_PER_S;
-/// A read that is waited for is asked for at most this often.
-const READ_AGAIN_NS: u64 = NS_PER_S;
-/// A read without an answer counts as failed.
-const READ_TIMEOUT_NS: u64 = 5 * NS_PER_S;
 
 /// A worker as last heard.
 #[derive(Clone, Debug)]
@@ -167,7 +165,7 @@ impl Guardian {
                 maint_margin,
                 symbols,
             } => {
-                let read = ReadOf {
+                let read = merge::ReadOf {
                     venue_ms: *venue_ms,
                     wallet: *wallet,
                     symbols,
@@ -295,83 +293,6 @@ impl Guardian {
         for name in m.released {
             let text = format!("latch {name} released by a new day");
             out.push(alert(Severity::Info, name, None, text));
-        }
-    }
-
-    fn reconciled(
-        &mut self,
-        now: Now,
-        read: &ReadOf<'_>,
-        maint: Money,
-        out: &mut Vec<GuardianEffect>,
-    ) {
-        // Nobody asked: it can't tell what happened after which instant, so it releases nothing.
-        let asked = self.picture.asked_at.take();
-        let account = self.config.account.account.clone();
-        self.picture.reconciled(
-            now,
-            &account,
-            &self.config.symbols,
-            read,
-            asked.unwrap_or(0),
-        );
-        if self.incarnation.is_none() {
-            self.incarnation = Some(first_incarnation(&account, read));
-        }
-        let ours = self
-            .picture
-            .margin(&self.config.symbols)
-            .map(|m| m.maintenance);
-        let apart = !believable(maint)
-            || ours.is_some_and(|o| {
-                (o - maint).abs() > o.max(maint) / Decimal::from(4) + Decimal::from(5)
-            });
-        let isolated = self.picture.open().any(|(_, v)| v.isolated);
-        if apart && !isolated && !self.picture.contradiction {
-            let text = format!(
-                "the exchange's maintenance margin is {maint}, ours {}",
-                ours.unwrap_or_default()
-            );
-            out.push(alert(Severity::Warning, "MarginContradiction", None, text));
-        }
-        self.picture.contradiction = apart && !isolated;
-        if let Some(at) = asked {
-            self.ledger.sweep(at);
-            self.exits_read(now, read, at);
-        }
-    }
-
-    fn read_failed(&mut self) {
-        self.picture.asked_at = None;
-        self.picture.read_failed = true;
-    }
-
-    fn drive_reads(&mut self, now: Now, out: &mut Vec<GuardianEffect>) {
-        if self
-            .picture
-            .asked_at
-            .is_some_and(|t| now.mono_since(t) > READ_TIMEOUT_NS)
-        {
-            self.read_failed();
-        }
-        let late_fill = self.picture.late_fill(now);
-        let read_at = self.picture.read.map(|r| r.0);
-        let late_fill = late_fill || self.office.wants_read(now, read_at);
-        let wanted =
-            self.want_read || late_fill || self.ledger.wants_read(now) || self.picture.read_failed;
-        let gap = if wanted { READ_AGAIN_NS } else { READ_EVERY_NS };
-        let due = self.read_tried_at.is_none_or(|t| now.mono_since(t) >= gap);
-        if due && self.picture.asked_at.is_none() {
-            self.ask_read(now, out);
-        }
-    }
-
-    fn ask_read(&mut self, now: Now, out: &mut Vec<GuardianEffect>) {
-        if self.picture.asked_at.is_none() {
-            self.picture.asked_at = Some(now.mono_ns);
-            self.read_tried_at = Some(now.mono_ns);
-            self.want_read = false;
-            out.push(GuardianEffect::Reconcile);
         }
     }
 
@@ -523,26 +444,6 @@ impl Guardian {
                 && self.ledger.reserved(symbol).is_zero()
         })
     }
-}
-
-/// Above any coordinator's incarnation found in the first read.
-fn first_incarnation(account: &str, read: &ReadOf<'_>) -> u64 {
-    let mut ids: Vec<&ClientId> = Vec::new();
-    for s in read.symbols.values() {
-        ids.extend(s.orders.iter().map(|o| &o.client_id));
-        ids.extend(s.stops.iter().map(|o| &o.client_id));
-        ids.extend(&s.recent_ids);
-    }
-    let own = ids
-        .into_iter()
-        .filter(|id| client_id::is_ours(account, id))
-        .filter_map(client_id::parse)
-        .filter(|p| p.role == Role::Coordinator)
-        .map(|p| p.incarnation.saturating_add(1))
-        .max();
-    u64::try_from(read.venue_ms)
-        .unwrap_or(0)
-        .max(own.unwrap_or(0))
 }
 
 fn alert(severity: Severity, code: &str, symbol: Option<&Symbol>, text: String) -> GuardianEffect {

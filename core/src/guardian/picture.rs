@@ -4,12 +4,12 @@
 //! stream has told since the read was asked for. Ages count liveness time. Nothing here decides; a number that is
 //! missing, zero or contradictory makes [`Picture::unknown`] say so.
 
+use super::merge::{ReadOf, merge, stop_view};
 use crate::fixed::{Money, Qty, Side};
 use crate::instrument::{Symbol, SymbolInfo};
 use crate::market::MarkPrice;
 use crate::order::{
-    AlgoOrder, AlgoUpdate, ClientId, ExecType, OpenOrder, OrderUpdate, PositionUpdate, VenueState,
-    client_id,
+    AlgoOrder, AlgoUpdate, ClientId, ExecType, OrderUpdate, PositionUpdate, VenueState, client_id,
 };
 use crate::risk::margin::{CrossPosition, Margin, believable};
 use crate::time::{NS_PER_S, Now};
@@ -49,8 +49,8 @@ pub(super) struct StopView {
 
 /// An entry fill without its position yet.
 #[derive(Clone, Debug)]
-struct Unbooked {
-    heard_at: u64,
+pub(super) struct Unbooked {
+    pub heard_at: u64,
     venue_ms: i64,
     qty: Qty,
     price: Decimal,
@@ -63,8 +63,8 @@ pub(super) struct SymbolView {
     pub entry: Decimal,
     pub isolated: bool,
     /// Venue ms of the newest position known.
-    position_ms: i64,
-    position_heard_at: u64,
+    pub position_ms: i64,
+    pub position_heard_at: u64,
     /// Liveness time since which it is not flat.
     pub open_since: Option<u64>,
     /// Liveness time since which it is flat (with orders left).
@@ -74,11 +74,11 @@ pub(super) struct SymbolView {
     pub orders: BTreeMap<ClientId, OrderView>,
     pub stops: BTreeMap<ClientId, StopView>,
     /// Ids the stream has seen ended, so that a read under way can't revive them.
-    gone: BTreeMap<ClientId, u64>,
+    pub gone: BTreeMap<ClientId, u64>,
     /// An id of ours was seen for this symbol since it was last flat, and its symbol tag.
     pub own_tag: Option<String>,
     /// Entry fills whose position has not been told.
-    unbooked: Vec<Unbooked>,
+    pub unbooked: Vec<Unbooked>,
     /// A read has shown this position: whose it is could be told.
     pub read: bool,
 }
@@ -112,7 +112,7 @@ impl SymbolView {
         }
     }
 
-    fn note_id(&mut self, account: &str, id: &ClientId) {
+    pub fn note_id(&mut self, account: &str, id: &ClientId) {
         if client_id::is_ours(account, id)
             && let Some(p) = client_id::parse(id)
         {
@@ -120,7 +120,7 @@ impl SymbolView {
         }
     }
 
-    fn set_position(&mut self, now: Now, qty: Qty, entry: Decimal) {
+    pub fn set_position(&mut self, now: Now, qty: Qty, entry: Decimal) {
         let turned = self.qty.position_side() != qty.position_side();
         self.qty = qty;
         // Not a price: unknown, and the picture says so.
@@ -450,101 +450,7 @@ impl Picture {
     }
 }
 
-/// A read of the account, borrowed from its event.
-pub(super) struct ReadOf<'a> {
-    pub venue_ms: i64,
-    pub wallet: Money,
-    pub symbols: &'a BTreeMap<Symbol, VenueState>,
-}
-
 /// Mark more than 10 % from an index that is known.
 fn apart(mark: Decimal, index: Decimal) -> bool {
     index > Decimal::ZERO && (mark - index).abs() > index / Decimal::TEN
-}
-
-fn stop_view(
-    now: Now,
-    info: Option<&SymbolInfo>,
-    s: &AlgoOrder,
-    was: Option<&StopView>,
-) -> StopView {
-    StopView {
-        side: s.side,
-        trigger: info.map_or(Decimal::ZERO, |i| i.instrument.price_dec(s.trigger)),
-        qty: s.qty,
-        heard_at: now.mono_ns,
-        cancelled_at: was.and_then(|w| w.cancelled_at),
-    }
-}
-
-fn order_view(
-    now: Now,
-    info: Option<&SymbolInfo>,
-    o: &OpenOrder,
-    was: Option<&OrderView>,
-) -> OrderView {
-    OrderView {
-        left: Qty(o.qty.0.saturating_sub(o.filled.0)),
-        price: o.price.zip(info).map(|(p, i)| i.instrument.price_dec(p)),
-        reduce_only: o.reduce_only,
-        heard_at: now.mono_ns,
-        cancelled_at: was.and_then(|w| w.cancelled_at),
-    }
-}
-
-fn merge(
-    now: Now,
-    account: &str,
-    info: Option<&SymbolInfo>,
-    v: &mut SymbolView,
-    read: &VenueState,
-    asked_at: u64,
-) {
-    let p = &read.position;
-    // The stream has spoken since the question: it is newer, unless the read proves itself newer still.
-    let streamed = v.position_heard_at >= asked_at && v.position_ms > 0;
-    if !streamed || p.update_ms > v.position_ms {
-        if p.qty != v.qty || p.entry_price != v.entry || v.open_since.is_none() {
-            v.set_position(now, p.qty, p.entry_price);
-        }
-        v.position_ms = v.position_ms.max(p.update_ms);
-        v.isolated = p.isolated;
-    }
-    let kept: BTreeMap<ClientId, OrderView> = std::mem::take(&mut v.orders);
-    for (id, o) in &kept {
-        if o.heard_at >= asked_at {
-            v.orders.insert(id.clone(), o.clone());
-        }
-    }
-    for o in &read.orders {
-        let ended = v.gone.get(&o.client_id).is_some_and(|t| *t >= asked_at);
-        if !ended && !o.status.is_final() && !v.orders.contains_key(&o.client_id) {
-            let view = order_view(now, info, o, kept.get(&o.client_id));
-            v.orders.insert(o.client_id.clone(), view);
-        }
-    }
-    let kept: BTreeMap<ClientId, StopView> = std::mem::take(&mut v.stops);
-    for (id, s) in &kept {
-        if s.heard_at >= asked_at {
-            v.stops.insert(id.clone(), s.clone());
-        }
-    }
-    for s in &read.stops {
-        let ended = v.gone.get(&s.client_id).is_some_and(|t| *t >= asked_at);
-        if !ended && s.status.is_working() && !v.stops.contains_key(&s.client_id) {
-            let view = stop_view(now, info, s, kept.get(&s.client_id));
-            v.stops.insert(s.client_id.clone(), view);
-        }
-    }
-    v.gone.retain(|_, t| *t >= asked_at);
-    v.unbooked.retain(|f| f.heard_at >= asked_at);
-    if !v.qty.is_zero() {
-        v.read = true;
-        let ids = read.stops.iter().map(|s| &s.client_id);
-        let ids = ids.chain(read.orders.iter().map(|o| &o.client_id));
-        let ids = ids.chain(read.trades.iter().filter_map(|t| t.0.as_ref()));
-        for id in ids.chain(&read.recent_ids) {
-            v.note_id(account, id);
-        }
-    }
 }

@@ -5,3 +5,4 @@ mod granting;
 mod ladder;
 mod protecting;
 mod races;
+mod watching;

@@ -3,136 +3,22 @@
 
 use super::*;
 use crate::fixed::{Price, Qty, Side};
-use crate::instrument::{Bracket, FeeRates, Instrument};
 use crate::market::MarkPrice;
 use crate::messages::{DenyReason, Grant, GrantReply, GrantRequest};
 use crate::order::{
     AlgoOrder, AlgoStatus, AlgoUpdate, ExecType, NewOrder, NewStop, OpenOrder, OrderStatus,
     OrderUpdate, PositionUpdate, VenuePosition, VenueState,
 };
-use crate::params::*;
+use crate::time::NS_PER_S;
+
+mod params;
+
+pub(super) use params::{account, config, strategy};
 
 pub(super) const ACCOUNT: &str = "ns/paper";
 
 pub(super) fn d(s: &str) -> Decimal {
     Decimal::from_str_exact(s).unwrap()
-}
-
-pub(super) fn account() -> AccountParams {
-    AccountParams {
-        account: ACCOUNT.into(),
-        environment: Environment::Paper,
-        halt: false,
-        warning_margin_ratio: d("30"),
-        critical_margin_ratio: d("15"),
-        max_gross_leverage: d("2"),
-        max_symbol_notional_percent: d("100"),
-        max_open_positions: 10,
-        max_daily_loss_percent: d("5"),
-        max_drawdown_percent: d("20"),
-        external_positions: ExternalPositions::Refuse,
-    }
-}
-
-pub(super) fn strategy(name: &str, priority: i32, symbols: &[&str]) -> StrategyInfo {
-    StrategyInfo {
-        name: name.into(),
-        uid: format!("uid-{name}"),
-        created_ms: 0,
-        params: StrategyParams {
-            suspend: false,
-            priority,
-            signals: SignalParams {
-                nobi_depth: 10,
-                nobi_trigger_threshold: 0.4,
-                persistence_ms: 0,
-                cooldown_seconds: 60,
-                model: ModelParams {
-                    mode: ModelMode::Off,
-                    name: String::new(),
-                    confidence_threshold: 0.75,
-                },
-            },
-            regimes: vec![],
-            risk: RiskParams {
-                sizing: Sizing::Probe,
-                fixed_notional: None,
-                kelly_fraction: d("0.5"),
-                leverage: 10,
-                max_risk_per_trade_percent: d("1"),
-                min_trades: 30,
-                probe_risk_percent: d("0.25"),
-                atr: AtrParams {
-                    bar_seconds: 60,
-                    period: 14,
-                    multiplier: d("2"),
-                },
-                prior: KellyPrior {
-                    win_rate: 0.5,
-                    win_loss_ratio: 1.0,
-                    weight: 10.0,
-                },
-                cost_gate: CostGate::Enforce,
-                protections: ProtectionParams {
-                    max_consecutive_losses: 0,
-                    pause_seconds: 0,
-                    max_entries_per_hour: 0,
-                    max_mark_deviation_bps: d("50"),
-                    max_book_age_ms: 500,
-                },
-            },
-            exits: ExitParams {
-                max_hold_seconds: 300,
-                take_profit_atr: None,
-                on_opposite_signal: OnOppositeSignal::Close,
-            },
-            execution: ExecutionParams {
-                entry: EntryStyle::Market,
-                max_slippage_bps: d("10"),
-            },
-            on_delete: OnDelete::Flatten,
-        },
-        watchlist: WatchlistParams {
-            size: 5,
-            rescan_interval_seconds: 300,
-            quote_asset: "USDT".into(),
-            include: vec![],
-            exclude: vec![],
-            symbols: symbols.iter().map(|s| (*s).into()).collect(),
-        },
-    }
-}
-
-/// Tick 0.1, step 0.001, maintenance 0.4 % to 50,000, then 0.5 %, then 1 %.
-pub(super) fn info(symbol: &str) -> SymbolInfo {
-    let bracket = |floor: i64, cap: i64, ratio: &str, cum: &str, leverage| Bracket {
-        notional_floor: Decimal::from(floor),
-        notional_cap: Decimal::from(cap),
-        maint_margin_ratio: d(ratio),
-        cum: d(cum),
-        initial_leverage: leverage,
-    };
-    SymbolInfo {
-        instrument: Instrument::with_grid(symbol, d("0.1"), d("0.001")).unwrap(),
-        brackets: vec![
-            bracket(0, 50_000, "0.004", "0", 125),
-            bracket(50_000, 600_000, "0.005", "50", 100),
-            bracket(600_000, 10_000_000, "0.01", "3050", 50),
-        ],
-        fees: FeeRates {
-            maker: d("0.0002"),
-            taker: d("0.0005"),
-        },
-        leverage: 10,
-    }
-}
-
-pub(super) fn config(symbols: &[&str]) -> GuardianConfig {
-    GuardianConfig {
-        account: account(),
-        strategies: vec![strategy("ns/nobi", 0, symbols)],
-        symbols: symbols.iter().map(|s| ((*s).into(), info(s))).collect(),
-    }
 }
 
 /// Drives a guardian: a clock, the venue's truth, and what came out.

@@ -1,8 +1,8 @@
 //! The watchlist of the account: scans, rankings, claims, and which strategy a position belongs to.
 
 use super::Guardian;
+use super::clusters::Clusters;
 use super::event::GuardianEffect;
-use super::grants::Clusters;
 use crate::instrument::Symbol;
 use crate::order::{IdMaker, Role, client_id};
 use crate::time::{NS_PER_S, Now};

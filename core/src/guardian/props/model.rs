@@ -10,6 +10,7 @@ use crate::order::{
     CancelTarget, ClientId, ExecType, OpenOrder, OrderStatus, OrderUpdate, PositionUpdate,
     TradeFill, VenuePosition, VenueState,
 };
+use crate::time::NS_PER_S;
 use proptest::prelude::*;
 
 /// The first belongs to a strategy of higher priority.

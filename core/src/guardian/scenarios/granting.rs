@@ -3,10 +3,8 @@
 use crate::fixed::Side;
 use crate::guardian::testkit::*;
 use crate::guardian::*;
-use crate::messages::{
-    ClosedTrade, Command, DenyReason, ExitReason, GrantReply, WorkerReport, WorkerView,
-};
-use crate::order::{OrderStatus, VenueState};
+use crate::messages::{ClosedTrade, DenyReason, ExitReason, GrantReply, WorkerReport, WorkerView};
+use crate::order::OrderStatus;
 use crate::watchlist::{Candidate, ContractKind, ContractStatus};
 
 const TWO: [&str; 2] = ["BTCUSDT", "ETHUSDT"];
@@ -246,107 +244,6 @@ fn correlated_symbols_together_risk_at_most_twice_one_trade() {
 }
 
 #[test]
-fn an_external_order_or_position_stops_grants_as_the_policy_says() {
-    let stranger = |r: &mut Rig| {
-        r.resting("ETHUSDT", &ClientId::from("web_abc"), 10, 900);
-        r.pass(9000);
-    };
-    let mut r = Rig::new(&TWO).ready();
-    stranger(&mut r);
-    assert_eq!(denied(&r.ask("BTCUSDT", "t", "1000")), DenyReason::External);
-    let mut c = config(&TWO);
-    c.account.external_positions = ExternalPositions::Ignore;
-    let mut r = Rig::with(c, GuardianState::default()).ready();
-    stranger(&mut r);
-    granted(&r.ask("BTCUSDT", "t", "1000"));
-    assert_eq!(denied(&r.ask("ETHUSDT", "t", "1000")), DenyReason::External);
-    // Another Helios under the same key fights us whatever the policy.
-    let rival = IdMaker::new("other/account", Role::Worker, "u", "ETHUSDT", 5).next_id();
-    r.venue.insert("ETHUSDT".into(), VenueState::default());
-    r.resting("ETHUSDT", &rival, 10, 900);
-    r.pass(9000);
-    assert_eq!(denied(&r.ask("BTCUSDT", "t", "1000")), DenyReason::External);
-}
-
-#[test]
-fn a_position_that_nothing_of_ours_explains_is_external_once_a_read_has_shown_it() {
-    let mut r = Rig::new(&TWO).ready();
-    r.position("ETHUSDT", 1_000, "100");
-    r.pass(9000);
-    assert_eq!(denied(&r.ask("BTCUSDT", "t", "1000")), DenyReason::External);
-    assert!(stops(&r.out).is_empty(), "under Refuse it is left alone");
-}
-
-#[test]
-fn an_isolated_position_stops_all_entries() {
-    let mut r = Rig::new(&TWO).ready();
-    r.protected("ETHUSDT", 1_000, "100");
-    r.venue.get_mut("ETHUSDT").unwrap().position.isolated = true;
-    r.now.market_ms += 1;
-    r.venue.get_mut("ETHUSDT").unwrap().position.update_ms = r.now.market_ms;
-    r.pass(9000);
-    assert_eq!(denied(&r.ask("BTCUSDT", "t", "1000")), DenyReason::External);
-}
-
-#[test]
-fn a_stale_socket_a_stale_mark_or_a_zero_balance_makes_the_account_unknown() {
-    let mut r = Rig::new(&TWO).ready();
-    r.protected("ETHUSDT", 1_000, "100");
-    r.pass(500);
-    granted(&r.ask("BTCUSDT", "t", "1000"));
-    r.frames = false;
-    r.pass(3100);
-    assert_eq!(
-        denied(&r.ask("BTCUSDT", "t", "1000")),
-        DenyReason::AccountUnknown
-    );
-    r.send(&GuardianEvent::AccountAlive);
-    assert_eq!(
-        denied(&r.ask("BTCUSDT", "t", "1000")),
-        DenyReason::AccountUnknown,
-        "the mark is stale too"
-    );
-    r.mark("ETHUSDT", d("100"));
-    granted(&r.ask("BTCUSDT", "t", "1000"));
-    r.send(&GuardianEvent::Balance {
-        event_ms: i64::MAX,
-        wallet: Decimal::ZERO,
-    });
-    assert_eq!(
-        denied(&r.ask("BTCUSDT", "t", "1000")),
-        DenyReason::AccountUnknown
-    );
-    assert_eq!(r.g.snapshot().level, LadderLevel::Warning);
-    r.send(&GuardianEvent::Balance {
-        event_ms: i64::MAX,
-        wallet: d("10000"),
-    });
-    r.send(&GuardianEvent::AccountDown);
-    assert_eq!(
-        denied(&r.ask("BTCUSDT", "t", "1000")),
-        DenyReason::AccountUnknown
-    );
-}
-
-#[test]
-fn a_mark_far_from_its_index_is_a_contradiction() {
-    let mut r = Rig::new(&TWO).ready();
-    r.protected("ETHUSDT", 1_000, "100");
-    let m = crate::market::MarkPrice {
-        event_ms: 0,
-        mark: d("100"),
-        index: d("120"),
-        funding_rate: d("0"),
-        next_funding_ms: 0,
-    };
-    r.send(&GuardianEvent::Mark("ETHUSDT".into(), m));
-    assert_eq!(
-        denied(&r.ask("BTCUSDT", "t", "1000")),
-        DenyReason::AccountUnknown
-    );
-}
-
-#[test]
 fn a_worker_without_a_wish_is_granted_nothing_but_its_numbers() {
     let mut r = Rig::new(&TWO).ready();
     let mut rep = report("BTCUSDT");
@@ -397,88 +294,7 @@ fn a_resting_entry_counts_against_the_limit_after_its_grant_is_dead() {
     assert_eq!(granted(&r.ask("ETHUSDT", "e", "8000")).available, d("9500"));
 }
 
-#[test]
-fn a_scan_chooses_by_rank_and_an_unwanted_symbol_with_a_position_is_drained() {
-    let names = ["AUSDT", "BUSDT"];
-    let mut c = config(&names);
-    c.strategies[0].watchlist.symbols = vec![];
-    c.strategies[0].watchlist.size = 1;
-    let mut r = Rig::with(c, GuardianState::default()).ready();
-    assert!(r.out.contains(&GuardianEffect::Scan));
-    assert_eq!(
-        denied(&r.ask("AUSDT", "t", "1000")),
-        DenyReason::NotWanted,
-        "no scan yet"
-    );
-    let scan = |a: f64, b: f64| GuardianEvent::Scanned {
-        candidates: vec![
-            Candidate {
-                volatility_bp: a,
-                ..candidate("AUSDT")
-            },
-            Candidate {
-                volatility_bp: b,
-                ..candidate("BUSDT")
-            },
-        ],
-        correlations: vec![],
-    };
-    r.send(&scan(50.0, 20.0));
-    assert_eq!(r.g.snapshot().wanted["ns/nobi"], ["AUSDT"]);
-    granted(&r.ask("AUSDT", "a", "1000"));
-    r.protected("AUSDT", 1_000, "100");
-    let out = r.send(&scan(10.0, 60.0));
-    assert_eq!(r.g.snapshot().wanted["ns/nobi"], ["BUSDT"]);
-    assert_eq!(r.g.snapshot().drained["ns/nobi"], ["AUSDT"]);
-    assert!(out.iter().any(|e| matches!(e, GuardianEffect::Command(s, Command::Drain { now: false, .. }) if &**s == "AUSDT")));
-    assert_eq!(denied(&r.ask("AUSDT", "a", "1000")), DenyReason::NotWanted);
-    r.position("AUSDT", 0, "0");
-    assert!(r.g.snapshot().drained.is_empty());
-}
-
-#[test]
-fn a_rescan_is_asked_for_by_market_time() {
-    let mut r = Rig::new(&TWO).ready();
-    r.send(&GuardianEvent::Scanned {
-        candidates: vec![candidate("BTCUSDT")],
-        correlations: vec![],
-    });
-    r.out.clear();
-    r.now.market_ms += 299_000;
-    r.pass(500);
-    assert!(!r.out.contains(&GuardianEffect::Scan));
-    r.now.market_ms += 1_000;
-    r.pass(100);
-    assert!(r.out.contains(&GuardianEffect::Scan));
-}
-
-#[test]
-fn the_snapshot_is_published_each_second_and_at_once_on_change() {
-    let mut r = Rig::new(&TWO).ready();
-    r.pass(3000);
-    r.out.clear();
-    r.pass(5000);
-    let n = r
-        .out
-        .iter()
-        .filter(|e| matches!(e, GuardianEffect::Publish(_)))
-        .count();
-    assert_eq!(n, 5);
-    let out = r.send(&GuardianEvent::Latch {
-        name: KILL.into(),
-        set: true,
-    });
-    let GuardianEffect::Publish(s) = out
-        .iter()
-        .find(|e| matches!(e, GuardianEffect::Publish(_)))
-        .unwrap()
-    else {
-        unreachable!()
-    };
-    assert!(s.halted && s.latches == [KILL] && s.known);
-}
-
-fn candidate(name: &str) -> Candidate {
+pub(super) fn candidate(name: &str) -> Candidate {
     Candidate {
         symbol: name.into(),
         status: ContractStatus::Trading,

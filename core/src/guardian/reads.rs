@@ -1,0 +1,120 @@
+//! Reads of the account: when they are asked for, and what follows from one.
+//!
+//! Regularly, and at once when something waits for it: a dead promise, a fill without its position, an order without an
+//! answer. Only a read that was asked for releases anything.
+
+use super::event::GuardianEffect;
+use super::merge::ReadOf;
+use super::{Guardian, alert};
+use crate::fixed::Money;
+use crate::messages::Severity;
+use crate::order::{ClientId, Role, client_id};
+use crate::risk::margin::believable;
+use crate::time::{NS_PER_S, Now};
+use rust_decimal::Decimal;
+
+/// The account is read at least this often, liveness time.
+const READ_EVERY_NS: u64 = 8 * NS_PER_S;
+/// A read that is waited for is asked for at most this often.
+const READ_AGAIN_NS: u64 = NS_PER_S;
+/// A read without an answer counts as failed.
+const READ_TIMEOUT_NS: u64 = 5 * NS_PER_S;
+
+impl Guardian {
+    pub(super) fn reconciled(
+        &mut self,
+        now: Now,
+        read: &ReadOf<'_>,
+        maint: Money,
+        out: &mut Vec<GuardianEffect>,
+    ) {
+        // Nobody asked: it can't tell what happened after which instant, so it releases nothing.
+        let asked = self.picture.asked_at.take();
+        let account = self.config.account.account.clone();
+        self.picture.reconciled(
+            now,
+            &account,
+            &self.config.symbols,
+            read,
+            asked.unwrap_or(0),
+        );
+        if self.incarnation.is_none() {
+            self.incarnation = Some(first_incarnation(&account, read));
+        }
+        let ours = self
+            .picture
+            .margin(&self.config.symbols)
+            .map(|m| m.maintenance);
+        let apart = !believable(maint)
+            || ours.is_some_and(|o| {
+                (o - maint).abs() > o.max(maint) / Decimal::from(4) + Decimal::from(5)
+            });
+        let isolated = self.picture.open().any(|(_, v)| v.isolated);
+        if apart && !isolated && !self.picture.contradiction {
+            let text = format!(
+                "the exchange's maintenance margin is {maint}, ours {}",
+                ours.unwrap_or_default()
+            );
+            out.push(alert(Severity::Warning, "MarginContradiction", None, text));
+        }
+        self.picture.contradiction = apart && !isolated;
+        if let Some(at) = asked {
+            self.ledger.sweep(at);
+            self.exits_read(now, read, at);
+        }
+    }
+
+    pub(super) fn read_failed(&mut self) {
+        self.picture.asked_at = None;
+        self.picture.read_failed = true;
+    }
+
+    pub(super) fn drive_reads(&mut self, now: Now, out: &mut Vec<GuardianEffect>) {
+        if self
+            .picture
+            .asked_at
+            .is_some_and(|t| now.mono_since(t) > READ_TIMEOUT_NS)
+        {
+            self.read_failed();
+        }
+        let late_fill = self.picture.late_fill(now);
+        let read_at = self.picture.read.map(|r| r.0);
+        let late_fill = late_fill || self.office.wants_read(now, read_at);
+        let wanted =
+            self.want_read || late_fill || self.ledger.wants_read(now) || self.picture.read_failed;
+        let gap = if wanted { READ_AGAIN_NS } else { READ_EVERY_NS };
+        let due = self.read_tried_at.is_none_or(|t| now.mono_since(t) >= gap);
+        if due && self.picture.asked_at.is_none() {
+            self.ask_read(now, out);
+        }
+    }
+
+    pub(super) fn ask_read(&mut self, now: Now, out: &mut Vec<GuardianEffect>) {
+        if self.picture.asked_at.is_none() {
+            self.picture.asked_at = Some(now.mono_ns);
+            self.read_tried_at = Some(now.mono_ns);
+            self.want_read = false;
+            out.push(GuardianEffect::Reconcile);
+        }
+    }
+}
+
+/// Above any coordinator's incarnation found in the first read.
+fn first_incarnation(account: &str, read: &ReadOf<'_>) -> u64 {
+    let mut ids: Vec<&ClientId> = Vec::new();
+    for s in read.symbols.values() {
+        ids.extend(s.orders.iter().map(|o| &o.client_id));
+        ids.extend(s.stops.iter().map(|o| &o.client_id));
+        ids.extend(&s.recent_ids);
+    }
+    let own = ids
+        .into_iter()
+        .filter(|id| client_id::is_ours(account, id))
+        .filter_map(client_id::parse)
+        .filter(|p| p.role == Role::Coordinator)
+        .map(|p| p.incarnation.saturating_add(1))
+        .max();
+    u64::try_from(read.venue_ms)
+        .unwrap_or(0)
+        .max(own.unwrap_or(0))
+}
