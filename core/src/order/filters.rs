@@ -162,3 +162,162 @@ fn within_percent_price(
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::order::{EntryKind, TimeInForce};
+    use proptest::prelude::*;
+
+    fn inst() -> Instrument {
+        let mut i =
+            Instrument::with_grid("BTCUSDT", Decimal::new(1, 1), Decimal::new(1, 3)).unwrap();
+        i.min_qty = Qty(2);
+        i.max_qty = Qty(1_000);
+        i.market_max_qty = Qty(100);
+        i.min_notional = Decimal::from(100);
+        i
+    }
+
+    fn order(kind: OrderKind, side: Side, qty: i64, reduce_only: bool) -> NewOrder {
+        NewOrder {
+            client_id: "x".into(),
+            side,
+            kind,
+            qty: Qty(qty),
+            reduce_only,
+            purpose: if reduce_only {
+                EntryKind::Exit
+            } else {
+                EntryKind::Entry
+            },
+            recv_window_ms: 1_000,
+        }
+    }
+
+    fn limit(price: i64) -> OrderKind {
+        OrderKind::Limit {
+            price: Price(price),
+            tif: TimeInForce::Ioc,
+        }
+    }
+
+    const MARK: Option<Decimal> = Some(Decimal::from_parts(60_000, 0, 0, false, 0));
+
+    #[test]
+    fn quantity_is_cut_to_the_lot_size_of_the_kind_and_never_raised() {
+        let i = inst();
+        let market =
+            fit_order(&i, &order(OrderKind::Market, Side::Buy, 5_000, false), MARK).unwrap();
+        assert_eq!(market.qty, Qty(100));
+        let lim = fit_order(&i, &order(limit(600_000), Side::Buy, 5_000, false), MARK).unwrap();
+        assert_eq!(lim.qty, Qty(1_000));
+        for qty in [1, 0, -5] {
+            let e =
+                fit_order(&i, &order(OrderKind::Market, Side::Buy, qty, true), MARK).unwrap_err();
+            assert!(
+                matches!(e, FilterError::BelowMinQty { .. } | FilterError::NoQty(_)),
+                "{e}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_reduce_only_orders_are_exempt_from_min_notional() {
+        let mut i = inst();
+        i.min_notional = Decimal::from(200);
+        let e = fit_order(&i, &order(OrderKind::Market, Side::Buy, 3, false), MARK).unwrap_err();
+        assert_eq!(
+            e,
+            FilterError::BelowMinNotional {
+                notional: Decimal::from(180),
+                min: Decimal::from(200)
+            }
+        );
+        assert!(fit_order(&i, &order(OrderKind::Market, Side::Sell, 3, true), MARK).is_ok());
+    }
+
+    #[test]
+    fn percent_price_refuses_entries_and_pulls_exits_to_the_bound() {
+        let i = inst();
+        for (side, price, bound) in [
+            (Side::Buy, 630_001, 630_000),
+            (Side::Sell, 569_999, 570_000),
+        ] {
+            let e = fit_order(&i, &order(limit(price), side, 50, false), MARK).unwrap_err();
+            assert!(matches!(e, FilterError::OutsidePercentPrice { .. }), "{e}");
+            let exit = fit_order(&i, &order(limit(price), side, 50, true), MARK).unwrap();
+            assert_eq!(exit.kind, limit(bound));
+            assert!(fit_order(&i, &order(limit(bound), side, 50, false), MARK).is_ok());
+        }
+    }
+
+    #[test]
+    fn an_unknown_or_zero_mark_holds_entries_and_never_exits() {
+        let i = inst();
+        for mark in [None, Some(Decimal::ZERO), Some(Decimal::NEGATIVE_ONE)] {
+            for kind in [OrderKind::Market, limit(600_000)] {
+                let e = fit_order(&i, &order(kind, Side::Buy, 50, false), mark);
+                assert_eq!(e, Err(FilterError::MarkUnknown));
+                assert!(fit_order(&i, &order(kind, Side::Sell, 50, true), mark).is_ok());
+            }
+        }
+        let e = fit_order(&i, &order(limit(0), Side::Sell, 50, true), MARK);
+        assert_eq!(e, Err(FilterError::BadPrice(Price(0))));
+    }
+
+    #[test]
+    fn a_trail_is_cut_to_the_market_lot_and_an_anchor_needs_no_quantity() {
+        let i = inst();
+        let stop = |trigger, qty: Option<i64>| NewStop {
+            client_id: "x".into(),
+            side: Side::Sell,
+            trigger: Price(trigger),
+            qty: qty.map(Qty),
+        };
+        assert_eq!(
+            fit_stop(&i, &stop(5, Some(500))).unwrap().qty,
+            Some(Qty(100))
+        );
+        assert_eq!(fit_stop(&i, &stop(5, None)).unwrap().qty, None);
+        assert!(fit_stop(&i, &stop(0, None)).is_err());
+        assert!(fit_stop(&i, &stop(5, Some(1))).is_err());
+        assert!(fit_stop(&i, &stop(5, Some(0))).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn triggers_are_rounded_towards_the_market_by_less_than_a_tick(cents in 1i64..1_000_000_000) {
+            let i = inst();
+            let p = Decimal::new(cents, 3);
+            let (sell, buy) = (stop_trigger(&i, Side::Sell, p), stop_trigger(&i, Side::Buy, p));
+            prop_assert!(i.price_dec(sell) >= p && i.price_dec(sell) - p < i.tick);
+            prop_assert!(i.price_dec(buy) <= p && p - i.price_dec(buy) < i.tick);
+        }
+
+        #[test]
+        fn whatever_passes_fits_every_filter(qty in -5i64..3_000, price in -5i64..900_000, buy in any::<bool>(),
+            reduce_only in any::<bool>(), market in any::<bool>(), mark in prop::option::of(0i64..90_000)) {
+            let i = inst();
+            let side = if buy { Side::Buy } else { Side::Sell };
+            let kind = if market { OrderKind::Market } else { limit(price) };
+            let asked = order(kind, side, qty, reduce_only);
+            let mark = mark.map(Decimal::from);
+            if let Ok(o) = fit_order(&i, &asked, mark) {
+                prop_assert!(o.qty <= asked.qty && o.qty >= i.min_qty && o.qty <= i.max_qty);
+                prop_assert!(!market || o.qty <= i.market_max_qty);
+                let at = match o.kind {
+                    OrderKind::Market => mark,
+                    OrderKind::Limit { price, .. } => Some(i.price_dec(price)),
+                };
+                prop_assert!(reduce_only || at.unwrap() * i.qty_dec(o.qty) >= i.min_notional);
+                if let (OrderKind::Limit { price, .. }, Some(m)) = (o.kind, mark.filter(|m| *m > Decimal::ZERO)) {
+                    let p = i.price_dec(price);
+                    let inside = if buy { p <= m * i.multiplier_up } else { p >= m * i.multiplier_down };
+                    prop_assert!(inside);
+                }
+            }
+        }
+    }
+}

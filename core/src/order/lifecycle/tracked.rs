@@ -6,7 +6,7 @@ use crate::order::{EntryKind, NewOrder, OpenOrder, OrderKind, OrderStatus, TimeI
 use crate::time::{NS_PER_MS, Now};
 
 const FIRST_PAUSE_NS: u64 = 250 * NS_PER_MS;
-const LONGEST_PAUSE_NS: u64 = 2_000 * NS_PER_MS;
+const LONGEST_PAUSE_NS: u64 = 1_000 * NS_PER_MS;
 /// A query is taken for lost after this; the shell answers every request, so this only guards against its faults.
 const QUERY_LOST_NS: u64 = 5_000 * NS_PER_MS;
 

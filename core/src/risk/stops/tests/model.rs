@@ -107,6 +107,8 @@ pub struct World {
     pub(super) unresolved: BTreeSet<ClientId>,
     pub(super) restarted: i64,
     pub(super) settling: i64,
+    /// Longest delay of the network so far, ms.
+    pub(super) slowest: i64,
     pub(super) opened: i64,
     /// When a stop was sent, and the venue time of the position it was sent for.
     pub(super) sent_at: BTreeMap<ClientId, (i64, i64)>,
@@ -163,6 +165,7 @@ impl World {
             unresolved: BTreeSet::new(),
             restarted: 0,
             settling: 0,
+            slowest: chaos.delay_ms,
             opened: 0,
             sent_at: BTreeMap::new(),
             keeper_flat_at: 0,
@@ -445,11 +448,11 @@ impl World {
         });
         self.unprotected_since = None;
         self.unresolved.clear();
-        self.anchors_at.clear(); // With the anchor lost as well, nobody knows where it stood.
-        self.best_trail = self
-            .open(false)
-            .map(|o| o.trigger.0)
-            .max_by_key(|p| p * self.side().map_or(1, Side::sign));
+        // Where a lost stop of the dead worker stood, nobody knows.
+        for (_, own) in &mut self.anchors_at {
+            *own = false;
+        }
+        self.best_trail = None;
         self.exiting = false;
         self.flat_since = self.flat_since.max(self.t);
         self.reading = true;

@@ -192,6 +192,12 @@ fn a_trail_taken_away_comes_back_no_worse_even_when_the_distance_would_allow_it(
     let best = s.placed(false).pop().unwrap();
     assert_eq!(best.trigger, Price(10_010));
     s.algo(&best.client_id, AlgoStatus::New, 10_010, Some(10));
+    s.algo(
+        &trail.client_id,
+        AlgoStatus::Canceled,
+        trail.trigger.0,
+        Some(10),
+    );
     // A second, looser word is not heard; a tighter one starts from the present mark.
     let now = s.now();
     s.keeper
@@ -205,6 +211,7 @@ fn a_trail_taken_away_comes_back_no_worse_even_when_the_distance_would_allow_it(
     s.algo(&best.client_id, AlgoStatus::Canceled, 10_010, Some(10));
     s.pass(1_000);
     s.mark(10_020);
+    assert_eq!(s.placed(false).len(), 3);
     assert_eq!(s.placed(false).pop().unwrap().trigger, Price(10_010));
 }
 
