@@ -120,6 +120,8 @@ fn the_end_is_told_only_when_all_fills_are_and_a_read_finds_the_lost_ones() {
     );
     assert_eq!(ends(&s.out, &s.id), []);
     assert_eq!(s.orders.open_entry_qty(), Qty(4), "worst case");
+    s.update(1_020, update(&s.id, OrderStatus::New, 10, 0, None));
+    assert_eq!(s.orders.state(&s.id), Some(OrderState::Final));
     s.orders.on_tick(at(1_600), &mut s.out);
     assert_eq!(s.reads_asked(), 1);
     let mut state = read(1_650, 10);
