@@ -328,6 +328,50 @@ fn a_strategy_taken_out_of_the_files_leaves_nothing_open_even_without_a_worker()
 }
 
 #[test]
+fn positions_kept_over_a_restart_are_taken_over_with_their_stops() {
+    let dir = tempfile::tempdir().unwrap();
+    let text =
+        std::fs::read_to_string(common::root().join("config/samples/quickstart.yaml")).unwrap();
+    let (file, state) = (dir.path().join("s.yaml"), dir.path().join("state"));
+    std::fs::write(
+        &file,
+        text.replace("onDelete: Flatten", "onDelete: KeepProtected"),
+    )
+    .unwrap();
+    let args = [
+        file.to_str().unwrap(),
+        "--speed",
+        "5",
+        "--state",
+        state.to_str().unwrap(),
+    ];
+    let up = Up::start(&args);
+    let (symbol, _) = protected(&up);
+    let (code, first, log) = up.interrupt();
+    assert_eq!(code, 0, "{first}\n{log}");
+    let held = first["open_positions"][&symbol]
+        .as_str()
+        .unwrap()
+        .to_string();
+
+    let up = Up::start(&args);
+    let worker = up.wait_for("worker that holds it", Duration::from_secs(30), |up| {
+        let w = up.account()["workers"][&symbol].clone();
+        (w["view"]["anchorConfirmed"] == true).then_some(w)
+    });
+    assert_eq!(worker["view"]["position"], held.as_str());
+    up.wait_for("market time", Duration::from_secs(10), |up| {
+        (up.account()["time"]["state"] == "running").then_some(())
+    });
+    let (code, second, log) = up.interrupt();
+    assert_eq!(
+        (code, second["audit"]["still_bare"].as_u64()),
+        (0, Some(0)),
+        "{second}\n{log}"
+    );
+}
+
+#[test]
 fn a_kept_state_is_traded_on_and_the_books_still_agree() {
     let dir = tempfile::tempdir().unwrap();
     let (state, logs) = (

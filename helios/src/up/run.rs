@@ -30,6 +30,9 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Market time starts at the latest this long after the workers do, ready or not.
 const START_BY: Duration = Duration::from_secs(60);
 
+/// A market that is resumed with open positions starts after this long: their stops stand, and marks are needed.
+const RESUME_AFTER: Duration = Duration::from_secs(2);
+
 /// One account of the run.
 pub(super) struct Account {
     pub(super) venue: RunningVenue,
@@ -216,8 +219,10 @@ impl Run {
                 continue;
             }
             let (ready, waiting) = readiness(&self.board, name);
-            if ready || a.since.elapsed() > START_BY {
-                if !ready {
+            // With positions from a run before, marks come first: without them the account is unknown and grants nothing.
+            let resumed = !a.base.positions.is_empty() && a.since.elapsed() > RESUME_AFTER;
+            if ready || resumed || a.since.elapsed() > START_BY {
+                if !ready && !resumed {
                     tracing::warn!(
                         account = name,
                         ?waiting,
