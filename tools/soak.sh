@@ -31,7 +31,7 @@ properties() {
   cargo test --release --locked "${packages[@]}" -p helios --lib --test '*' --no-run || return 1
   for ((i = 1; i <= rounds; i++)); do
     echo "round $i of $rounds"
-    PROPTEST_CASES=2000 cargo test --release --locked -q "${packages[@]}" --lib || return 1
+    PROPTEST_RNG_SEED=$((RANDOM * 32768 + RANDOM)) PROPTEST_CASES=2000 cargo test --release --locked -q "${packages[@]}" --lib || return 1
     cargo test --release --locked -q -p helios --test depth_resync || return 1
   done
 }
