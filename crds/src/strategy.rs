@@ -20,6 +20,19 @@ pub struct HeliosStrategy {
     pub spec: StrategySpec,
 }
 
+impl HeliosStrategy {
+    /// `namespace/name` of the account it trades on.
+    pub fn account_name(&self) -> String {
+        let namespace = self.metadata.namespace.as_deref().unwrap_or("default");
+        format!("{namespace}/{}", self.spec.account_ref.name)
+    }
+
+    /// Identity outside Kubernetes: the full name is all there is, and a restart must find its own orders by it.
+    pub fn local_uid(full_name: &str) -> String {
+        format!("local:{full_name}")
+    }
+}
+
 /// What is wanted of a strategy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

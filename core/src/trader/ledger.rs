@@ -51,6 +51,26 @@ struct Trip {
     gross: Money,
 }
 
+impl Trip {
+    /// A round trip that has nothing yet.
+    fn begin(side: Side, cx: &FillContext) -> Self {
+        Self {
+            entry_id: cx.client_id.clone(),
+            side,
+            opened_ms: cx.transact_ms,
+            in_qty: 0,
+            in_value: 0,
+            out_qty: 0,
+            out_value: 0,
+            in_mid: Decimal::ZERO,
+            out_mid: Decimal::ZERO,
+            adopted: None,
+            fees: Decimal::ZERO,
+            gross: Decimal::ZERO,
+        }
+    }
+}
+
 /// Position and round trip of one symbol.
 #[derive(Clone, Debug)]
 pub struct Ledger {
@@ -162,20 +182,7 @@ impl Ledger {
             }
         }
         if entering > 0 {
-            let t = self.trip.get_or_insert_with(|| Trip {
-                entry_id: cx.client_id.clone(),
-                side,
-                opened_ms: cx.transact_ms,
-                in_qty: 0,
-                in_value: 0,
-                out_qty: 0,
-                out_value: 0,
-                in_mid: Decimal::ZERO,
-                out_mid: Decimal::ZERO,
-                adopted: None,
-                fees: Decimal::ZERO,
-                gross: Decimal::ZERO,
-            });
+            let t = self.trip.get_or_insert_with(|| Trip::begin(side, cx));
             t.enter(entering, fill.price, cx.mid);
             t.fees += if leaving == 0 { fee } else { part(entering) };
         }
@@ -252,20 +259,7 @@ impl Ledger {
                     0
                 };
             let side = if target > 0 { Side::Buy } else { Side::Sell };
-            let t = self.trip.get_or_insert_with(|| Trip {
-                entry_id: cx.client_id.clone(),
-                side,
-                opened_ms: cx.transact_ms,
-                in_qty: 0,
-                in_value: 0,
-                out_qty: 0,
-                out_value: 0,
-                in_mid: Decimal::ZERO,
-                out_mid: Decimal::ZERO,
-                adopted: None,
-                fees: Decimal::ZERO,
-                gross: Decimal::ZERO,
-            });
+            let t = self.trip.get_or_insert_with(|| Trip::begin(side, cx));
             t.fees += fees;
             let had = t.adopted.map_or(0, |a| a.0);
             t.adopted = Some((had + extra, entry_price));

@@ -68,21 +68,9 @@ pub fn strategy<'a>(m: &'a Manifests, name: Option<&str>) -> Result<&'a HeliosSt
     one("strategy", "--strategy", all, name)
 }
 
-/// `namespace/name` of a strategy's account.
-pub fn account_of(s: &HeliosStrategy) -> String {
-    let namespace = s.metadata.namespace.as_deref().unwrap_or("default");
-    format!("{namespace}/{}", s.spec.account_ref.name)
-}
-
-/// Identity of a strategy outside Kubernetes: its name is all there is, and orders are recognised by it. `helios up` makes
-/// the same.
-fn uid(name: &str) -> String {
-    format!("local:{name}")
-}
-
 /// A strategy's identity and its parameters as the first generation.
 pub fn params(s: &HeliosStrategy) -> (String, ParamsDocument) {
-    let uid = uid(&s.metadata.full_name());
+    let uid = HeliosStrategy::local_uid(&s.metadata.full_name());
     let document = convert::params_document(s, &uid, 1, 1);
     (uid, document)
 }
@@ -92,11 +80,11 @@ pub fn coordinator(m: &Manifests, a: &HeliosAccount) -> CoordinatorConfig {
     let account = a.metadata.full_name();
     let of_it = m.strategies.iter().map(|s| &s.object);
     let strategies = of_it
-        .filter(|s| account_of(s) == account)
+        .filter(|s| s.account_name() == account)
         .zip(1..)
         .map(|(s, created_ms)| StrategyInfo {
             name: s.metadata.full_name(),
-            uid: uid(&s.metadata.full_name()),
+            uid: HeliosStrategy::local_uid(&s.metadata.full_name()),
             created_ms,
             params: convert::strategy_params(s),
             watchlist: convert::watchlist_params(s),

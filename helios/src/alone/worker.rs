@@ -60,7 +60,7 @@ pub fn run(args: WorkerArgs) -> Result<ExitCode> {
 async fn work(args: WorkerArgs) -> Result<ExitCode> {
     let manifests = pick::load(&args.files)?;
     let strategy = pick::strategy(&manifests, args.strategy.as_deref())?;
-    let account_name = pick::account_of(strategy);
+    let account_name = strategy.account_name();
     let account = pick::account(&manifests, Some(&account_name))?;
     let (strategy_uid, params) = pick::params(strategy);
     let config = WorkerConfig {

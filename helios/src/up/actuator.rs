@@ -1,9 +1,9 @@
 //! Carrying out the planner's actions with tasks: the local actuator. What should run is `core::plan`'s to say.
 
-use super::manifests::Objects;
 use super::run::Run;
 use helios_coordinator::CoordinatorLinks;
 use helios_core::plan::{Action, Observed, ObservedAccount, WorkerSpec, step};
+use helios_crds::HeliosStrategy;
 use helios_worker::{WorkerConfig, WorkerLinks};
 
 impl Run {
@@ -54,7 +54,7 @@ impl Run {
                 let Some(c) = self.objects.strategies.get_mut(&strategy) else {
                     return;
                 };
-                let Some(a) = self.accounts.get(&Objects::account_of(&c.object)) else {
+                let Some(a) = self.accounts.get(&c.object.account_name()) else {
                     return;
                 };
                 match a.bus.publish_params(&strategy, &document).await {
@@ -80,7 +80,7 @@ impl Run {
             }
             Action::FinalizeStrategy { strategy } => {
                 if let Some(c) = self.objects.strategies.remove(&strategy) {
-                    self.tell_config(&Objects::account_of(&c.object));
+                    self.tell_config(&c.object.account_name());
                 }
                 tracing::info!(strategy, "strategy is gone");
             }
@@ -124,7 +124,7 @@ impl Run {
         let config = WorkerConfig {
             account: spec.account.clone(),
             strategy: spec.strategy.clone(),
-            strategy_uid: Objects::uid(&spec.strategy),
+            strategy_uid: HeliosStrategy::local_uid(&spec.strategy),
             task_uid: uid.clone(),
             symbol: spec.symbol.clone(),
             environment: helios_core::params::Environment::Paper,

@@ -188,30 +188,16 @@ impl Objects {
         words
     }
 
-    /// Identity of a strategy outside Kubernetes: its name is all there is, and a restart must find its own orders.
-    pub fn uid(name: &str) -> String {
-        format!("local:{name}")
-    }
-
-    /// `namespace/name` of a strategy's account.
-    pub fn account_of(s: &HeliosStrategy) -> String {
-        format!(
-            "{}/{}",
-            s.metadata.namespace.as_deref().unwrap_or("default"),
-            s.spec.account_ref.name
-        )
-    }
-
     /// Strategies as the planner sees them.
     pub fn observe(&self) -> Vec<ObservedStrategy> {
         self.strategies
             .iter()
             .map(|(name, c)| {
-                let account = Self::account_of(&c.object);
+                let account = c.object.account_name();
                 let account_generation = self.accounts.get(&account).map_or(1, |(_, g)| *g);
                 let params = convert::params_document(
                     &c.object,
-                    &Self::uid(name),
+                    &HeliosStrategy::local_uid(name),
                     c.generation,
                     account_generation,
                 );
@@ -223,7 +209,11 @@ impl Objects {
                     deleting: c.deleting,
                     on_delete: params.stable.on_delete,
                     // What a running worker can't take over: the leverage set at the exchange, and its identity.
-                    spec_hash: format!("{}/{}", Self::uid(name), c.object.spec.risk.leverage),
+                    spec_hash: format!(
+                        "{}/{}",
+                        HeliosStrategy::local_uid(name),
+                        c.object.spec.risk.leverage
+                    ),
                     params,
                     published: c.published,
                 }
@@ -237,10 +227,10 @@ impl Objects {
         let strategies = self
             .strategies
             .iter()
-            .filter(|(_, c)| Self::account_of(&c.object) == account)
+            .filter(|(_, c)| c.object.account_name() == account)
             .map(|(name, c)| StrategyInfo {
                 name: name.clone(),
-                uid: Self::uid(name),
+                uid: HeliosStrategy::local_uid(name),
                 created_ms: c.created_ms,
                 params: StrategyParams {
                     // One that is going keeps its symbols until they are flat, and opens nothing.
