@@ -6,6 +6,7 @@
 //!
 //! Border: carries hints and requests, never authority. Losing, doubling or delaying any message here is safe.
 
+pub mod codec;
 pub mod conformance;
 pub mod memory;
 pub mod subject;

@@ -51,9 +51,19 @@ pub fn snapshot_key(account: &str) -> String {
     format!("snapshot.{}", token(account))
 }
 
-/// Key of a strategy's parameters document.
-pub fn params_key(strategy: &str) -> String {
-    format!("params.{}", token(strategy))
+/// A person's requests to the leader of an account.
+pub fn admin(account: &str) -> String {
+    format!("helios.v1.{}.admin", token(account))
+}
+
+/// Key of an account's fence.
+pub fn fence_key(account: &str) -> String {
+    format!("fence.{}", token(account))
+}
+
+/// Key of a strategy's parameters document; the account is in it so that permissions can bind it.
+pub fn params_key(account: &str, strategy: &str) -> String {
+    format!("params.{}.{}", token(account), token(strategy))
 }
 
 /// Does `subject` match `pattern`?

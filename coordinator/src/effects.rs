@@ -5,7 +5,7 @@ use crate::account::Contracts;
 use crate::scan::{depth_within, scan};
 use crate::store::StoreError;
 use helios_bus::typed::GrantQuestion;
-use helios_core::guardian::{GuardianEffect, GuardianEvent, GuardianState};
+use helios_core::guardian::{GuardianEffect, GuardianEvent, GuardianState, Transfer};
 use helios_core::instrument::{Instrument, Symbol};
 use helios_core::messages::{AccountSnapshot, Alert, GrantReply, Severity};
 use helios_core::order::{CancelTarget, NewOrder, NewStop, ReplyTo};
@@ -117,6 +117,7 @@ impl Effects {
                 GuardianEffect::Reconcile => self.reconcile(),
                 GuardianEffect::ReadDepth(symbol) => self.read_depth(symbol),
                 GuardianEffect::Scan => self.scan(),
+                GuardianEffect::ReadTransfers { since_ms } => self.read_transfers(since_ms),
                 GuardianEffect::Publish(snapshot) => {
                     if let Err(e) = self.links.bus.publish_snapshot(&snapshot).await {
                         tracing::warn!(error = %e, "snapshot not published");
@@ -224,6 +225,29 @@ impl Effects {
         );
         self.tasks.spawn(async move {
             let _ = answers.send(crate::account::read(&rest, &instruments).await);
+        });
+    }
+
+    fn read_transfers(&mut self, since_ms: i64) {
+        let (rest, answers) = (self.links.rest.clone(), self.answers.clone());
+        self.tasks.spawn(async move {
+            let asset = rest.config().margin_asset.clone();
+            let event = match rest.income(Some("TRANSFER"), since_ms).await {
+                Ok(rows) => {
+                    let ours = rows.into_iter().filter(|r| r.asset == asset);
+                    let transfers = ours.map(|r| Transfer {
+                        id: r.id,
+                        venue_ms: r.time_ms,
+                        amount: r.amount,
+                    });
+                    GuardianEvent::Transfers(transfers.collect())
+                }
+                Err(e) => {
+                    tracing::warn!(error = %e, "transfers not read");
+                    GuardianEvent::TransfersFailed
+                }
+            };
+            let _ = answers.send(event);
         });
     }
 

@@ -114,7 +114,12 @@ pub async fn run(
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     shell.handle(&GuardianEvent::Start).await;
-    shell.handle(&GuardianEvent::Lead { epoch }).await;
+    shell
+        .handle(&GuardianEvent::Lead {
+            epoch,
+            until_ns: None,
+        })
+        .await;
     loop {
         tokio::select! {
             biased;
@@ -146,7 +151,7 @@ pub async fn run(
                 let event = shell.effects.hold(q);
                 shell.handle(&event).await;
             }
-            Some(r) = reports.next() => shell.handle(&GuardianEvent::Report(r)).await,
+            Some(r) = reports.next() => shell.handle(&GuardianEvent::Report(Box::new(r))).await,
             _ = tick.tick() => shell.handle(&GuardianEvent::Tick).await,
             Some(m) = marks.recv() => {
                 if let TraderEvent::Mark(mark) = m.event {

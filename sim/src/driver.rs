@@ -192,7 +192,10 @@ impl Sim {
         for e in [
             GuardianEvent::Start,
             GuardianEvent::AccountAlive,
-            GuardianEvent::Lead { epoch: 1 },
+            GuardianEvent::Lead {
+                epoch: 1,
+                until_ns: None,
+            },
         ] {
             sim.tell_guardian(start_ms, e);
         }
@@ -400,7 +403,7 @@ impl Sim {
             if second {
                 let report = self.worker_report(i);
                 let at = self.now_ms + self.config.latency.bus_ms;
-                self.tell_guardian(at, GuardianEvent::Report(report));
+                self.tell_guardian(at, GuardianEvent::Report(Box::new(report)));
             }
         }
         if second {
@@ -423,6 +426,7 @@ impl Sim {
             ready: s.trader.is_ready(),
             view: s.trader.view(),
             closed: std::mem::take(&mut s.closed),
+            rates: None,
         }
     }
 }

@@ -121,6 +121,7 @@ impl Sim {
             available: view.available,
             maint_margin: view.maint_margin,
             symbols,
+            unknown_symbols: Vec::new(),
         }
     }
 
@@ -238,6 +239,10 @@ impl Sim {
                 }
             }
             GuardianEffect::Scan => self.queue.push(venue, Item::Scan),
+            // Nobody moves money in a simulation.
+            GuardianEffect::ReadTransfers { .. } => {
+                self.tell_guardian(venue, GuardianEvent::Transfers(Vec::new()));
+            }
             GuardianEffect::Publish(snapshot) => self.start_wanted(&snapshot),
             GuardianEffect::Persist(_) => {
                 self.tell_guardian(self.now_ms, GuardianEvent::Persisted);

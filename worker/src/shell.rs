@@ -5,6 +5,7 @@ use crate::feeds::Feeds;
 use crate::setup::{SetupError, load_symbol};
 use crate::{WorkerConfig, WorkerLinks};
 use helios_binance::clock::VenueClock;
+use helios_bus::typed::ParamsNews;
 use helios_core::messages::{Alert, ClosedTrade, SCHEMA, Severity, WorkerReport};
 use helios_core::params::OnDelete;
 use helios_core::trader::{Trader, TraderConfig, TraderEffect, TraderEvent};
@@ -101,7 +102,10 @@ pub async fn run(
                 None => None,
             },
             Some(c) = commands.next() => shell.handle(&TraderEvent::Command(c)).await?,
-            Some((document, _)) = params.next() => shell.handle(&TraderEvent::Params(Box::new(document))).await?,
+            Some(news) = params.next() => match news {
+                ParamsNews::Document(document) => shell.handle(&TraderEvent::Params(document)).await?,
+                ParamsNews::Unknown { schema } => shell.handle(&TraderEvent::ParamsUnknown { schema }).await?,
+            },
             _ = tick.tick() => shell.tick().await?,
             m = market.recv() => {
                 let m = m.ok_or(WorkerError::FeedEnded("market"))?;
@@ -232,6 +236,7 @@ impl Shell {
             ready: self.trader.is_ready(),
             view: self.trader.view(),
             closed: std::mem::take(&mut self.closed),
+            rates: None,
         };
         // Round trips count in W, R and n and in the books: what could not be told is told with the next report.
         if let Err(e) = self.links.bus.report(&report).await {

@@ -41,6 +41,7 @@ impl From<AccountState> for GuardianEvent {
             available: a.available,
             maint_margin: a.maint_margin,
             symbols: a.symbols,
+            unknown_symbols: a.unknown_symbols,
         }
     }
 }

@@ -58,6 +58,17 @@ pub struct GuardianState {
     pub kelly: BTreeMap<String, crate::messages::KellyStats>,
 }
 
+/// A transfer to (positive) or from the account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transfer {
+    /// The exchange's id of it.
+    pub id: u64,
+    /// Venue time, ms.
+    pub venue_ms: i64,
+    /// Amount of the margin asset.
+    pub amount: Money,
+}
+
 /// What a guardian hears.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum GuardianEvent {
@@ -96,6 +107,8 @@ pub enum GuardianEvent {
         maint_margin: Money,
         /// By symbol; absent means flat and no orders.
         symbols: BTreeMap<Symbol, VenueState>,
+        /// Symbols with a position or orders in contracts that are not known here: the account can't be measured.
+        unknown_symbols: Vec<String>,
     },
     /// The read failed.
     ReconcileFailed,
@@ -104,7 +117,7 @@ pub enum GuardianEvent {
     /// A worker asks.
     GrantRequested(GrantRequest),
     /// A worker's report.
-    Report(WorkerReport),
+    Report(Box<WorkerReport>),
     /// What a scan of the market found, in any order; ranking is the guardian's. Correlations of 15-minute returns over
     /// 24 h where known.
     Scanned {
@@ -130,11 +143,29 @@ pub enum GuardianEvent {
         /// Set or release.
         set: bool,
     },
+    /// Nothing was found where the guardian's state should be: first event, if at all.
+    StateMissing {
+        /// Times the leader lock has changed hands: more than none means that there must have been a state.
+        transitions: u64,
+    },
+    /// Transfers to and from the account, as the income history tells them, in any order, known ones too.
+    Transfers(Vec<Transfer>),
+    /// The transfers asked for could not be read.
+    TransfersFailed,
     /// Leadership, with the epoch to write before the first grant.
     Lead {
         /// Epoch from the lease's transitions and what workers echo.
         epoch: u64,
+        /// Liveness ns at which it ends unless renewed; `None` without a lock (one process).
+        until_ns: Option<u64>,
     },
+    /// Leadership was renewed.
+    Renewed {
+        /// Liveness ns at which it ends unless renewed again.
+        until_ns: u64,
+    },
+    /// The message store has gone back: the epoch is raised, so that nothing said before counts any more.
+    FenceLost,
     /// Leadership is lost: grant nothing.
     Follow,
 }
@@ -165,6 +196,11 @@ pub enum GuardianEffect {
     ReadDepth(Symbol),
     /// Scan the market.
     Scan,
+    /// Read transfers since this venue time, ms: feed [`GuardianEvent::Transfers`] or [`GuardianEvent::TransfersFailed`].
+    ReadTransfers {
+        /// Venue ms.
+        since_ms: i64,
+    },
     /// Publish the snapshot.
     Publish(Box<AccountSnapshot>),
     /// Write the marks, answer [`GuardianEvent::Persisted`] or [`GuardianEvent::PersistFailed`].

@@ -83,6 +83,7 @@ impl Guardian {
                 .copied()
                 .unwrap_or_default(),
             length_ms: GRANT_MS,
+            share: None,
         }
     }
 

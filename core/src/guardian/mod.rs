@@ -31,7 +31,9 @@ mod scenarios;
 mod testkit;
 
 pub use equity::{DAILY_LOSS, DRAWDOWN, KILL};
-pub use event::{GuardianConfig, GuardianEffect, GuardianEvent, GuardianState, StrategyInfo};
+pub use event::{
+    GuardianConfig, GuardianEffect, GuardianEvent, GuardianState, StrategyInfo, Transfer,
+};
 
 use crate::fixed::Money;
 use crate::instrument::{Symbol, SymbolInfo};
@@ -164,6 +166,7 @@ impl Guardian {
                 available: _,
                 maint_margin,
                 symbols,
+                unknown_symbols: _,
             } => {
                 let read = merge::ReadOf {
                     venue_ms: *venue_ms,
@@ -203,7 +206,12 @@ impl Guardian {
                 ));
             }
             GuardianEvent::Latch { name, set } => self.latch(now, name, *set, out),
-            GuardianEvent::Lead { epoch } => self.lead(now, *epoch),
+            GuardianEvent::StateMissing { .. }
+            | GuardianEvent::Transfers(_)
+            | GuardianEvent::TransfersFailed
+            | GuardianEvent::Renewed { .. } => {}
+            GuardianEvent::FenceLost => self.lead(now, self.office.epoch.saturating_add(1)),
+            GuardianEvent::Lead { epoch, .. } => self.lead(now, *epoch),
             GuardianEvent::Follow => self.office.follow(),
         }
         self.drive(now, out);

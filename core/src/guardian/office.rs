@@ -230,6 +230,10 @@ impl Guardian {
                 .map(|(s, h)| (format!("{}/{s}", h.strategy), h.generation))
                 .collect(),
             latches: self.state.latches.keys().cloned().collect(),
+            holder: String::new(),
+            unknown: self.unknown.clone(),
+            numbers: None,
+            health: None,
         }
     }
 

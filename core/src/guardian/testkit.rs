@@ -66,7 +66,10 @@ impl Rig {
     /// Started, leading, read, known.
     pub fn ready(mut self) -> Self {
         self.send(&GuardianEvent::Start);
-        self.send(&GuardianEvent::Lead { epoch: 1 });
+        self.send(&GuardianEvent::Lead {
+            epoch: 1,
+            until_ns: None,
+        });
         self.pass(100);
         self
     }
@@ -135,6 +138,7 @@ impl Rig {
             available: self.wallet,
             maint_margin: maint,
             symbols: self.venue.clone(),
+            unknown_symbols: Vec::new(),
         }
     }
 
@@ -161,6 +165,7 @@ impl Rig {
             position_notional: Decimal::ZERO,
             open_entry_notional: Decimal::ZERO,
             wish_risk: d(risk),
+            fence_lost: false,
         };
         let out = self.send(&GuardianEvent::GrantRequested(r));
         out.into_iter()

@@ -65,15 +65,7 @@ impl Trader {
     /// Takes in a document; it comes into force whole at the next safe boundary.
     pub(super) fn on_params(&mut self, doc: &ParamsDocument, out: &mut Vec<TraderEffect>) {
         if doc.schema > SCHEMA || doc.schema + 1 < SCHEMA {
-            self.schema_unknown = true;
-            out.push(self.alert(
-                Severity::Warning,
-                "SchemaUnknown",
-                format!(
-                    "parameters of schema {} are not understood: reduce-only",
-                    doc.schema
-                ),
-            ));
+            self.on_params_unknown(doc.schema, out);
             return;
         }
         if doc.strategy_uid != self.config.strategy_uid {
@@ -96,6 +88,13 @@ impl Trader {
         } else if doc.order() > newest {
             self.pending = Some(Box::new(doc.clone()));
         }
+    }
+
+    /// A version that is not understood may restrict what is run now: nothing is added under the old one.
+    pub(super) fn on_params_unknown(&mut self, schema: u32, out: &mut Vec<TraderEffect>) {
+        self.schema_unknown = true;
+        let text = format!("parameters of schema {schema} are not understood: reduce-only");
+        out.push(self.alert(Severity::Warning, "SchemaUnknown", text));
     }
 
     /// A boundary is safe while no entry decided under the old parameters is under way.

@@ -79,10 +79,17 @@ pub enum TraderEvent {
     ReconcileFailed,
     /// Answer to a [`TraderEffect::AskGrant`]; bound to the t0 noted when it was asked.
     Grant(GrantReply),
+    /// The message store has gone back: nothing is granted until an epoch above every one honoured so far.
+    FenceLost,
     /// Word of the coordinator.
     Command(Command),
     /// New parameters, whole.
     Params(Box<ParamsDocument>),
+    /// New parameters of a schema that is not understood: reduce-only until newer ones are.
+    ParamsUnknown {
+        /// Their schema.
+        schema: u32,
+    },
     /// Model output for the book version `last_id`: probability that the trade NOBI asks for beats its cost.
     Model {
         /// Book version it was computed from.

@@ -205,8 +205,15 @@ impl Trader {
             TraderEvent::Reconciled(s) => self.on_reconciled(now, s, out),
             TraderEvent::ReconcileFailed => self.recon.failed(now),
             TraderEvent::Grant(g) => self.on_grant(now, g),
+            TraderEvent::FenceLost => {
+                self.permission.lose_fence();
+                self.cancel_entries(now, out);
+                let text = "the message store went back: reduce-only until a higher epoch".into();
+                out.push(self.alert(crate::messages::Severity::Warning, "FenceLost", text));
+            }
             TraderEvent::Command(c) => self.on_command(now, c, out),
             TraderEvent::Params(p) => self.on_params(p, out),
+            TraderEvent::ParamsUnknown { schema } => self.on_params_unknown(*schema, out),
             TraderEvent::Shutdown(mode) => self.on_shutdown(now, *mode, out),
         }
         self.after(now, out);

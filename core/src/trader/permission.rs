@@ -46,6 +46,8 @@ pub struct Permission {
     first_ask_ns: Option<u64>,
     /// Latest deadline of any grant taken.
     lapsed_ns: Option<u64>,
+    /// Nothing of an epoch up to this one grants any more: the message store went back under it.
+    fenced: Option<u64>,
 }
 
 impl Permission {
@@ -64,6 +66,7 @@ impl Permission {
             heard_ns: None,
             first_ask_ns: None,
             lapsed_ns: None,
+            fenced: None,
         }
     }
 
@@ -93,6 +96,7 @@ impl Permission {
             position_notional: wish.position,
             open_entry_notional: wish.open_entries,
             wish_risk: wish.risk,
+            fence_lost: self.fenced.is_some(),
         }
     }
 
@@ -114,6 +118,9 @@ impl Permission {
                     return false;
                 }
                 self.raise(epoch);
+                if self.fenced.is_some() {
+                    return false;
+                }
                 self.heard_ns = Some(now.mono_ns);
                 if self.grant.as_ref().is_some_and(|(old, _)| old.seq > seq) {
                     return false;
@@ -153,6 +160,7 @@ impl Permission {
         if epoch > self.epoch {
             self.epoch = epoch;
             self.grant = None;
+            self.fenced = None;
         }
     }
 
@@ -160,6 +168,12 @@ impl Permission {
     pub fn revoke(&mut self) {
         self.grant = None;
         self.asked.clear();
+    }
+
+    /// The message store went back: nothing granted up to the epoch honoured now counts any more (I18).
+    pub fn lose_fence(&mut self) {
+        self.revoke();
+        self.fenced = Some(self.epoch);
     }
 
     /// The grant in force, if one holds at `now`.
@@ -240,6 +254,7 @@ mod tests {
             available: Decimal::from(10_000),
             kelly: KellyStats::default(),
             length_ms: 5000,
+            share: None,
         })
     }
 
@@ -316,6 +331,22 @@ mod tests {
         assert!(p.on_reply(at(500), &denied));
         assert!(p.grant(at(1999)).is_some());
         assert_eq!(p.denied(), Some(DenyReason::Limit));
+    }
+
+    #[test]
+    fn after_the_store_went_back_only_a_higher_epoch_grants() {
+        let mut p = p();
+        let q = p.ask(at(0), &Wish::default());
+        assert!(p.on_reply(at(0), &granted(q.seq, 5)));
+        p.lose_fence();
+        assert!(p.grant(at(1)).is_none());
+        let q = p.ask(at(500), &Wish::default());
+        assert!(q.fence_lost && q.epoch_seen == 5);
+        assert!(!p.on_reply(at(500), &granted(q.seq, 5)));
+        assert!(p.grant(at(500)).is_none());
+        assert!(p.on_reply(at(500), &granted(q.seq, 6)));
+        assert!(p.grant(at(500)).is_some());
+        assert!(!p.ask(at(1000), &Wish::default()).fence_lost);
     }
 
     #[test]

@@ -136,7 +136,10 @@ impl Model {
             seq: 0,
         };
         m.send(&GuardianEvent::Start);
-        m.send(&GuardianEvent::Lead { epoch: 1 });
+        m.send(&GuardianEvent::Lead {
+            epoch: 1,
+            until_ns: None,
+        });
         m
     }
 
@@ -206,6 +209,7 @@ impl Model {
             available: d("10000"),
             maint_margin: maint,
             symbols,
+            unknown_symbols: Vec::new(),
         }
     }
 
@@ -329,6 +333,7 @@ impl Model {
             position_notional: Decimal::ZERO,
             open_entry_notional: Decimal::ZERO,
             wish_risk: Decimal::from(risk),
+            fence_lost: false,
         };
         self.send(&GuardianEvent::GrantRequested(r))
     }

@@ -65,7 +65,10 @@ fn event() -> impl Strategy<Value = GuardianEvent> {
         Just(GuardianEvent::Persisted),
         Just(GuardianEvent::PersistFailed),
         Just(GuardianEvent::Follow),
-        any::<u64>().prop_map(|epoch| GuardianEvent::Lead { epoch }),
+        any::<u64>().prop_map(|epoch| GuardianEvent::Lead {
+            epoch,
+            until_ns: None
+        }),
         (any::<i64>(), money())
             .prop_map(|(event_ms, wallet)| GuardianEvent::Balance { event_ms, wallet }),
         (symbol(), any::<i64>(), lots(), money()).prop_map(|(s, t, q, p)| GuardianEvent::Position(
@@ -168,6 +171,7 @@ fn event() -> impl Strategy<Value = GuardianEvent> {
                             },
                         )]
                         .into(),
+                        unknown_symbols: Vec::new(),
                     }
                 }
             ),
@@ -183,6 +187,7 @@ fn event() -> impl Strategy<Value = GuardianEvent> {
                 position_notional: p,
                 open_entry_notional: r,
                 wish_risk: r,
+                fence_lost: false,
             })
         ),
         (symbol(), id(), any::<i64>(), 0u8..6).prop_map(|(s, c, t, k)| GuardianEvent::Reply(

@@ -35,7 +35,10 @@ fn nothing_is_granted_before_leading_reading_and_writing() {
         "not the leader"
     );
     r.writes = false;
-    let out = r.send(&GuardianEvent::Lead { epoch: 7 });
+    let out = r.send(&GuardianEvent::Lead {
+        epoch: 7,
+        until_ns: None,
+    });
     assert!(
         out.iter()
             .any(|e| matches!(e, GuardianEffect::Persist(s) if s.epoch == 7))
@@ -63,7 +66,7 @@ fn an_epoch_echoed_by_a_worker_makes_the_leader_raise_its_own() {
     let mut r = Rig::new(&TWO).ready();
     let mut report = report("BTCUSDT");
     report.epoch = 40;
-    let out = r.send(&GuardianEvent::Report(report));
+    let out = r.send(&GuardianEvent::Report(Box::new(report)));
     assert!(
         out.iter()
             .any(|e| matches!(e, GuardianEffect::Persist(s) if s.epoch == 41))
@@ -252,7 +255,7 @@ fn a_worker_without_a_wish_is_granted_nothing_but_its_numbers() {
         trade("1-2", "-10", "1"),
         trade("1-2", "-10", "1"),
     ];
-    r.send(&GuardianEvent::Report(rep));
+    r.send(&GuardianEvent::Report(Box::new(rep)));
     let reply = r.ask("BTCUSDT", "t", "0");
     let g = granted(&reply);
     assert_eq!((g.ceiling, g.equity), (Decimal::ZERO, d("10000")));
@@ -324,6 +327,7 @@ pub(super) fn report(symbol: &str) -> WorkerReport {
             ..WorkerView::default()
         },
         closed: vec![],
+        rates: None,
     }
 }
 

@@ -20,7 +20,7 @@ fn exposed() -> Rig {
     let mut r = Rig::with(tolerant(), GuardianState::default()).ready();
     for (s, lots) in [("AUSDT", 160_000), ("BUSDT", 120_000), ("CUSDT", 80_000)] {
         r.protected(s, lots, "100");
-        r.send(&GuardianEvent::Report(report(s)));
+        r.send(&GuardianEvent::Report(Box::new(report(s))));
     }
     r
 }

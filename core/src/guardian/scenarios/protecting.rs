@@ -9,7 +9,7 @@ use crate::order::{AlgoStatus, CancelTarget, OrderStatus};
 /// A long of ours at 100, its fill and position just seen, no stop.
 fn bare() -> Rig {
     let mut r = Rig::new(&["AUSDT"]).ready();
-    r.send(&GuardianEvent::Report(report("AUSDT")));
+    r.send(&GuardianEvent::Report(Box::new(report("AUSDT"))));
     let id = IdMaker::new(ACCOUNT, Role::Worker, "uid-ns/nobi", "AUSDT", 1).next_id();
     r.order_update("AUSDT", &id, Side::Buy, OrderStatus::Filled, 1_000, 1_000);
     r.position("AUSDT", 1_000, "100");

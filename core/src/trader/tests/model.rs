@@ -350,6 +350,7 @@ fn garbage() -> impl Strategy<Value = TraderEvent> {
                         sum_gross: f64::INFINITY,
                     },
                     length_ms,
+                    share: None,
                 }))
             }
         ),

@@ -363,6 +363,7 @@ impl Rig {
                         available: d("10000"),
                         kelly: KellyStats::default(),
                         length_ms: self.grant_ms,
+                        share: None,
                     })));
             }
             TraderEffect::Closed(t) => self.closed.push(*t),
