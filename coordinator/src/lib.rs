@@ -6,6 +6,7 @@
 
 mod account;
 mod effects;
+pub mod observe;
 pub mod scan;
 mod shell;
 pub mod store;

@@ -7,6 +7,8 @@ mod admin;
 mod alone;
 mod cli;
 mod inspect;
+mod logs;
+mod manifests;
 mod up;
 
 use clap::Parser;

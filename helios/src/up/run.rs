@@ -2,8 +2,8 @@
 
 use super::args::Args;
 use super::board::SharedBoard;
-use super::logs::Logs;
-use super::manifests::{Files, Objects};
+use crate::logs::Logs;
+use crate::manifests::{Files, Objects};
 use super::source::{self, RunningVenue};
 use super::tasks::Tasks;
 use super::view::View;
