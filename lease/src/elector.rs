@@ -11,65 +11,12 @@
 use crate::clock::At;
 use crate::record::{LeaseRecord, MicroTime};
 use crate::store::{LeaseError, Version};
+use crate::times::{SetupError, Times, ns};
 use helios_core::time::NS_PER_S;
 use std::time::Duration;
 
 /// Duration in a released record, s: take it at once.
 const RELEASED_SECONDS: u32 = 1;
-
-/// Why an elector can't be set up.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SetupError {
-    /// An empty identity would read as "nobody leads".
-    #[error("the identity of a candidate must not be empty")]
-    EmptyIdentity,
-    /// Times that would let two lead, or none.
-    #[error(
-        "lease times must be 0 < renew every < renew deadline < duration, and the duration whole seconds, at least 2: {0:?}"
-    )]
-    Times(Times),
-}
-
-/// The times of the lock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Times {
-    /// How long a candidate must see the lease unchanged before it takes over.
-    pub duration: Duration,
-    /// How often a leader renews and a candidate looks.
-    pub renew_every: Duration,
-    /// How long a leader leads after sending a renewal that succeeded.
-    pub renew_deadline: Duration,
-}
-
-impl Default for Times {
-    fn default() -> Self {
-        Self {
-            duration: Duration::from_secs(6),
-            renew_every: Duration::from_secs(1),
-            renew_deadline: Duration::from_secs(3),
-        }
-    }
-}
-
-impl Times {
-    fn check(self) -> Result<Self, SetupError> {
-        let ok = self.renew_every > Duration::ZERO
-            && self.renew_every < self.renew_deadline
-            && self.renew_deadline < self.duration
-            && self.duration >= Duration::from_secs(2)
-            && self.duration.subsec_nanos() == 0
-            && u32::try_from(self.duration.as_secs()).is_ok();
-        if ok {
-            Ok(self)
-        } else {
-            Err(SetupError::Times(self))
-        }
-    }
-}
-
-fn ns(d: Duration) -> u64 {
-    u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)
-}
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -182,9 +129,13 @@ impl Elector {
         if identity.is_empty() {
             return Err(SetupError::EmptyIdentity);
         }
-        Ok(Self {
-            identity,
-            times: times.check()?,
+        Ok(Self::unchecked(&identity, times.check()?))
+    }
+
+    pub(crate) fn unchecked(identity: &str, times: Times) -> Self {
+        Self {
+            identity: identity.to_string(),
+            times,
             highest: 0,
             seen: None,
             stale: true,
@@ -194,7 +145,7 @@ impl Elector {
             next_ns: 0,
             releasing: false,
             done: false,
-        })
+        }
     }
 
     /// When the next [`Input::Tick`] is wanted, own monotonic ns. An earlier one does nothing.

@@ -15,10 +15,14 @@ pub mod file;
 pub mod record;
 pub mod store;
 pub mod task;
+pub mod times;
+#[cfg(test)]
+mod world_tests;
 
 pub use clock::mono_ns;
-pub use elector::{Elector, SetupError, Times};
+pub use elector::Elector;
 pub use file::FileLease;
 pub use record::{LeaseRecord, MicroTime};
 pub use store::{LeaseError, LeaseStore, Version};
 pub use task::{LeaderTask, Leadership};
+pub use times::{SetupError, Times};

@@ -4,8 +4,9 @@
 //! "leader" carries its end, and whoever acts on it asks [`Leadership::leads`] at that moment.
 
 use crate::clock::{At, mono_ns};
-use crate::elector::{Elector, Input, Output, SetupError, Times};
+use crate::elector::{Elector, Input, Output};
 use crate::store::{LeaseError, LeaseStore};
+use crate::times::{SetupError, Times};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
