@@ -119,13 +119,19 @@ fn arrows_between_crates_point_one_way() {
         ("helios-binance", &["helios-core"][..]),
         ("helios-venue", &["helios-core"][..]),
         ("helios-bus", &["helios-core"][..]),
+        ("helios-lease", &["helios-core"][..]),
         (
             "helios-worker",
             &["helios-core", "helios-binance", "helios-bus"][..],
         ),
         (
             "helios-coordinator",
-            &["helios-core", "helios-binance", "helios-bus"][..],
+            &[
+                "helios-core",
+                "helios-binance",
+                "helios-bus",
+                "helios-lease",
+            ][..],
         ),
         ("helios-sim", &["helios-core", "helios-venue"][..]),
     ]);
