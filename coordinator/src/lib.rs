@@ -37,4 +37,10 @@ pub struct CoordinatorLinks {
     pub bus: AccountBus,
     /// Where marks and latches are kept.
     pub store: Arc<dyn store::GuardianStore>,
+    /// The leader lock; `None`: this coordinator is the only one.
+    pub lock: Option<Arc<dyn helios_lease::LeaseStore>>,
+    /// Name in lock, fence and snapshot, another in every life of a process.
+    pub identity: String,
+    /// Is told what the guardian does.
+    pub observer: Arc<dyn observe::Observer>,
 }

@@ -101,6 +101,7 @@ pub async fn run(
     );
     let epoch = stored.state.epoch + 1;
     let guardian = Guardian::new(guardian_config(&config, &contracts), stored.state);
+    let observer = links.observer.clone();
     let (effects, mut answers) = Effects::new(links.clone(), contracts.clone(), stored.revision);
     let mut shell = Shell {
         clock,
@@ -110,7 +111,9 @@ pub async fn run(
         out: Vec::new(),
         marked: BTreeSet::new(),
         waiting: Vec::new(),
+        observer,
     };
+    shell.observer.leadership(true, epoch);
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     shell.handle(&GuardianEvent::Start).await;
@@ -180,6 +183,7 @@ struct Shell {
     out: Vec<GuardianEffect>,
     marked: BTreeSet<Symbol>,
     waiting: Vec<oneshot::Sender<Result<(), String>>>,
+    observer: Arc<dyn crate::observe::Observer>,
 }
 
 impl Shell {
@@ -221,6 +225,9 @@ impl Shell {
             .on_event(self.clock.now(), event, &mut self.out);
         if self.out.is_empty() {
             return;
+        }
+        for e in &self.out {
+            self.observer.effect(e);
         }
         if let Some(snapshot) = self.effects.carry_out(&mut self.out).await {
             let matter = symbols_that_matter(&snapshot);

@@ -45,7 +45,11 @@ impl Alerts {
 
     /// One that came over the bus. True unless it is the echo of an own one.
     pub fn heard(&mut self, a: &Alert) -> bool {
-        while self.own.front().is_some_and(|(at, _)| at.elapsed() > ECHO_WITHIN) {
+        while self
+            .own
+            .front()
+            .is_some_and(|(at, _)| at.elapsed() > ECHO_WITHIN)
+        {
             self.own.pop_front();
         }
         if let Some(i) = self.own.iter().position(|(_, o)| o == a) {

@@ -2,10 +2,6 @@
 //!
 //! A binary built without the feature `nats` has none of them, and says so where somebody asks for it.
 
-use anyhow::Result;
-use helios_bus::Bus;
-use std::sync::Arc;
-
 /// Whose connection it is: it decides what may be created, and where answers arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(feature = "nats"), allow(dead_code))]
@@ -66,7 +62,12 @@ impl NatsArgs {
     ///
     /// # Errors
     /// The environment names a server.
-    pub fn start(&self, _: Side<'_>, _: &str, _: &str) -> Result<Option<Arc<dyn Bus>>> {
+    pub fn start(
+        &self,
+        _: Side<'_>,
+        _: &str,
+        _: &str,
+    ) -> anyhow::Result<Option<std::sync::Arc<dyn helios_bus::Bus>>> {
         if std::env::var_os("HELIOS_NATS_URL").is_some() {
             anyhow::bail!(
                 "HELIOS_NATS_URL is set, but this binary was built without NATS: cargo build --release --locked -p helios --features nats"
@@ -75,9 +76,6 @@ impl NatsArgs {
         Ok(None)
     }
 }
-
-#[cfg(feature = "nats")]
-pub use on::Connected;
 
 #[cfg(feature = "nats")]
 mod on {
@@ -89,9 +87,6 @@ mod on {
     use std::os::unix::fs::MetadataExt;
     use std::path::Path;
     use std::sync::Arc;
-
-    /// A bus whose first attempt succeeded.
-    pub type Connected = NatsBus;
 
     impl NatsArgs {
         /// A bus that connects by itself, now or when a server is there; `None` when no server is named.
@@ -107,7 +102,10 @@ mod on {
             let Some(config) = self.config(side, account, name)? else {
                 return Ok(None);
             };
-            tracing::info!(servers = self.nats.join(" "), "connects to NATS; it goes on by itself until it does");
+            tracing::info!(
+                servers = self.nats.join(" "),
+                "connects to NATS; it goes on by itself until it does"
+            );
             Ok(Some(Arc::new(NatsBus::start(config)?)))
         }
 
@@ -115,12 +113,19 @@ mod on {
         ///
         /// # Errors
         /// The arguments can't work, or no server answers.
-        pub async fn connect(&self, side: Side<'_>, account: &str, name: &str) -> Result<Option<Connected>> {
+        pub async fn connect(
+            &self,
+            side: Side<'_>,
+            account: &str,
+            name: &str,
+        ) -> Result<Option<NatsBus>> {
             let Some(config) = self.config(side, account, name)? else {
                 return Ok(None);
             };
             let bus = NatsBus::connect(config).await;
-            Ok(Some(bus.with_context(|| format!("{} can't be reached", self.nats.join(" ")))?))
+            Ok(Some(bus.with_context(|| {
+                format!("{} can't be reached", self.nats.join(" "))
+            })?))
         }
 
         fn config(&self, side: Side<'_>, account: &str, name: &str) -> Result<Option<NatsConfig>> {
@@ -170,21 +175,26 @@ mod on {
     /// Where this client's answers arrive: of one shape for each role, so that permissions can bind it.
     fn inbox(side: Side<'_>, account: &str) -> String {
         let account = subject::token(account);
-        match side {
-            Side::Coordinator => format!("_INBOX_{account}_coordinator"),
-            Side::Worker(symbol) => format!("_INBOX_{account}_worker_{}", subject::token(symbol)),
-            Side::Admin => format!("_INBOX_{account}_admin"),
-        }
+        let role = match side {
+            Side::Coordinator => "coordinator".into(),
+            Side::Worker(symbol) => format!("worker.{}", subject::token(symbol)),
+            Side::Admin => "admin".into(),
+        };
+        format!("_INBOX_helios.{account}.{role}")
     }
 
     fn readable(file: &Path, flag: &str) -> Result<std::fs::File> {
-        std::fs::File::open(file).with_context(|| format!("{flag}: {} can't be read", file.display()))
+        std::fs::File::open(file)
+            .with_context(|| format!("{flag}: {} can't be read", file.display()))
     }
 
     fn private(file: &Path, flag: &str) -> Result<()> {
         let shown = file.display();
         let opened = readable(file, flag)?;
-        let mode = opened.metadata().with_context(|| format!("{flag}: {shown}"))?.mode();
+        let mode = opened
+            .metadata()
+            .with_context(|| format!("{flag}: {shown}"))?
+            .mode();
         if mode & 0o077 != 0 {
             bail!(
                 "{flag}: {shown} may be read by others (mode {:o}): chmod 600 {shown}",
@@ -216,9 +226,18 @@ mod on {
             let a = args(&["--nats", "nats://h1,nats://h2:5", "--nats-replicas", "3"]).unwrap();
             let c = a.config(Side::Coordinator, "ns/a", "n").unwrap().unwrap();
             assert_eq!((c.urls.len(), c.replicas, c.create_bucket), (2, 3, true));
-            let w = a.config(Side::Worker("BTCUSDT"), "ns/a", "n").unwrap().unwrap();
+            let w = a
+                .config(Side::Worker("BTCUSDT"), "ns/a", "n")
+                .unwrap()
+                .unwrap();
             assert!(!w.create_bucket && !w.leader_reads && w.inbox_prefix != c.inbox_prefix);
-            assert!(args(&[]).unwrap().config(Side::Admin, "ns/a", "n").unwrap().is_none());
+            assert!(
+                args(&[])
+                    .unwrap()
+                    .config(Side::Admin, "ns/a", "n")
+                    .unwrap()
+                    .is_none()
+            );
         }
 
         #[test]
@@ -231,7 +250,10 @@ mod on {
                 assert!(args(wrong).is_err(), "{wrong:?}");
             }
             let refused = |line: &[&str]| {
-                let e = args(line).unwrap().config(Side::Admin, "a", "n").unwrap_err();
+                let e = args(line)
+                    .unwrap()
+                    .config(Side::Admin, "a", "n")
+                    .unwrap_err();
                 format!("{e:#}")
             };
             let why = refused(&["--nats", "nats://me:secret@h"]);
@@ -245,8 +267,16 @@ mod on {
             let dir = tempfile::tempdir().unwrap();
             let file = dir.path().join("token");
             std::fs::write(&file, "hidden").unwrap();
-            let set = |mode| std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
-            let a = args(&["--nats", "nats://h", "--nats-token-file", file.to_str().unwrap()]).unwrap();
+            let set = |mode| {
+                std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap()
+            };
+            let a = args(&[
+                "--nats",
+                "nats://h",
+                "--nats-token-file",
+                file.to_str().unwrap(),
+            ])
+            .unwrap();
             set(0o640);
             let why = a.config(Side::Admin, "a", "n").unwrap_err().to_string();
             assert!(why.contains("chmod 600"), "{why}");

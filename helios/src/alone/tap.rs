@@ -136,7 +136,10 @@ mod tests {
         let tap = Tap::new(Arc::new(network.clone()), copy.clone());
         let mut heard = tap.subscribe("a").await.unwrap();
         let mut seen = copy.subscribe("a").await.unwrap();
-        network.publish("a", Bytes::from_static(b"1")).await.unwrap();
+        network
+            .publish("a", Bytes::from_static(b"1"))
+            .await
+            .unwrap();
         tap.publish("a", Bytes::from_static(b"2")).await.unwrap();
         assert_eq!(heard.next().await.unwrap().payload, "1");
         assert_eq!(heard.next().await.unwrap().payload, "2");

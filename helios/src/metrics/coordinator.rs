@@ -59,23 +59,62 @@ impl Account {
                 "The exchange's own: maintenance margin over margin balance",
             )?,
             equity: g("helios_equity", "Wallet and unrealised profit, quote asset")?,
-            available: g("helios_available_balance", "Margin balance less initial margins, quote asset")?,
-            maintenance: g("helios_maintenance_margin", "Maintenance margin of all positions, quote asset")?,
-            notional: g("helios_gross_notional", "Sum of |notional| of all positions, quote asset")?,
+            available: g(
+                "helios_available_balance",
+                "Margin balance less initial margins, quote asset",
+            )?,
+            maintenance: g(
+                "helios_maintenance_margin",
+                "Maintenance margin of all positions, quote asset",
+            )?,
+            notional: g(
+                "helios_gross_notional",
+                "Sum of |notional| of all positions, quote asset",
+            )?,
             leverage: g("helios_gross_leverage", "Gross notional over equity")?,
-            promised: g("helios_promised_notional", "Held or allowed by grants alive, quote asset")?,
-            peak: g("helios_peak_equity", "Highest equity known; the drawdown counts from it")?,
-            day_start: g("helios_day_start_equity", "Equity at 00:00 UTC, net of transfers since")?,
+            promised: g(
+                "helios_promised_notional",
+                "Held or allowed by grants alive, quote asset",
+            )?,
+            peak: g(
+                "helios_peak_equity",
+                "Highest equity known; the drawdown counts from it",
+            )?,
+            day_start: g(
+                "helios_day_start_equity",
+                "Equity at 00:00 UTC, net of transfers since",
+            )?,
             positions: g("helios_positions", "Symbols with a position")?,
-            level: g("helios_ladder_level", "0 normal, 1 warning, 2 critical, 3 emergency")?,
-            known: g("helios_account_known", "1 while the picture of the account is complete and fresh")?,
-            halted: g("helios_account_halted", "1 while a manifest or a latch halts the account")?,
+            level: g(
+                "helios_ladder_level",
+                "0 normal, 1 warning, 2 critical, 3 emergency",
+            )?,
+            known: g(
+                "helios_account_known",
+                "1 while the picture of the account is complete and fresh",
+            )?,
+            halted: g(
+                "helios_account_halted",
+                "1 while a manifest or a latch halts the account",
+            )?,
             latch: book.gauges("helios_latch", "1 while the latch is set", "name")?,
             workers: book.gauges("helios_workers", "Workers heard of, by readiness", "ready")?,
-            unprotected: g("helios_workers_unprotected", "Workers whose position has no confirmed stop")?,
-            input_age: g("helios_account_input_age_seconds", "Age of the private stream's last sign of life")?,
-            read_age: g("helios_account_read_age_seconds", "Age of the last good read of the account")?,
-            snapshot_age: g("helios_snapshot_age_seconds", "Age of the newest snapshot, own or heard; +Inf before the first")?,
+            unprotected: g(
+                "helios_workers_unprotected",
+                "Workers whose position has no confirmed stop",
+            )?,
+            input_age: g(
+                "helios_account_input_age_seconds",
+                "Age of the private stream's last sign of life",
+            )?,
+            read_age: g(
+                "helios_account_read_age_seconds",
+                "Age of the last good read of the account",
+            )?,
+            snapshot_age: g(
+                "helios_snapshot_age_seconds",
+                "Age of the newest snapshot, own or heard; +Inf before the first",
+            )?,
         })
     }
 
@@ -327,7 +366,11 @@ mod tests {
     fn has(m: &CoordinatorMetrics, line: &str) {
         let text = m.text().unwrap();
         let bare = text.replace("account=\"default/a\",identity=\"me\"", "");
-        let bare = bare.replace("{}", "").replace("{,", "{").replace(",}", "}").replace(",,", ",");
+        let bare = bare
+            .replace("{}", "")
+            .replace("{,", "{")
+            .replace(",}", "}")
+            .replace(",,", ",");
         assert!(bare.lines().any(|l| l == line), "{line} is not in\n{bare}");
     }
 
@@ -388,7 +431,11 @@ mod tests {
         let m = metrics();
         let denied = |reason| GuardianEffect::Reply {
             task_uid: "t".into(),
-            reply: GrantReply::Denied { seq: 1, epoch: 1, reason },
+            reply: GrantReply::Denied {
+                seq: 1,
+                epoch: 1,
+                reason,
+            },
         };
         m.effect(&denied(DenyReason::Halted));
         m.effect(&denied(DenyReason::Halted));

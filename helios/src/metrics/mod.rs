@@ -9,8 +9,7 @@ mod shared;
 mod worker;
 
 pub use coordinator::CoordinatorMetrics;
-pub use serve::{Shown, serve};
-pub use shared::Beat;
+pub use serve::serve;
 pub use worker::WorkerMetrics;
 
 use anyhow::{Context, Result};
@@ -137,7 +136,12 @@ mod tests {
         let bus = AccountBus::new(Arc::new(MemoryBus::new()), "default/a");
         let c = CoordinatorMetrics::new(bus.clone(), "me").unwrap();
         let w = WorkerMetrics::new(bus, "default/s", "BTCUSDT").unwrap();
-        let registered: BTreeSet<&str> = c.book().names().into_iter().chain(w.book().names()).collect();
+        let registered: BTreeSet<&str> = c
+            .book()
+            .names()
+            .into_iter()
+            .chain(w.book().names())
+            .collect();
         let listed: BTreeSet<&str> = PAGE
             .lines()
             .filter_map(|l| l.strip_prefix("| `helios_"))
@@ -153,7 +157,10 @@ mod tests {
     #[test]
     fn labels_from_messages_are_bounded() {
         let b = Bounded::new(2);
-        assert_eq!(["a", "b", "c", "a"].map(|v| b.of(v)), ["a", "b", "other", "a"]);
+        assert_eq!(
+            ["a", "b", "c", "a"].map(|v| b.of(v)),
+            ["a", "b", "other", "a"]
+        );
         assert_eq!(Bounded::new(2).of(&"x".repeat(65)), "other");
     }
 

@@ -41,7 +41,9 @@ pub async fn serve(addr: SocketAddr, role: Arc<dyn Shown>) -> Result<SocketAddr>
             return Err(e).with_context(|| format!("metrics port {addr} can't be opened"));
         }
     };
-    let bound = listener.local_addr().context("metrics port has no address")?;
+    let bound = listener
+        .local_addr()
+        .context("metrics port has no address")?;
     let app = Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(healthz))
@@ -60,7 +62,11 @@ async fn metrics(State(role): State<Arc<dyn Shown>>) -> impl IntoResponse {
     let kind = [(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)];
     match role.text() {
         Ok(text) => (StatusCode::OK, kind, text),
-        Err(e) => (StatusCode::INTERNAL_SERVER_ERROR, kind, format!("# {e:#}\n")),
+        Err(e) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            kind,
+            format!("# {e:#}\n"),
+        ),
     }
 }
 
@@ -96,7 +102,11 @@ mod tests {
             self.0.load(Ordering::Relaxed)
         }
         fn ready(&self) -> Result<(), String> {
-            if self.lives() { Ok(()) } else { Err("no book".into()) }
+            if self.lives() {
+                Ok(())
+            } else {
+                Err("no book".into())
+            }
         }
     }
 
@@ -104,7 +114,9 @@ mod tests {
     async fn a_role_shows_its_numbers_its_life_and_its_readiness() {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let role = Arc::new(Role::default());
-        let at = serve("127.0.0.1:0".parse().unwrap(), role.clone()).await.unwrap();
+        let at = serve("127.0.0.1:0".parse().unwrap(), role.clone())
+            .await
+            .unwrap();
         let ask = async |path: &str| {
             let r = reqwest::get(format!("http://{at}{path}")).await.unwrap();
             (r.status().as_u16(), r.text().await.unwrap())

@@ -52,22 +52,46 @@ impl WorkerMetrics {
         let g = |name, help| book.gauge(name, help);
         Ok(Self {
             bus: BusMetrics::new(&book, bus)?,
-            ready: g("helios_worker_ready", "1 while the book is in sequence and the machine is warm")?,
-            granted: g("helios_worker_granted", "1 while a grant is in force; 0: exits only")?,
-            synced: g("helios_worker_book_synced", "1 while the book is in sequence")?,
+            ready: g(
+                "helios_worker_ready",
+                "1 while the book is in sequence and the machine is warm",
+            )?,
+            granted: g(
+                "helios_worker_granted",
+                "1 while a grant is in force; 0: exits only",
+            )?,
+            synced: g(
+                "helios_worker_book_synced",
+                "1 while the book is in sequence",
+            )?,
             protected: g(
                 "helios_worker_protected",
                 "1 while flat, or while the exchange has confirmed the position's stop",
             )?,
-            notional: g("helios_worker_notional", "Signed position at mid, quote asset")?,
+            notional: g(
+                "helios_worker_notional",
+                "Signed position at mid, quote asset",
+            )?,
             unrealised: g("helios_worker_unrealised", "Unrealised profit, quote asset")?,
-            net: g("helios_worker_realised_net", "Realised since start net of fees, quote asset")?,
+            net: g(
+                "helios_worker_realised_net",
+                "Realised since start net of fees, quote asset",
+            )?,
             fees: g("helios_worker_fees", "Fees since start, quote asset")?,
             trips: g("helios_worker_round_trips", "Round trips since start")?,
             resyncs: g("helios_worker_resyncs", "Resyncs of the book since start")?,
-            generation: g("helios_worker_params_generation", "Generation of the parameters in force; 0: the file's")?,
-            epoch: g("helios_worker_epoch", "Highest epoch of a leader that is honoured")?,
-            age: g("helios_worker_report_age_seconds", "Age of the last report; +Inf before the first")?,
+            generation: g(
+                "helios_worker_params_generation",
+                "Generation of the parameters in force; 0: the file's",
+            )?,
+            epoch: g(
+                "helios_worker_epoch",
+                "Highest epoch of a leader that is honoured",
+            )?,
+            age: g(
+                "helios_worker_report_age_seconds",
+                "Age of the last report; +Inf before the first",
+            )?,
             beat: Beat::default(),
             newest: Mutex::default(),
             book,
@@ -112,7 +136,9 @@ impl WorkerMetrics {
 
 impl Shown for WorkerMetrics {
     fn text(&self) -> Result<String> {
-        let age = self.newest().map_or(f64::INFINITY, |(_, at)| at.elapsed().as_secs_f64());
+        let age = self
+            .newest()
+            .map_or(f64::INFINITY, |(_, at)| at.elapsed().as_secs_f64());
         self.age.set(age);
         self.bus.collect();
         self.book.text()

@@ -103,6 +103,9 @@ impl Run {
             rest: a.venue.rest.clone(),
             bus: a.bus.clone(),
             store: a.store.clone(),
+            lock: None,
+            identity: "up".into(),
+            observer: std::sync::Arc::new(helios_coordinator::observe::NoObserver),
         };
         self.tasks.start_coordinator(account, |control| async move {
             helios_coordinator::run(config, links, control)
