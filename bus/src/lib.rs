@@ -53,6 +53,15 @@ pub enum BusError {
     },
 }
 
+/// How the transport is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BusState {
+    /// Connected now.
+    pub connected: bool,
+    /// How often the bucket's revision has been seen to go back.
+    pub rollbacks: u64,
+}
+
 /// A message received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
@@ -158,4 +167,7 @@ pub trait Bus: Send + Sync + std::fmt::Debug {
 
     /// Watches all keys that start with `prefix`.
     async fn watch(&self, prefix: &str) -> Result<Box<dyn Watch>, BusError>;
+
+    /// Follows how the transport is.
+    fn state(&self) -> tokio::sync::watch::Receiver<BusState>;
 }

@@ -246,6 +246,14 @@ impl Bus for MemoryBus {
             queue,
         }))
     }
+
+    fn state(&self) -> tokio::sync::watch::Receiver<crate::BusState> {
+        tokio::sync::watch::channel(crate::BusState {
+            connected: true,
+            rollbacks: 0,
+        })
+        .1
+    }
 }
 
 #[cfg(test)]

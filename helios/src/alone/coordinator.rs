@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use helios_bus::memory::MemoryBus;
 use helios_bus::typed::AccountBus;
+use helios_coordinator::observe::NoObserver;
 use helios_coordinator::store::{FileStore, GuardianStore, MemoryStore};
 use helios_coordinator::{Control, CoordinatorLinks};
 use helios_core::messages::AccountSnapshot;
@@ -69,7 +70,14 @@ async fn guard(args: CoordinatorArgs) -> Result<ExitCode> {
         Some(dir) => Arc::new(FileStore::new(dir)),
         None => Arc::new(MemoryStore::default()),
     };
-    let links = CoordinatorLinks { rest, bus, store };
+    let links = CoordinatorLinks {
+        rest,
+        bus,
+        store,
+        lock: None,
+        identity: format!("coordinator-{}", std::process::id()),
+        observer: Arc::new(NoObserver),
+    };
     let (control, receiver) = mpsc::channel(4);
     let mut role = tokio::spawn(helios_coordinator::run(config, links, receiver));
     tracing::info!(

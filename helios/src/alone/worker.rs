@@ -71,6 +71,7 @@ async fn work(args: WorkerArgs) -> Result<ExitCode> {
         symbol: args.symbol.to_uppercase(),
         environment: convert::account_params(account).environment,
         params,
+        egress: None,
         depth_cadence: "100ms".into(),
     };
     let rest = link::connect(account, &args.link).await?;
