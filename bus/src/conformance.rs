@@ -72,6 +72,7 @@ where
     basics::swap_by_revision(&make().await).await?;
     basics::watch_shows_present_then_changes(&make().await).await?;
     basics::a_watch_of_a_key_is_of_that_key(&make().await).await?;
+    basics::a_watch_shows_each_change_soon(&make().await).await?;
     basics::a_slow_watcher_sees_the_newest(&make().await).await?;
     basics::a_slow_subscriber_loses_the_oldest(&make().await).await?;
     basics::busy_clients_see_no_rollback(&make().await).await?;

@@ -91,7 +91,8 @@ pub struct Entry {
 /// How the transport is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BusState {
-    /// What is sent now leaves. While false, everything but listening fails at once with [`BusError::Disconnected`].
+    /// What is sent now leaves, and keys known before an outage were read again after it, so that `rollbacks` is up to date.
+    /// While there is no connection everything but listening fails at once with [`BusError::Disconnected`].
     pub connected: bool,
     /// How often the bucket was seen at an earlier state than before: a lower revision of a key, a key gone, a write
     /// acknowledged below what was seen. Old data was restored, so a fence kept there may have been lost. What is seen at such a

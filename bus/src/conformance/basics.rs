@@ -3,7 +3,7 @@
 use super::{PATIENCE, Rig, b, check, show, soon};
 use crate::{Bus, BusError};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(super) async fn order_is_kept(rig: &impl Rig) -> Result<(), String> {
     let bus = rig.bus();
@@ -153,6 +153,24 @@ pub(super) async fn a_watch_of_a_key_is_of_that_key(rig: &impl Rig) -> Result<()
     check(
         e.key == "w.a" && e.value == b("3"),
         "a watch of a key shows that key alone",
+    )
+}
+
+/// By being told, not by looking now and then.
+pub(super) async fn a_watch_shows_each_change_soon(rig: &impl Rig) -> Result<(), String> {
+    let (bus, other) = (rig.bus(), rig.second().await);
+    let mut w = other.watch("w.a").await.map_err(show)?;
+    bus.put("w.a", b("first")).await.map_err(show)?;
+    soon("first entry", w.next()).await?;
+    let before = Instant::now();
+    for i in 0..50 {
+        let revision = bus.put("w.a", b(&i.to_string())).await.map_err(show)?;
+        let e = soon("change", w.next()).await?.ok_or("watch ended")?;
+        check(e.revision == revision, "a watch shows each change in time")?;
+    }
+    check(
+        before.elapsed() < Duration::from_secs(5),
+        "a watch is told of changes",
     )
 }
 

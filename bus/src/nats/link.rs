@@ -236,7 +236,11 @@ pub(super) async fn keep(shared: Arc<Shared>) {
                     let server = link.client.server_info().server_name;
                     tracing::info!(server, left_out, "bus: connected");
                 }
-                let reads = Task::of(reread(shared.clone()));
+                // Whoever sees the bus connected sees a rollback of the meantime counted.
+                reread(&shared).await;
+                if !shared.ready() {
+                    return;
+                }
                 let (of, on) = (shared.clone(), link.clone());
                 let makes = Task::of(async move {
                     let mut made = made;
@@ -246,7 +250,7 @@ pub(super) async fn keep(shared: Arc<Shared>) {
                     }
                 });
                 watch_over(&link.client, &broken, &mut line).await;
-                drop((reads, makes));
+                drop(makes);
                 if !shared.end() {
                     // What was published last still leaves.
                     let _ = tokio::time::timeout(PING, link.client.flush()).await;
@@ -297,11 +301,17 @@ async fn watch_over(client: &Client, broken: &Notify, line: &mut watch::Receiver
 }
 
 /// Reads all known keys again: old data may have come back meanwhile.
-async fn reread(shared: Arc<Shared>) {
+async fn reread(shared: &Shared) {
     let keys = shared.seen().keys();
-    for key in keys {
-        if let Err(e) = shared.get(&key).await {
+    let reads = keys.iter().map(|key| async move {
+        // A server that has just started may not have its bucket yet.
+        while let Err(e) = shared.get(key).await
+            && e != BusError::Disconnected
+        {
             tracing::debug!(key, error = %e, "bus: a known key cannot be read again");
+            tokio::time::sleep(RETRY.0).await;
         }
-    }
+    });
+    let within = shared.config.bucket_timeout + shared.config.old_for;
+    let _ = tokio::time::timeout(within, futures_util::future::join_all(reads)).await;
 }

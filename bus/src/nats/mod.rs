@@ -83,10 +83,17 @@ impl Shared {
             let open = !matches!(l, Line::Closed);
             if open {
                 *l = Line::Up(link);
-                self.state.send_modify(|s| s.connected = true);
             }
             open
         })
+    }
+
+    /// And what came back with it is known; false when the bus is closed.
+    fn ready(&self) -> bool {
+        let line = self.line.borrow();
+        let open = !matches!(*line, Line::Closed);
+        self.state.send_modify(|s| s.connected = open);
+        open
     }
 
     /// It ended; false when the bus is closed.
@@ -161,12 +168,12 @@ impl NatsBus {
     /// The configuration cannot work, or the first attempt failed.
     pub async fn connect(config: NatsConfig) -> Result<Self, NatsError> {
         let bus = Self::start(config)?;
-        let mut line = bus.shared.line.subscribe();
+        let mut state = bus.state();
         let mut failed = bus.shared.failed.subscribe();
         let mut first = tokio::select! {
             biased;
             f = failed.wait_for(|f| f.0 > 0) => f.ok().and_then(|f| f.1.clone()),
-            _ = link::next(&mut line, 0) => None,
+            _ = state.wait_for(|s| s.connected) => None,
         };
         match first.take() {
             Some(e) => Err(e),

@@ -148,6 +148,8 @@ pub enum GuardianEvent {
         /// Times the leader lock has changed hands: more than none means that there must have been a state.
         transitions: u64,
     },
+    /// The state as stored, before a term begins; ignored while leading.
+    Restored(Box<GuardianState>),
     /// Transfers to and from the account, as the income history tells them, in any order, known ones too.
     Transfers(Vec<Transfer>),
     /// The transfers asked for could not be read.

@@ -117,6 +117,11 @@ impl Guardian {
         g
     }
 
+    /// The epoch under which this guardian leads, if it does.
+    pub fn leads(&self) -> Option<u64> {
+        self.office.leading().then_some(self.office.epoch)
+    }
+
     /// Names of the latches in force.
     pub fn latches(&self) -> Vec<String> {
         self.state.latches.keys().cloned().collect()
@@ -206,6 +211,11 @@ impl Guardian {
                 ));
             }
             GuardianEvent::Latch { name, set } => self.latch(now, name, *set, out),
+            GuardianEvent::Restored(state) => {
+                if !self.office.leading() {
+                    self.state = (**state).clone();
+                }
+            }
             GuardianEvent::StateMissing { .. }
             | GuardianEvent::Transfers(_)
             | GuardianEvent::TransfersFailed

@@ -10,6 +10,8 @@ use crate::manifests::{Files, Objects};
 use crate::metrics::{self, CoordinatorMetrics};
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use helios_bus::Bus;
+use helios_bus::memory::MemoryBus;
 use helios_bus::typed::{AccountBus, Typed, TypedWatch};
 use helios_coordinator::observe::Observer;
 use helios_coordinator::store::{FileStore, GuardianStore, MemoryStore};
@@ -29,6 +31,8 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 /// What leaving may take before it is cut short.
 const LEAVE_BY: Duration = Duration::from_secs(5);
+/// Words of the role that may wait for the desk.
+const TOLD: usize = 1024;
 /// Between signs of life of the loop.
 const BEAT: Duration = Duration::from_millis(500);
 
@@ -116,16 +120,24 @@ impl Kept {
     }
 }
 
-/// What the shell's effects are told to: metrics, and whoever waits for leadership.
+/// What the role does, as it does it: to the metrics, to the desk, and to whoever waits for leadership.
 #[derive(Debug)]
 struct Eyes {
     metrics: Arc<CoordinatorMetrics>,
     leads: watch::Sender<bool>,
+    desk: mpsc::Sender<Heard>,
 }
 
 impl Observer for Eyes {
     fn effect(&self, effect: &GuardianEffect) {
         self.metrics.effect(effect);
+        let told = match effect {
+            GuardianEffect::Alert(a) => Heard::Own(a.clone()),
+            GuardianEffect::Publish(s) => Heard::Snapshot(s.clone()),
+            _ => return,
+        };
+        // The role never waits for the desk; what finds no room is in the log of the role.
+        let _ = self.desk.try_send(told);
     }
 
     fn leadership(&self, leading: bool, epoch: u64) {
@@ -154,13 +166,15 @@ async fn guard(
         .nats
         .start(Side::Coordinator, &name, &format!("coordinator {identity}"))?;
     let networked = bus.is_some();
-    let (bus, copy) = own::bus(bus, &name);
+    let bus: Arc<dyn Bus> = bus.unwrap_or_else(|| Arc::new(MemoryBus::new()));
+    let bus = AccountBus::new(bus, &name);
     let kept = Kept::open(&args, networked)?;
     let metrics = Arc::new(CoordinatorMetrics::new(bus.clone(), &identity)?);
     if let Some(addr) = args.log.metrics {
         metrics::serve(addr, metrics.clone()).await?;
     }
-    let ears = Ears::open(&bus, &copy, networked).await?;
+    let (desk, words) = mpsc::channel(TOLD);
+    let ears = Ears::open(&bus, networked, words).await?;
     let rest = link::connect(account, &args.link).await?;
     let (lead, leads) = watch::channel(false);
     let links = CoordinatorLinks {
@@ -172,6 +186,7 @@ async fn guard(
         observer: Arc::new(Eyes {
             metrics: metrics.clone(),
             leads: lead,
+            desk,
         }),
     };
     let (control, receiver) = mpsc::channel(4);
@@ -188,7 +203,7 @@ async fn guard(
     let (acknowledged, acks) = watch::channel(BTreeMap::new());
     let wanted = Wanted {
         strategies: wanted,
-        leads: leads.clone(),
+        leads,
         acknowledged: acks,
     };
     tokio::spawn(publish::publish(bus, wanted, metrics.clone()));
@@ -205,7 +220,7 @@ async fn guard(
         shown: String::new(),
         newest: (0, 0),
     };
-    let ended = desk.work(&mut role, &mut files, ears, leads).await;
+    let ended = desk.work(&mut role, &mut files, ears).await;
     if let Some(failure) = ended? {
         return Err(failure);
     }
@@ -233,25 +248,20 @@ fn of_account(objects: &Objects, account: &str) -> BTreeMap<String, HeliosStrate
         .collect()
 }
 
-/// What is heard: this process's own words from the copy, the others' from the network.
+/// What is heard: this process's own words at once, whatever the network does, and the others' over it.
 struct Ears {
-    own_snapshots: TypedWatch<AccountSnapshot>,
-    own_alerts: Typed<Alert>,
+    own: mpsc::Receiver<Heard>,
     network: Option<(TypedWatch<AccountSnapshot>, Typed<Alert>)>,
 }
 
 impl Ears {
-    async fn open(bus: &AccountBus, copy: &AccountBus, networked: bool) -> Result<Self> {
+    async fn open(bus: &AccountBus, networked: bool, own: mpsc::Receiver<Heard>) -> Result<Self> {
         let network = if networked {
             Some((bus.snapshots().await?, bus.alerts().await?))
         } else {
             None
         };
-        Ok(Self {
-            own_snapshots: copy.snapshots().await?,
-            own_alerts: copy.alerts().await?,
-            network,
-        })
+        Ok(Self { own, network })
     }
 
     async fn next(&mut self) -> Heard {
@@ -262,10 +272,10 @@ impl Ears {
         tokio::select! {
             // Own words before their echo.
             biased;
-            Some(a) = self.own_alerts.next() => Heard::Own(a),
-            Some((s, _)) = self.own_snapshots.next() => Heard::Snapshot(Box::new(s)),
+            Some(own) = self.own.recv() => own,
             Some((s, _)) = maybe(snapshots.map(|s| s.next())) => Heard::Snapshot(Box::new(s)),
             Some(a) = maybe(alerts.map(|a| a.next())) => Heard::Other(a),
+            else => std::future::pending().await,
         }
     }
 }
@@ -277,6 +287,7 @@ async fn maybe<T>(f: Option<impl Future<Output = T>>) -> T {
     }
 }
 
+#[derive(Debug)]
 enum Heard {
     Snapshot(Box<AccountSnapshot>),
     Own(Alert),
@@ -308,7 +319,6 @@ impl Desk {
         role: &mut Role,
         files: &mut Files,
         mut ears: Ears,
-        mut leads: watch::Receiver<bool>,
     ) -> Result<Option<anyhow::Error>> {
         let end = asked_to_end();
         tokio::pin!(end);
@@ -329,10 +339,6 @@ impl Desk {
                 }
                 heard = ears.next() => self.heard(heard),
                 changed = files.changed() => self.reload(changed),
-                Ok(()) = leads.changed() => {
-                    let words = if *leads.borrow_and_update() { "leads" } else { "is on standby" };
-                    tracing::info!(account = self.account, "this coordinator {words}");
-                }
                 _ = beat.tick() => self.metrics.beat.beat(),
             }
             self.tell();

@@ -52,6 +52,9 @@ pub struct WorkerArgs {
     /// Identity that permission is bound to; another in every life (default: worker-HOST-PID-START)
     #[arg(long, value_name = "ID")]
     task_uid: Option<String>,
+    /// Name of this process's way out to the exchange: workers of one name share one IP's request weight
+    #[arg(long, value_name = "NAME", env = "HELIOS_EGRESS", default_value = "")]
+    egress: String,
     /// Close the position at the end; without it the position stays with its stops at the venue
     #[arg(long)]
     flatten: bool,
@@ -89,11 +92,14 @@ async fn work(args: WorkerArgs, manifests: Manifests, logs: Option<Logs>) -> Res
         symbol: args.symbol.to_uppercase(),
         environment: convert::account_params(account).environment,
         params,
+        egress: None,
+        egress: None,
         depth_cadence: "100ms".into(),
     };
     let side = Side::Worker(&config.symbol);
     let network = args.nats.start(side, &account_name, &config.task_uid)?;
     let networked = network.is_some();
+    config.egress = networked.then(|| args.egress.clone());
     let (bus, copy) = own::bus(network, &account_name);
     let (mut reports, mut alerts) = (copy.reports().await?, copy.alerts().await?);
     let metrics = Arc::new(WorkerMetrics::new(

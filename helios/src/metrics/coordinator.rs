@@ -297,6 +297,8 @@ fn level(l: LadderLevel) -> &'static str {
 
 impl Observer for CoordinatorMetrics {
     fn effect(&self, effect: &GuardianEffect) {
+        // Whatever it does, it has started; on standby nobody says so.
+        self.leads().get_or_insert(false);
         match effect {
             GuardianEffect::Reply { reply, .. } => {
                 self.grants.with_label_values(&[result(reply)]).inc();
@@ -468,7 +470,7 @@ mod tests {
     fn it_is_ready_as_a_leader_that_publishes_and_as_a_standby_that_hears() {
         let m = metrics();
         assert_eq!(m.ready(), Err("starting".into()));
-        m.leadership(false, 0);
+        m.effect(&GuardianEffect::Reconcile);
         assert_eq!(m.ready(), Ok(()));
         m.leadership(true, 4);
         assert!(m.ready().unwrap_err().contains("publishes no snapshot"));
