@@ -111,6 +111,9 @@ pub struct Elector {
     /// The term this elector last tried to begin. A record is its own only with this number and time: another process
     /// with the same identity (a mistake, or an earlier life) is somebody else.
     term: Option<(u64, MicroTime)>,
+    /// In this term a record that had vanished was written anew. Such a write may land late, over the remains of another's
+    /// term, so after the lead is lost this term's record proves nothing and is observed like any other.
+    recreated: bool,
     lead: Option<Lead>,
     flight: Option<Flight>,
     /// Nothing is sent before.
@@ -140,6 +143,7 @@ impl Elector {
             seen: None,
             stale: true,
             term: None,
+            recreated: false,
             lead: None,
             flight: None,
             next_ns: 0,
@@ -330,7 +334,7 @@ impl Elector {
         };
         let record = seen.found.as_ref().map(|(r, _)| r);
         if self.releasing {
-            match record.filter(|r| self.is_mine(r)) {
+            match record.filter(|r| self.is_mine(r) && !self.recreated) {
                 Some(r) => {
                     let released = LeaseRecord {
                         holder_identity: None,
@@ -344,6 +348,7 @@ impl Elector {
             }
         } else if let Some(lead) = &self.lead {
             let renewed = self.record(at, lead.transitions);
+            self.recreated |= record.is_none();
             self.send(at, Kind::Renew, Some(renewed), out);
         } else if let Some(r) = record {
             let free_ns = seen.since_ns.saturating_add(self.patience_ns(r));
@@ -352,6 +357,7 @@ impl Elector {
                 // An earlier try for the same term may still land: with the same time it is recognised.
                 if self.term.is_none_or(|(t, _)| t != transitions) {
                     self.term = Some((transitions, at.wall));
+                    self.recreated = false;
                 }
                 let taken = self.record(at, transitions);
                 self.send(at, Kind::Acquire, Some(taken), out);
@@ -375,7 +381,7 @@ impl Elector {
         let released = r.holder().is_none()
             && r.lease_duration_seconds <= RELEASED_SECONDS
             && r.lease_transitions >= self.highest;
-        if released || self.is_mine(r) {
+        if released || (self.is_mine(r) && !self.recreated) {
             return 0;
         }
         let theirs = u64::from(r.lease_duration_seconds).saturating_mul(NS_PER_S);
