@@ -48,7 +48,7 @@ integration() { # crates... -- arguments of the test binaries
   mapfile -t names < <(tests_of "${crates[@]}")
   cargo test --workspace --locked "${names[@]}" "$@"
 }
-contracts() { integration core crds bus binance venue; }
+contracts() { integration core crds bus lease binance venue; }
 spine() { integration helios worker coordinator -- --test-threads=1; }
 simulation() { integration sim -- --nocapture --test-threads=2; }
 
