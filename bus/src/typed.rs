@@ -156,7 +156,7 @@ impl AccountBus {
         strategy: &str,
         document: &ParamsDocument,
     ) -> Result<(), BusError> {
-        let k = subject::params_key(strategy);
+        let k = subject::params_key(&self.account, strategy);
         self.bus.put(&k, encode(&k, document)?).await.map(drop)
     }
 
@@ -166,7 +166,7 @@ impl AccountBus {
     /// The bus is closed.
     pub async fn params(&self, strategy: &str) -> Result<TypedWatch<ParamsDocument>, BusError> {
         Ok(TypedWatch::new(
-            self.bus.watch(&subject::params_key(strategy)).await?,
+            self.bus.watch(&subject::params_key(&self.account, strategy)).await?,
         ))
     }
 }
