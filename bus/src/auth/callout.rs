@@ -24,7 +24,32 @@ const AT_ONCE: usize = 32;
 /// Questions that may wait in the client before the oldest are dropped.
 const WAITING: usize = 1024;
 /// Time for the check of one token; the server waits a little longer (`authorization.timeout`).
-const CHECK: Duration = Duration::from_millis(2500);
+const CHECK: Duration = Duration::from_millis(1500);
+
+/// In which account of the NATS server the clients of an account of Helios are placed. NATS accounts share no subject and
+/// no store, which permissions alone can't promise: whoever may ask the store for anything may have it send the answer to
+/// any subject of the same NATS account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// Each in one of its own, named by [`Placement::own`]; the server's configuration must have it.
+    Own,
+    /// All in this one. For accounts of one owner who trusts all their workers alike.
+    Shared(String),
+}
+
+impl Placement {
+    /// Name of the NATS account that belongs to one account of Helios.
+    pub fn own(account: &str) -> String {
+        format!("HELIOS_{}", crate::subject::token(account))
+    }
+
+    fn of(&self, account: &str) -> String {
+        match self {
+            Self::Own => Self::own(account),
+            Self::Shared(name) => name.clone(),
+        }
+    }
+}
 
 /// How connections are answered.
 #[derive(Debug)]
@@ -33,8 +58,8 @@ pub struct Options {
     pub issuer: Issuer,
     /// Opens sealed questions; with it, unsealed ones are not answered.
     pub sealer: Option<Sealer>,
-    /// Account of the NATS server that clients are placed in.
-    pub account: String,
+    /// Accounts of the NATS server that clients are placed in.
+    pub placement: Placement,
     /// How long a connection may last; the client then connects again and its token is checked anew.
     pub lifetime: Duration,
 }
@@ -230,7 +255,8 @@ impl Callout {
         match checked {
             Ok(identity) => {
                 let o = &self.options;
-                let answer = request.admit(issuer, &o.account, &identity, o.lifetime, now)?;
+                let place = o.placement.of(identity.role.account());
+                let answer = request.admit(issuer, &place, &identity, o.lifetime, now)?;
                 self.admitted.fetch_add(1, Ordering::Relaxed);
                 tracing::info!(role = %identity.role, %host, client = id, "admitted");
                 Ok(answer)

@@ -17,7 +17,7 @@ pub mod setup;
 pub mod tokens;
 pub mod validator;
 
-pub use callout::{Callout, Counts, Options};
+pub use callout::{Callout, Counts, Options, Placement};
 pub use permissions::Permissions;
 pub use role::{Identity, Role};
 pub use tokens::StaticTokens;

@@ -1,5 +1,6 @@
 //! A first set of keys, tokens and server configuration, so that a NATS with permissions is a matter of minutes.
 
+use super::callout::Placement;
 use super::files::{self, FileError};
 use super::keys::{Issuer, Login, Sealer};
 use super::tokens::{RoleName, TokenEntry, TokenFile, digest};
@@ -8,8 +9,6 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// Name of the NATS account that clients are placed in.
-pub const ACCOUNT: &str = "HELIOS";
 /// File of the issuer's seed.
 pub const ISSUER_SEED: &str = "issuer.seed";
 /// File of the seed the callout logs in with.
@@ -76,6 +75,7 @@ impl Setup {
         );
         let conf = server_conf(
             &self.listen,
+            &Placement::own(&self.account),
             &dir.join("jetstream"),
             &issuer.public(),
             &user,
@@ -143,8 +143,16 @@ fn quoted(text: &str) -> String {
 }
 
 /// The server's configuration: two public keys and no credential.
-pub fn server_conf(listen: &str, store: &Path, issuer: &str, user: &str, xkey: &str) -> String {
-    let (listen, store) = (quoted(listen), quoted(&store.to_string_lossy()));
+fn server_conf(
+    listen: &str,
+    account: &str,
+    store: &Path,
+    issuer: &str,
+    user: &str,
+    xkey: &str,
+) -> String {
+    let (listen, account) = (quoted(listen), quoted(account));
+    let store = quoted(&store.to_string_lossy());
     format!(
         r#"# NATS for Helios. It holds public keys only.
 server_name: helios
@@ -161,7 +169,8 @@ jetstream {{
 
 # Every connection but the callout's own is put before `helios nats-auth`.
 authorization {{
-  timeout: 3
+  # Seconds that an answer may take. From two on, a client that gets none thinks for a moment that it is in.
+  timeout: 1.8
   auth_callout {{
     issuer: {issuer}
     account: AUTH
@@ -171,7 +180,8 @@ authorization {{
 }}
 
 accounts {{
-  {ACCOUNT} {{ jetstream: enabled }}
+  # One for each account of Helios: HELIOS_ and its name, with / written =2F. Another one is another line and a reload.
+  {account} {{ jetstream: enabled }}
   AUTH {{
     users: [ {{
       nkey: {user}

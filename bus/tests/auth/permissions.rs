@@ -1,13 +1,14 @@
 //! What the server lets each role do, and what it refuses.
 
 use super::world::{A, B, NOBI, Peer, World, heard, heard_until_now};
+use helios_bus::auth::Placement;
 use helios_bus::subject as s;
 
 const BTC: &str = "BTCUSDT";
 const ETH: &str = "ETHUSDT";
 
 /// Nothing of what was tried reached anybody.
-async fn nothing_heard(observer: &Peer, all: &mut async_nats::Subscriber) {
+async fn nothing_heard(observer: &mut Peer, all: &mut async_nats::Subscriber) {
     let heard: Vec<String> = heard_until_now(observer, all)
         .await
         .into_iter()
@@ -64,7 +65,7 @@ async fn a_worker_asks_reports_and_hears_its_commands_and_keys() {
 #[tokio::test]
 async fn a_worker_may_do_nothing_else() {
     let world = World::new().await;
-    let observer = world.observer().await;
+    let mut observer = world.observer().await;
     world.bucket(&observer).await;
     let mut all = observer.subscribe(">").await;
     let mut worker = world.worker(A, BTC).await;
@@ -139,11 +140,12 @@ async fn a_worker_may_do_nothing_else() {
     for pattern in &subscribe {
         worker.may_not_subscribe(pattern).await;
     }
-    nothing_heard(&observer, &mut all).await;
+    nothing_heard(&mut observer, &mut all).await;
     // All of that ended nothing.
     worker.publish(&s::report(A, BTC), "r").await;
+    worker.had_no_objection().await;
     assert_eq!(
-        heard_until_now(&observer, &mut all).await,
+        heard_until_now(&mut observer, &mut all).await,
         [s::report(A, BTC)]
     );
 }
@@ -151,7 +153,7 @@ async fn a_worker_may_do_nothing_else() {
 #[tokio::test]
 async fn a_coordinator_neither_reads_nor_commands_another_account() {
     let world = World::new().await;
-    let observer = world.observer().await;
+    let mut observer = world.observer().await;
     world.bucket(&observer).await;
     let mut all = observer.subscribe(">").await;
     let mut coordinator = world.coordinator(A).await;
@@ -197,7 +199,7 @@ async fn a_coordinator_neither_reads_nor_commands_another_account() {
     ] {
         coordinator.may_not_subscribe(&pattern).await;
     }
-    nothing_heard(&observer, &mut all).await;
+    nothing_heard(&mut observer, &mut all).await;
 }
 
 #[tokio::test]
@@ -205,7 +207,7 @@ async fn a_person_asks_the_leader_and_reads_what_it_publishes() {
     let world = World::new().await;
     let observer = world.observer().await;
     world.bucket(&observer).await;
-    let coordinator = world.coordinator(A).await;
+    let mut coordinator = world.coordinator(A).await;
     let mut admin = world.admin(A).await;
     let mut questions = coordinator.subscribe(&s::admin(A)).await;
     let answering = async {
@@ -237,7 +239,7 @@ async fn a_person_asks_the_leader_and_reads_what_it_publishes() {
 #[tokio::test]
 async fn an_answer_goes_to_no_address_outside_the_account_even_when_the_answerer_is_fooled() {
     let world = World::new().await;
-    let observer = world.observer().await;
+    let mut observer = world.observer().await;
     let mut coordinator = world.coordinator(A).await;
     let worker = world.worker(A, BTC).await;
     let mut questions = coordinator.subscribe(&s::grants(A)).await;
@@ -252,22 +254,61 @@ async fn an_answer_goes_to_no_address_outside_the_account_even_when_the_answerer
         // A coordinator that does not look at the address is stopped by the server.
         coordinator.may_not_publish(&reply).await;
     }
-    let heard = heard_until_now(&observer, &mut all).await;
+    let heard = heard_until_now(&mut observer, &mut all).await;
     assert_eq!(heard, vec![s::grant(A, BTC); 3]);
 }
 
+/// The server answers to whatever address the asker names, and permissions do not bind it: what a reader of the store can
+/// make it send elsewhere is what it may read, and it is recognised.
 #[tokio::test]
-async fn x_deputy() {
+async fn what_the_store_was_made_to_send_elsewhere_shows_where_it_is_from() {
     let world = World::new().await;
-    let observer = world.observer().await;
+    let mut observer = world.observer().await;
     world.bucket(&observer).await;
-    let mut all = observer.subscribe(">").await;
     let worker = world.worker(A, BTC).await;
-    observer.request(&s::kv(&s::fence_key(A)), "old").await.unwrap();
-    worker.publish_with_reply(&s::kv_get(&s::fence_key(A)), &s::kv(&s::fence_key(B)), "").await;
-    worker.publish_with_reply(&s::kv_get(&s::fence_key(A)), &s::command(A, ETH), "").await;
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-    println!("{:?}", heard_until_now(&observer, &mut all).await);
-    println!("{:?}", observer.request(&s::kv_get(&s::fence_key(B)), "").await);
-    panic!();
+    let (fence, command) = (s::fence_key(A), s::command(A, ETH));
+    observer.request(&s::kv(&fence), "old").await.unwrap();
+    let mut commands = observer.subscribe(&command).await;
+    let stream = |m: &async_nats::Message| {
+        let headers = m.headers.as_ref().unwrap();
+        headers.get_all("Nats-Stream").count()
+    };
+    worker
+        .publish_with_reply(&s::kv_get(&fence), &command, "")
+        .await;
+    // A command of a coordinator has none.
+    assert_eq!(stream(&heard(&mut commands).await), 1);
+    worker
+        .publish_with_reply(&s::kv_get(&fence), &s::kv(&fence), "")
+        .await;
+    worker.request(&s::kv_get(&fence), "").await.unwrap();
+    let read = worker.client.request(s::kv_get(&fence), "".into());
+    // A value of a coordinator has one.
+    assert_eq!(stream(&read.await.unwrap()), 2);
+}
+
+#[tokio::test]
+async fn with_nats_accounts_of_their_own_nothing_gets_from_one_account_to_another() {
+    let world = World::with(Placement::Own).await;
+    let (mut a, mut b) = (world.coordinator(A).await, world.coordinator(B).await);
+    world.bucket(&a).await;
+    world.bucket(&b).await;
+    let (worker_a, mut worker_b) = (world.worker(A, BTC).await, world.worker(B, BTC).await);
+    let mut commands = worker_b.subscribe(&s::command(B, BTC)).await;
+    let (own, other) = (s::fence_key(A), s::fence_key(B));
+    a.request(&s::kv(&own), "a").await.unwrap();
+    b.request(&s::kv(&other), "b").await.unwrap();
+    for peer in [&a, &worker_a] {
+        for address in [s::kv(&other), s::command(B, BTC)] {
+            peer.publish_with_reply(&s::kv_get(&own), &address, "")
+                .await;
+        }
+        // The store answers in order.
+        assert_eq!(peer.request(&s::kv_get(&own), "").await.unwrap(), "a");
+    }
+    b.publish(&s::command(B, BTC), "first").await;
+    assert_eq!(heard(&mut commands).await.payload.as_ref(), b"first");
+    assert_eq!(b.request(&s::kv_get(&other), "").await.unwrap(), "b");
+    a.had_no_objection().await;
+    b.had_no_objection().await;
 }

@@ -4,7 +4,8 @@ use super::server::Server;
 use async_nats::{Client, ConnectOptions, Event, Subscriber};
 use futures_util::StreamExt;
 use helios_bus::auth::keys::{Issuer, Login, Sealer};
-use helios_bus::auth::{Callout, Options, StaticTokens, callout, setup, tokens};
+use helios_bus::auth::{Callout, Options, Placement, StaticTokens, callout, setup, tokens};
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,7 @@ pub struct World {
     pub server: Server,
     pub dir: tempfile::TempDir,
     pub callout: Option<Service>,
+    placement: Placement,
     observer: Login,
 }
 
@@ -90,14 +92,19 @@ pub fn write_tokens(dir: &Path, text: &str) {
 impl World {
     /// A server, a callout, and the tokens of [`token_file`].
     pub async fn new() -> Self {
-        let mut world = Self::without_callout();
+        Self::with(Placement::Shared("SHARED".into())).await
+    }
+
+    /// The same with this placement. A shared one is the harder case for permissions.
+    pub async fn with(placement: Placement) -> Self {
+        let mut world = Self::without_callout(placement);
         write_tokens(&world.path(), &token_file());
         world.callout = Some(world.serve(Duration::from_secs(3600)).await);
         world
     }
 
     /// A server as `helios nats-auth --init` sets it up, besides an observer.
-    pub fn without_callout() -> Self {
+    pub fn without_callout(placement: Placement) -> Self {
         let dir = tempfile::tempdir().unwrap();
         setup::Setup {
             account: A.into(),
@@ -108,18 +115,21 @@ impl World {
         .unwrap();
         let (observer, public) = Login::generate().unwrap();
         let conf = std::fs::read_to_string(dir.path().join("set").join(setup::SERVER_CONF)).unwrap();
+        let own = format!("{:?} {{ jetstream: enabled }}", Placement::own(A));
+        let more = format!(
+            "{own}\n{:?} {{ jetstream: enabled }}\nSHARED {{ jetstream: enabled, users: [ {{ nkey: {public} }} ] }}",
+            Placement::own(B)
+        );
+        assert!(conf.contains(&own));
         let conf = conf
             .replace("auth_users: [ ", &format!("auth_users: [ {public}, "))
-            .replace(
-                "HELIOS { jetstream: enabled }",
-                &format!("HELIOS {{ jetstream: enabled, users: [ {{ nkey: {public} }} ] }}"),
-            );
-        assert!(conf.matches(&public).count() == 2);
+            .replace(&own, &more);
         let server = Server::start(dir.path(), &conf);
         Self {
             server,
             dir,
             callout: None,
+            placement,
             observer,
         }
     }
@@ -138,7 +148,7 @@ impl World {
         let options = Options {
             issuer: Issuer::read(&p.join(setup::ISSUER_SEED)).unwrap(),
             sealer: Some(Sealer::read(&p.join(setup::XKEY_SEED)).unwrap()),
-            account: setup::ACCOUNT.into(),
+            placement: self.placement.clone(),
             lifetime,
         };
         let tokens = StaticTokens::open(p.join(setup::TOKENS)).unwrap();
@@ -181,19 +191,21 @@ impl World {
             std::fs::write(&file, self.observer.expose()).unwrap();
         }
         let seed = std::fs::read_to_string(&file).unwrap();
-        Peer::connect(&self.server.url, ConnectOptions::with_nkey(seed))
+        let mut peer = Peer::connect(&self.server.url, ConnectOptions::with_nkey(seed))
             .await
-            .unwrap()
+            .unwrap();
+        peer.free = true;
+        peer
     }
 
-    /// The bucket, made by the observer as the transport makes it.
-    pub async fn bucket(&self, observer: &Peer) {
+    /// The bucket, made as the transport makes it.
+    pub async fn bucket(&self, by: &Peer) {
         let body = serde_json::json!({
             "name": "KV_helios", "subjects": ["$KV.helios.>"], "retention": "limits", "storage": "file",
             "discard": "new", "max_msgs_per_subject": 1, "num_replicas": 1, "allow_direct": true,
             "allow_rollup_hdrs": false, "deny_delete": true, "deny_purge": true,
         });
-        let made = observer
+        let made = by
             .request("$JS.API.STREAM.CREATE.KV_helios", &body.to_string())
             .await
             .unwrap();
@@ -228,6 +240,10 @@ pub fn digest(name: &str) -> String {
 pub struct Peer {
     pub client: Client,
     events: mpsc::UnboundedReceiver<Event>,
+    /// Objections heard while waiting for something else.
+    objections: VecDeque<String>,
+    /// May it do everything?
+    free: bool,
 }
 
 impl Peer {
@@ -247,7 +263,12 @@ impl Peer {
         let client = connected
             .map_err(|_| "no answer".to_owned())?
             .map_err(|e| e.to_string())?;
-        Ok(Self { client, events })
+        Ok(Self {
+            client,
+            events,
+            objections: VecDeque::new(),
+            free: false,
+        })
     }
 
     pub async fn publish(&self, subject: &str, payload: &str) {
@@ -267,10 +288,31 @@ impl Peer {
     }
 
     /// Subscribes, and returns when the server has taken notice.
-    pub async fn subscribe(&self, pattern: &str) -> Subscriber {
+    pub async fn subscribe(&mut self, pattern: &str) -> Subscriber {
         let s = self.client.subscribe(pattern.to_owned()).await.unwrap();
-        self.client.flush().await.unwrap();
+        self.settle().await;
         s
+    }
+
+    /// Returns when the server has dealt with all that was sent: by an objection, or an echo.
+    pub async fn settle(&mut self) {
+        if self.free {
+            let mut s = self.client.subscribe("test.echo").await.unwrap();
+            self.publish("test.echo", "").await;
+            heard(&mut s).await;
+            return;
+        }
+        self.publish("test.settle", "").await;
+        loop {
+            let said = self
+                .event(|e| matches!(e, Event::ServerError(_)))
+                .await
+                .to_string();
+            if said.contains("test.settle") {
+                return;
+            }
+            self.objections.push_back(said);
+        }
     }
 
     pub async fn request(&self, subject: &str, payload: &str) -> Result<String, String> {
@@ -297,18 +339,18 @@ impl Peer {
         }
     }
 
-    /// The server's next objection, which must be about this subject.
+    /// What the server has objected to so far is this one thing.
     async fn objection(&mut self, kind: &str, subject: &str) {
-        let e = self
-            .event(|e| matches!(e, Event::ServerError(_)))
-            .await
-            .to_string();
-        let said = e.to_lowercase();
+        self.settle().await;
+        let said = self.objections.pop_front().map(|s| s.to_lowercase());
         assert!(
-            said.contains(&format!("permissions violation for {kind}"))
-                && said.contains(&format!("\"{}\"", subject.to_lowercase())),
-            "{subject}: {e}"
+            said.as_ref().is_some_and(|s| {
+                s.contains(&format!("permissions violation for {kind}"))
+                    && s.contains(&format!("\"{}\"", subject.to_lowercase()))
+            }),
+            "{kind} {subject}: {said:?}"
         );
+        assert_eq!(self.objections, [""; 0]);
     }
 
     /// Publishing there is refused.
@@ -319,16 +361,14 @@ impl Peer {
 
     /// Listening there is refused.
     pub async fn may_not_subscribe(&mut self, pattern: &str) {
-        let _s = self.subscribe(pattern).await;
+        let _s = self.client.subscribe(pattern.to_owned()).await.unwrap();
         self.objection("subscription", pattern).await;
     }
 
-    /// The server has objected to nothing so far. A round trip first: objections come in order.
+    /// The server has objected to nothing so far.
     pub async fn had_no_objection(&mut self) {
-        self.client.flush().await.unwrap();
-        while let Ok(e) = self.events.try_recv() {
-            assert!(!matches!(e, Event::ServerError(_)), "{e}");
-        }
+        self.settle().await;
+        assert_eq!(self.objections, [""; 0]);
     }
 }
 
@@ -338,14 +378,15 @@ pub async fn heard(s: &mut Subscriber) -> async_nats::Message {
 }
 
 /// All subjects heard up to a marker that the observer itself publishes now.
-pub async fn heard_until_now(observer: &Peer, s: &mut Subscriber) -> Vec<String> {
+pub async fn heard_until_now(observer: &mut Peer, s: &mut Subscriber) -> Vec<String> {
     observer.publish("test.marker", "").await;
     let mut all = Vec::new();
     loop {
         let m = heard(s).await;
-        if m.subject.as_str() == "test.marker" {
-            return all;
+        match m.subject.as_str() {
+            "test.marker" => return all,
+            "test.echo" => {}
+            other => all.push(other.to_owned()),
         }
-        all.push(m.subject.to_string());
     }
 }
