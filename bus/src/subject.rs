@@ -175,7 +175,10 @@ mod tests {
         ] {
             assert!(!answerable(&q, &reply), "{reply}");
         }
-        assert!(!answerable("helios.v1.a.report.b", "_INBOX_helios.a.worker.b.x"));
+        assert!(!answerable(
+            "helios.v1.a.report.b",
+            "_INBOX_helios.a.worker.b.x"
+        ));
     }
 
     proptest! {

@@ -166,7 +166,9 @@ impl AccountBus {
     /// The bus is closed.
     pub async fn params(&self, strategy: &str) -> Result<TypedWatch<ParamsDocument>, BusError> {
         Ok(TypedWatch::new(
-            self.bus.watch(&subject::params_key(&self.account, strategy)).await?,
+            self.bus
+                .watch(&subject::params_key(&self.account, strategy))
+                .await?,
         ))
     }
 }

@@ -365,3 +365,7 @@ fn sign<B: Serialize>(issuer: &Issuer, mut claims: Claims, body: &B) -> Result<S
 fn seconds(t: SystemTime) -> u64 {
     t.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }
+
+#[cfg(test)]
+#[path = "jwt_tests.rs"]
+mod tests;

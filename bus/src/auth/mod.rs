@@ -8,11 +8,11 @@
 //! while it is down nobody new gets in and everybody connected goes on.
 
 pub mod callout;
-pub mod jwt;
-pub mod permissions;
 pub mod files;
-pub mod role;
+pub mod jwt;
 pub mod keys;
+pub mod permissions;
+pub mod role;
 pub mod setup;
 pub mod tokens;
 pub mod validator;

@@ -98,3 +98,177 @@ impl Permissions {
         Self { publish, subscribe }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::subject::{self as s, matches};
+    use proptest::prelude::*;
+
+    fn worker(account: &str, symbol: &str, strategy: &str) -> Permissions {
+        Permissions::of(&Role::Worker {
+            account: account.into(),
+            symbol: symbol.into(),
+            strategy: strategy.into(),
+        })
+    }
+
+    fn allows(list: &[String], subject: &str) -> bool {
+        list.iter().any(|p| matches(p, subject))
+    }
+
+    /// Every subject that anybody of an account uses, apart from what one worker owns.
+    fn of_account(account: &str) -> Vec<String> {
+        let mut all = vec![
+            s::admin(account),
+            s::alerts(account),
+            format!("{}.x.1", s::coordinator_inbox(account)),
+            format!("{}.x.1", s::admin_inbox(account)),
+        ];
+        for key in [s::snapshot_key(account), s::fence_key(account)] {
+            all.extend([s::kv(&key), s::kv_get(&key)]);
+        }
+        all
+    }
+
+    /// Every subject of one worker.
+    fn of_worker(account: &str, symbol: &str, strategy: &str) -> Vec<String> {
+        let key = s::params_key(account, strategy);
+        vec![
+            s::grant(account, symbol),
+            s::report(account, symbol),
+            s::command(account, symbol),
+            format!("{}.x.1", s::worker_inbox(account, symbol)),
+            s::kv(&key),
+            s::kv_get(&key),
+        ]
+    }
+
+    fn no_list_is_empty_or_wider_than_its_role(p: &Permissions) {
+        assert!(!p.publish.is_empty() && !p.subscribe.is_empty());
+        for pattern in p.publish.iter().chain(&p.subscribe) {
+            let rest = pattern.trim_end_matches(".>");
+            assert!(rest.split('.').count() >= 3, "{pattern}");
+            assert!(!rest.contains('>') && !rest.starts_with('*'), "{pattern}");
+            assert!(
+                !pattern.contains([' ', '\t']) && !pattern.contains(".."),
+                "{pattern}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_worker_publishes_and_hears_exactly_its_own() {
+        let p = worker("ns/a", "BTCUSDT", "ns/nobi");
+        let keys = [s::params_key("ns/a", "ns/nobi"), s::fence_key("ns/a")];
+        let publish = [
+            s::grant("ns/a", "BTCUSDT"),
+            s::report("ns/a", "BTCUSDT"),
+            s::alerts("ns/a"),
+            s::kv_get(&keys[0]),
+            s::kv_get(&keys[1]),
+        ];
+        let subscribe = [
+            s::command("ns/a", "BTCUSDT"),
+            format!("{}.>", s::worker_inbox("ns/a", "BTCUSDT")),
+            s::kv(&keys[0]),
+            s::kv(&keys[1]),
+        ];
+        assert_eq!((p.publish, p.subscribe), (publish.into(), subscribe.into()));
+    }
+
+    #[test]
+    fn a_worker_reaches_nothing_of_the_store_but_two_reads() {
+        let p = worker("ns/a", "BTCUSDT", "ns/nobi");
+        for subject in [
+            "$JS.API.STREAM.CREATE.KV_helios",
+            "$JS.API.STREAM.CREATE.mine",
+            "$JS.API.STREAM.INFO.KV_helios",
+            "$JS.API.STREAM.MSG.GET.KV_helios",
+            "$JS.API.DIRECT.GET.KV_helios",
+            "$JS.API.CONSUMER.CREATE.KV_helios",
+            "$JS.API.INFO",
+            "$SYS.REQ.USER.AUTH",
+            "$KV.helios.x",
+            "_INBOX.x",
+        ] {
+            assert!(!allows(&p.publish, subject), "{subject}");
+            assert!(!allows(&p.subscribe, subject), "{subject}");
+        }
+    }
+
+    #[test]
+    fn only_the_coordinator_of_an_account_hears_questions_and_can_answer_them() {
+        let coordinator = Permissions::of(&Role::Coordinator {
+            account: "ns/a".into(),
+        });
+        let admin = Permissions::of(&Role::Admin {
+            account: "ns/a".into(),
+        });
+        let question = s::grant("ns/a", "BTCUSDT");
+        let answer = format!("{}.x.1", s::worker_inbox("ns/a", "BTCUSDT"));
+        assert!(allows(&coordinator.subscribe, &question));
+        assert!(allows(&coordinator.publish, &answer));
+        for p in [
+            admin,
+            worker("ns/a", "BTCUSDT", "ns/nobi"),
+            worker("ns/a", "ETHUSDT", "ns/nobi"),
+            Permissions::of(&Role::Coordinator {
+                account: "ns/b".into(),
+            }),
+        ] {
+            assert!(!allows(&p.subscribe, &question));
+            assert!(!allows(&p.publish, &answer));
+            assert!(!allows(&p.publish, &s::command("ns/a", "BTCUSDT")));
+            assert!(!allows(&p.publish, &s::kv(&s::fence_key("ns/a"))));
+        }
+    }
+
+    // Names as hostile as they come: wildcards, separators, blanks.
+    const NAME: &str = "[a-c.*> /=]{0,5}";
+
+    proptest! {
+        #[test]
+        fn no_role_reaches_another_account(a in NAME, b in NAME, x in NAME, y in NAME, n in NAME) {
+            prop_assume!(a != b);
+            let mut foreign = of_account(&b);
+            foreign.extend(of_worker(&b, &y, &n));
+            for role in [
+                Role::Worker { account: a.clone(), symbol: x.clone(), strategy: n.clone() },
+                Role::Coordinator { account: a.clone() },
+                Role::Admin { account: a.clone() },
+            ] {
+                let p = Permissions::of(&role);
+                no_list_is_empty_or_wider_than_its_role(&p);
+                for subject in &foreign {
+                    prop_assert!(!allows(&p.publish, subject), "{role} publishes {subject}");
+                    prop_assert!(!allows(&p.subscribe, subject), "{role} hears {subject}");
+                }
+            }
+        }
+
+        #[test]
+        fn no_worker_reaches_another_symbol_or_another_strategys_parameters(
+            a in NAME, x in NAME, y in NAME, n in NAME, m in NAME
+        ) {
+            prop_assume!(x != y && n != m);
+            let p = worker(&a, &x, &n);
+            for subject in of_worker(&a, &y, &m) {
+                prop_assert!(!allows(&p.publish, &subject), "{subject}");
+                prop_assert!(!allows(&p.subscribe, &subject), "{subject}");
+            }
+            // Of its account it may alert and read the fence, and hear the fence.
+            let fence = s::fence_key(&a);
+            for subject in of_account(&a) {
+                let publishes = [s::alerts(&a), s::kv_get(&fence)].contains(&subject);
+                prop_assert_eq!(allows(&p.publish, &subject), publishes, "{}", &subject);
+                prop_assert_eq!(allows(&p.subscribe, &subject), subject == s::kv(&fence), "{}", &subject);
+            }
+            // Nor does it speak to itself in the coordinator's voice.
+            prop_assert!(!allows(&p.publish, &s::command(&a, &x)));
+            let inbox = format!("{}.x", s::worker_inbox(&a, &x));
+            prop_assert!(!allows(&p.publish, &inbox));
+        }
+    }
+}

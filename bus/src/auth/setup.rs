@@ -58,10 +58,7 @@ impl Setup {
             error,
         };
         let mut make = std::fs::DirBuilder::new();
-        make.recursive(true)
-            .mode(0o700)
-            .create(dir)
-            .map_err(io)?;
+        make.recursive(true).mode(0o700).create(dir).map_err(io)?;
         let dir = dir.canonicalize().map_err(io)?;
 
         let (issuer, sealer) = (Issuer::generate(), Sealer::generate());

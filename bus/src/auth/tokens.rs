@@ -276,3 +276,118 @@ impl Validator for StaticTokens {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+    fn file(dir: &Path, text: &str) -> PathBuf {
+        let path = dir.join("t.yaml");
+        let _ = std::fs::remove_file(&path);
+        files::create(&path, text).unwrap();
+        path
+    }
+
+    fn open(text: &str) -> Result<StaticTokens, String> {
+        let dir = tempfile::tempdir().unwrap();
+        StaticTokens::open(file(dir.path(), text)).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn a_token_or_its_digest_in_yaml_or_json_is_the_same() {
+        let by_token = format!("tokens:\n- {{token: '{TOKEN}', role: Admin, account: ns/a}}");
+        let by_digest = format!(
+            r#"{{"tokens":[{{"tokenSha256":"{}","role":"Admin","account":"ns/a"}}]}}"#,
+            digest(TOKEN)
+        );
+        for text in [by_token, by_digest] {
+            let dir = tempfile::tempdir().unwrap();
+            let tokens = StaticTokens::open(file(dir.path(), &text)).unwrap();
+            assert_eq!(tokens.len(), 1);
+            assert!(tokens.find(TOKEN).is_ok());
+            assert_eq!(tokens.find("x").map(drop), Err(Refused::Unknown));
+        }
+    }
+
+    #[test]
+    fn a_file_with_a_fault_is_refused_in_words_that_hold_no_token() {
+        let t = format!("token: '{TOKEN}'");
+        for (entry, says) in [
+            (
+                "token: short, role: Admin, account: a".into(),
+                "fewer than 32",
+            ),
+            (
+                "role: Admin, account: a".into(),
+                "either tokenSha256 or token",
+            ),
+            (format!("{t}, role: Admin, account: ''"), "account is empty"),
+            (
+                format!("{t}, role: Worker, account: a, strategy: s"),
+                "needs strategy and symbol",
+            ),
+            (
+                format!("{t}, role: Coordinator, account: a, symbol: s"),
+                "for a Worker only",
+            ),
+            (
+                format!("{t}, role: Admin, account: a, expires: tomorrow"),
+                "2030-01-31T00:00:00Z",
+            ),
+            (
+                "tokenSha256: zz, role: Admin, account: a".into(),
+                "64 hex digits",
+            ),
+            (format!("{t}, role: Boss, account: a"), "no token file"),
+            (
+                format!("{t}, role: Admin, account: a, colour: red"),
+                "no token file",
+            ),
+            (
+                format!("{t}, role: Admin, account: a}}, {{{t}, role: Admin, account: b"),
+                "twice",
+            ),
+        ] {
+            let e = open(&format!("tokens: [{{{entry}}}]"))
+                .map(drop)
+                .unwrap_err();
+            assert!(e.contains(says), "{entry}: {e}");
+            assert!(!e.contains(TOKEN), "{e}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_others_may_read_is_refused_also_later() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = format!("tokens: [{{token: '{TOKEN}', role: Admin, account: a}}]");
+        let path = file(dir.path(), &text);
+        let tokens = StaticTokens::open(&path).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let e = tokens.find(TOKEN).unwrap_err().to_string();
+        assert!(e.contains("chmod 600"), "{e}");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(tokens.find(TOKEN).is_ok());
+        std::fs::remove_file(&path).unwrap();
+        assert!(matches!(tokens.find(TOKEN), Err(Refused::Unavailable(_))));
+    }
+
+    #[tokio::test]
+    async fn the_connection_ends_with_its_token() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = format!(
+            "tokens: [{{token: '{TOKEN}', role: Admin, account: a, expires: 2100-01-01T00:00:00Z}}]"
+        );
+        let tokens = StaticTokens::open(file(dir.path(), &text)).unwrap();
+        let identity = tokens
+            .validate(TOKEN, &ClientInfo::default())
+            .await
+            .unwrap();
+        let expires = identity.expires.unwrap();
+        let seconds = expires.duration_since(std::time::UNIX_EPOCH).unwrap();
+        assert_eq!(seconds.as_secs(), 4_102_444_800);
+    }
+}

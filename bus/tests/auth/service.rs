@@ -1,9 +1,7 @@
 //! The service itself: who gets in at all, and what happens when it is fed garbage, doubled, or gone.
 
 use super::server::Server;
-use super::world::{
-    A, B, NOBI, World, digest, heard, secret, start, token_file, write_tokens,
-};
+use super::world::{A, B, NOBI, World, digest, heard, secret, start, token_file, write_tokens};
 use async_nats::Event;
 use helios_bus::auth::keys::Issuer;
 use helios_bus::auth::{Callout, Counts, Options, Placement, StaticTokens, callout, setup};
@@ -35,10 +33,7 @@ async fn only_a_known_living_token_gets_in_and_only_for_its_symbol() {
     refused(&world, "worker:*", &secret("worker-a")).await;
     for user in ["worker:BTCUSDT", "anything"] {
         let inbox = s::worker_inbox(A, BTC);
-        let mut w = world
-            .connect(user, &secret("btc-a"), &inbox)
-            .await
-            .unwrap();
+        let mut w = world.connect(user, &secret("btc-a"), &inbox).await.unwrap();
         w.publish(&s::report(A, BTC), "").await;
         w.had_no_objection().await;
         w.may_not_publish(&s::report(A, "ETHUSDT")).await;
@@ -117,7 +112,11 @@ async fn while_the_callout_is_down_nobody_new_gets_in_and_those_inside_go_on() {
     let mut reports = coordinator.subscribe(&s::reports(A)).await;
     world.callout.take().unwrap().stop().await;
     let outside = world
-        .connect("worker:BTCUSDT", &secret("worker-a"), &s::worker_inbox(A, BTC))
+        .connect(
+            "worker:BTCUSDT",
+            &secret("worker-a"),
+            &s::worker_inbox(A, BTC),
+        )
         .await;
     assert!(outside.is_err());
     worker.publish(&s::report(A, BTC), "still here").await;
@@ -205,4 +204,3 @@ async fn garbage_is_counted_and_kills_nothing() {
     assert_eq!(service.callout.counts().admitted, 0);
     service.stop().await;
 }
-

@@ -81,11 +81,7 @@ pub fn token_file() -> String {
 pub fn write_tokens(dir: &Path, text: &str) {
     let path = dir.join("new");
     std::fs::write(&path, text).unwrap();
-    std::fs::set_permissions(
-        &path,
-        std::os::unix::fs::PermissionsExt::from_mode(0o600),
-    )
-    .unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     std::fs::rename(path, dir.join(setup::TOKENS)).unwrap();
 }
 
@@ -114,7 +110,8 @@ impl World {
         .write(&dir.path().join("set"))
         .unwrap();
         let (observer, public) = Login::generate().unwrap();
-        let conf = std::fs::read_to_string(dir.path().join("set").join(setup::SERVER_CONF)).unwrap();
+        let conf =
+            std::fs::read_to_string(dir.path().join("set").join(setup::SERVER_CONF)).unwrap();
         let own = format!("{:?} {{ jetstream: enabled }}", Placement::own(A));
         let more = format!(
             "{own}\n{:?} {{ jetstream: enabled }}\nSHARED {{ jetstream: enabled, users: [ {{ nkey: {public} }} ] }}",
@@ -281,7 +278,11 @@ impl Peer {
 
     pub async fn publish_with_reply(&self, subject: &str, reply: &str, payload: &str) {
         self.client
-            .publish_with_reply(subject.to_owned(), reply.to_owned(), payload.to_owned().into())
+            .publish_with_reply(
+                subject.to_owned(),
+                reply.to_owned(),
+                payload.to_owned().into(),
+            )
             .await
             .unwrap();
         self.client.flush().await.unwrap();
