@@ -23,6 +23,8 @@ const XKEY_HEADER: &str = "Nats-Server-Xkey";
 const AT_ONCE: usize = 32;
 /// Questions that may wait in the client before the oldest are dropped.
 const WAITING: usize = 1024;
+/// Characters of a client's name that go into the log.
+const LONGEST_NAME: usize = 40;
 /// Time for the check of one token; the server waits a little longer (`authorization.timeout`).
 const CHECK: Duration = Duration::from_millis(1500);
 
@@ -264,7 +266,10 @@ impl Callout {
             Err(why) => {
                 let answer = request.refuse(issuer, &why.to_string(), now)?;
                 self.refused.fetch_add(1, Ordering::Relaxed);
-                tracing::warn!(%why, user = ?request.user, name = ?request.name, %host, client = id, "refused");
+                // Not the user as sent: some clients put a token there.
+                let symbol = client.claimed_symbol();
+                let name: String = request.name.chars().take(LONGEST_NAME).collect();
+                tracing::warn!(%why, ?symbol, ?name, %host, client = id, "refused");
                 Ok(answer)
             }
         }

@@ -11,6 +11,7 @@ pub mod callout;
 pub mod files;
 pub mod jwt;
 pub mod keys;
+pub mod origin;
 pub mod permissions;
 pub mod role;
 pub mod setup;

@@ -3,6 +3,9 @@
 use super::Identity;
 use async_trait::async_trait;
 
+/// Bytes of the longest symbol that may be claimed: it goes into subjects and logs.
+const LONGEST_SYMBOL: usize = 64;
+
 /// What a client says about itself, besides its token. Claims, not facts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClientInfo {
@@ -19,7 +22,7 @@ impl ClientInfo {
     pub fn claimed_symbol(&self) -> Option<&str> {
         self.user
             .strip_prefix("worker:")
-            .filter(|s| !s.is_empty() && *s != "*")
+            .filter(|s| !s.is_empty() && *s != "*" && s.len() <= LONGEST_SYMBOL)
     }
 }
 
@@ -67,4 +70,34 @@ pub trait Validator: Send + Sync {
     /// # Errors
     /// Nobody, or it can't be said now: the connection is refused either way.
     async fn validate(&self, token: &str, client: &ClientInfo) -> Result<Identity, Refused>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_symbol_is_claimed_by_the_workers_user_alone() {
+        let claimed = |user: &str| {
+            let user = user.to_owned();
+            ClientInfo {
+                user,
+                ..ClientInfo::default()
+            }
+            .claimed_symbol()
+            .map(str::to_owned)
+        };
+        assert_eq!(claimed(&worker_user("BTCUSDT")), Some("BTCUSDT".into()));
+        for none in [
+            "",
+            "worker",
+            "worker:",
+            "worker:*",
+            "BTCUSDT",
+            "Worker:BTCUSDT",
+        ] {
+            assert_eq!(claimed(none), None, "{none}");
+        }
+        assert_eq!(claimed(&worker_user(&"X".repeat(65))), None);
+    }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 /// A running server; killed when dropped.
 pub struct Server {
     child: Child,
+    dir: PathBuf,
     /// Its address.
     pub url: String,
 }
@@ -27,44 +28,72 @@ fn program() -> PathBuf {
     "nats-server".into()
 }
 
+fn spawn(dir: &Path) -> Child {
+    let log = std::fs::File::create(dir.join("server.log")).unwrap();
+    let program = program();
+    Command::new(&program)
+        .arg("-c")
+        .arg(dir.join("test.conf"))
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .unwrap_or_else(|e| {
+            panic!(
+                "{}: {e}; name a nats-server by HELIOS_NATS_SERVER",
+                program.display()
+            )
+        })
+}
+
 impl Server {
     /// Starts one with this configuration, which leaves the port open (`listen: "127.0.0.1:-1"`).
     pub fn start(dir: &Path, conf: &str) -> Self {
-        let file = dir.join("test.conf");
         let ports = dir.join("ports");
         std::fs::create_dir_all(&ports).unwrap();
-        std::fs::write(&file, format!("ports_file_dir: {ports:?}\n{conf}")).unwrap();
-        let log = std::fs::File::create(dir.join("server.log")).unwrap();
-        let program = program();
-        let child = Command::new(&program)
-            .arg("-c")
-            .arg(&file)
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap_or_else(|e| {
-                panic!(
-                    "{}: {e}; name a nats-server by HELIOS_NATS_SERVER",
-                    program.display()
-                )
-            });
+        let conf = format!("ports_file_dir: {ports:?}\n{conf}");
+        std::fs::write(dir.join("test.conf"), conf).unwrap();
         let mut server = Self {
-            child,
+            child: spawn(dir),
+            dir: dir.into(),
             url: String::new(),
         };
-        server.url = server.wait(dir, &ports);
+        server.url = server.wait();
         server
     }
 
+    /// Kills it hard and starts it anew at the same address.
+    pub fn restart(&mut self) {
+        self.stop();
+        let file = self.dir.join("test.conf");
+        let port = self.url.rsplit(':').next().unwrap();
+        let conf = std::fs::read_to_string(&file).unwrap();
+        let conf = conf.replace("127.0.0.1:-1", &format!("127.0.0.1:{port}"));
+        std::fs::write(&file, conf).unwrap();
+        for old in std::fs::read_dir(self.dir.join("ports")).unwrap().flatten() {
+            std::fs::remove_file(old.path()).unwrap();
+        }
+        self.child = spawn(&self.dir);
+        assert_eq!(self.wait(), self.url);
+    }
+
+    /// By its handle; it may have ended already.
+    fn stop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// The server writes its ports when it listens.
-    fn wait(&mut self, dir: &Path, ports: &Path) -> String {
+    fn wait(&mut self) -> String {
         let until = Instant::now() + Duration::from_secs(20);
         while Instant::now() < until {
             if let Some(end) = self.child.try_wait().unwrap() {
-                let log = std::fs::read_to_string(dir.join("server.log")).unwrap();
+                let log = std::fs::read_to_string(self.dir.join("server.log")).unwrap();
                 panic!("nats-server ended ({end}):\n{log}");
             }
-            let found = std::fs::read_dir(ports).unwrap().flatten().next();
+            let found = std::fs::read_dir(self.dir.join("ports"))
+                .unwrap()
+                .flatten()
+                .next();
             if let Some(url) = found
                 .and_then(|f| std::fs::read(f.path()).ok())
                 .and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok())
@@ -80,8 +109,6 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // By its handle; it may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.stop();
     }
 }

@@ -126,6 +126,23 @@ async fn while_the_callout_is_down_nobody_new_gets_in_and_those_inside_go_on() {
 }
 
 #[tokio::test]
+async fn after_a_crash_of_the_server_everybody_comes_back_by_themselves() {
+    let mut world = World::new().await;
+    let mut coordinator = world.coordinator(A).await;
+    let mut worker = world.worker(A, BTC).await;
+    let mut reports = coordinator.subscribe(&s::reports(A)).await;
+    world.server.restart();
+    for peer in [&mut coordinator, &mut worker] {
+        peer.event(|e| matches!(e, Event::Disconnected)).await;
+        peer.event(|e| matches!(e, Event::Connected)).await;
+    }
+    coordinator.settle().await;
+    worker.publish(&s::report(A, BTC), "back").await;
+    assert_eq!(heard(&mut reports).await.payload.as_ref(), b"back");
+    assert_eq!(world.callout.unwrap().callout.counts().admitted, 4);
+}
+
+#[tokio::test]
 async fn two_callouts_share_the_questions_and_either_is_enough() {
     let mut world = World::new().await;
     let second = world.serve(Duration::from_secs(60)).await;
