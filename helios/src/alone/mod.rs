@@ -7,11 +7,15 @@
 mod coordinator;
 mod keys;
 mod link;
+#[cfg(feature = "nats")]
+mod nats_auth;
 mod pick;
 mod venue;
 mod worker;
 
 pub use coordinator::{CoordinatorArgs, run as run_coordinator};
+#[cfg(feature = "nats")]
+pub use nats_auth::{NatsAuthArgs, run as run_nats_auth};
 pub use venue::{VenueArgs, run as run_venue};
 pub use worker::{WorkerArgs, run as run_worker};
 
