@@ -38,6 +38,13 @@ pub enum NatsAuth {
     Token(Secret),
     /// A token in a file, read anew for each connection (a projected service account token changes).
     TokenFile(PathBuf),
+    /// The same, with a user that says which of several the token stands for (a worker's symbol).
+    UserTokenFile {
+        /// User.
+        user: String,
+        /// File of the token.
+        file: PathBuf,
+    },
     /// A user with a password.
     UserPassword {
         /// User.

@@ -3,6 +3,7 @@
 use super::Shared;
 use super::link::{self, Link};
 use super::queue::Queue;
+use crate::subject;
 use crate::{BusError, Message, Question, Server, Subscription};
 use async_trait::async_trait;
 use futures_util::{FutureExt, StreamExt};
@@ -141,6 +142,11 @@ impl NatsServer {
             receive(shared, pattern, first, move |link, m| {
                 // Without a way back it is no question.
                 let Some(back) = m.reply else { return };
+                // The asker names the way back: one that is not its own inbox would have us speak elsewhere with our permissions.
+                if m.subject.starts_with("helios.") && !subject::answerable(&m.subject, &back) {
+                    tracing::warn!(subject = %m.subject, "a question that asks to be answered elsewhere was dropped");
+                    return;
+                }
                 let size = m.payload.len();
                 let link = link.clone();
                 let question = Question {
