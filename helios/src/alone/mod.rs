@@ -21,9 +21,9 @@ mod worker;
 pub use coordinator::{CoordinatorArgs, run as run_coordinator};
 pub use nats::{HELP as NATS_HELP, NatsArgs, Side};
 #[cfg(feature = "nats")]
-pub use pick::full;
-#[cfg(feature = "nats")]
 pub use nats_auth::{NatsAuthArgs, run as run_nats_auth};
+#[cfg(feature = "nats")]
+pub use pick::full;
 pub use venue::{VenueArgs, run as run_venue};
 pub use worker::{WorkerArgs, run as run_worker};
 

@@ -168,6 +168,8 @@ mod on {
                 client,
             });
             let config = NatsConfig {
+                // The permissions of a token do not hold it.
+                leader_reads: base.leader_reads && self.nats_token_file.is_none(),
                 urls: self.nats.clone(),
                 auth,
                 tls,
