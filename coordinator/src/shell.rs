@@ -169,6 +169,7 @@ fn guardian_config(c: &CoordinatorConfig, contracts: &Contracts) -> GuardianConf
         account: c.account.clone(),
         strategies: c.strategies.clone(),
         symbols: contracts.infos.clone(),
+        rate_limits: helios_core::guardian::RateLimits::default(),
     }
 }
 

@@ -30,6 +30,10 @@ pub(super) struct Rig {
     pub marks: BTreeMap<Symbol, Decimal>,
     pub out: Vec<GuardianEffect>,
     pub seq: u64,
+    /// What the exchange knows of transfers.
+    pub transfers: Vec<Transfer>,
+    /// Contracts of the exchange that the guardian does not know.
+    pub strange: Vec<String>,
     /// Reads are answered at once.
     pub reads: bool,
     /// Frames and marks keep coming as time passes.
@@ -57,6 +61,8 @@ impl Rig {
             marks,
             out: vec![],
             seq: 0,
+            transfers: vec![],
+            strange: vec![],
             reads: true,
             frames: true,
             writes: true,
@@ -83,6 +89,9 @@ impl Rig {
             let answer = match &fresh[i] {
                 GuardianEffect::Persist(_) if self.writes => Some(GuardianEvent::Persisted),
                 GuardianEffect::Reconcile if self.reads => Some(self.read()),
+                GuardianEffect::ReadTransfers { .. } if self.reads => {
+                    Some(GuardianEvent::Transfers(self.transfers.clone()))
+                }
                 _ => None,
             };
             if let Some(a) = answer {
@@ -138,7 +147,7 @@ impl Rig {
             available: self.wallet,
             maint_margin: maint,
             symbols: self.venue.clone(),
-            unknown_symbols: Vec::new(),
+            unknown_symbols: self.strange.clone(),
         }
     }
 
