@@ -118,6 +118,11 @@ impl Lead {
         self.handing = Some(Handing::Writing);
     }
 
+    /// The marks were replaced by those of another: there is nothing to hand over.
+    pub fn forget(&mut self) {
+        self.handing = None;
+    }
+
     /// A write has been answered, whichever way.
     pub fn written(&mut self) {
         if self.handing == Some(Handing::Writing) {

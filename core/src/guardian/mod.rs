@@ -13,6 +13,7 @@ mod doubt;
 mod equity;
 mod event;
 mod grants;
+mod heard;
 mod ladder;
 mod lead;
 mod ledger;
@@ -44,13 +45,14 @@ pub use event::{
 };
 
 use crate::instrument::{Symbol, SymbolInfo};
-use crate::messages::{AccountSnapshot, Alert, LadderLevel, RateReport, Severity, WorkerReport};
+use crate::messages::{AccountSnapshot, Alert, LadderLevel, Severity};
 use crate::order::{ClientId, IdMaker, Refusal, ReplyTo, Role, VenueReply};
 use crate::params::ExternalPositions;
 use crate::risk::margin::Margin;
 use crate::time::{NS_PER_MS, Now};
 use calm::Calm;
 use clusters::Clusters;
+use heard::Heard;
 use ladder::{Ladder, Reading};
 use ledger::Ledger;
 use lost::Missing;
@@ -63,25 +65,6 @@ use rust_decimal::Decimal;
 use std::collections::{BTreeMap, VecDeque};
 use transfers::Transfers;
 use wanted::Wanted;
-
-/// A worker as last heard.
-#[derive(Clone, Debug)]
-struct Heard {
-    strategy: String,
-    task_uid: String,
-    atr: Option<f64>,
-    generation: u64,
-    ready: bool,
-    heard_at: u64,
-    epoch: u64,
-    schema: u32,
-    protected: bool,
-    /// Signed, base asset.
-    position: Decimal,
-    /// Since when that is not what the account shows.
-    apart_since: Option<u64>,
-    rates: Option<RateReport>,
-}
 
 /// The machine of one account.
 #[derive(Debug)]
@@ -337,39 +320,7 @@ impl Guardian {
         if !self.office.leading() {
             self.state = state.clone();
             self.missing = None;
-        }
-    }
-
-    fn report(&mut self, now: Now, report: &WorkerReport) {
-        let symbol: Symbol = report.symbol.as_str().into();
-        if !self.config.symbols.contains_key(&symbol) {
-            return;
-        }
-        self.echo(now, report.epoch);
-        let acknowledged =
-            |h: &Heard| h.generation == report.generation && h.strategy == report.strategy;
-        self.touched |= !self.heard.get(&symbol).is_some_and(acknowledged);
-        let view = &report.view;
-        let apart_since = self.heard.get(&symbol).and_then(|h| h.apart_since);
-        self.heard.insert(
-            symbol,
-            Heard {
-                strategy: report.strategy.clone(),
-                task_uid: report.task_uid.clone(),
-                atr: view.atr.filter(|a| a.is_finite() && *a > 0.0),
-                generation: report.generation,
-                ready: report.ready,
-                heard_at: now.mono_ns,
-                epoch: report.epoch,
-                schema: report.schema,
-                protected: view.anchor_confirmed || view.position.is_zero(),
-                position: view.position,
-                apart_since,
-                rates: report.rates.clone(),
-            },
-        );
-        for trade in &report.closed {
-            self.count_trade(trade);
+            self.office.lead.forget();
         }
     }
 

@@ -69,6 +69,32 @@ impl Rig {
         }
     }
 
+    /// Started and read, not leading.
+    pub fn standby(mut self) -> Self {
+        self.send(&GuardianEvent::Start);
+        self.pass(100);
+        self
+    }
+
+    /// Leads under a lock until `millis` from now.
+    pub fn lead(&mut self, epoch: u64, millis: u64) -> Vec<GuardianEffect> {
+        let until_ns = Some(self.now.mono_ns + ms(millis));
+        self.send(&GuardianEvent::Lead { epoch, until_ns })
+    }
+
+    pub fn renew(&mut self, millis: u64) -> Vec<GuardianEffect> {
+        let until_ns = self.now.mono_ns + ms(millis);
+        self.send(&GuardianEvent::Renewed { until_ns })
+    }
+
+    /// Time passes without anything being heard, as in a stopped process.
+    pub fn stop(&mut self, millis: u64) {
+        self.now = Now::new(
+            self.now.market_ms + millis as i64,
+            self.now.mono_ns + ms(millis),
+        );
+    }
+
     /// Started, leading, read, known.
     pub fn ready(mut self) -> Self {
         self.send(&GuardianEvent::Start);
@@ -163,8 +189,20 @@ impl Rig {
         wish: &str,
         risk: &str,
     ) -> GrantReply {
+        let r = self.question(symbol, strategy, task, wish, risk);
+        self.answer(r)
+    }
+
+    pub fn question(
+        &mut self,
+        symbol: &str,
+        strategy: &str,
+        task: &str,
+        wish: &str,
+        risk: &str,
+    ) -> GrantRequest {
         self.seq += 1;
-        let r = GrantRequest {
+        GrantRequest {
             symbol: symbol.into(),
             strategy: strategy.into(),
             task_uid: task.into(),
@@ -175,7 +213,10 @@ impl Rig {
             open_entry_notional: Decimal::ZERO,
             wish_risk: d(risk),
             fence_lost: false,
-        };
+        }
+    }
+
+    pub fn answer(&mut self, r: GrantRequest) -> GrantReply {
         let out = self.send(&GuardianEvent::GrantRequested(r));
         out.into_iter()
             .find_map(|e| match e {
@@ -338,6 +379,24 @@ impl Rig {
                 update_ms: self.now.market_ms,
             });
     }
+}
+
+/// The last state that was written.
+pub(super) fn written(out: &[GuardianEffect]) -> GuardianState {
+    let state = out.iter().rev().find_map(|e| match e {
+        GuardianEffect::Persist(s) => Some((**s).clone()),
+        _ => None,
+    });
+    state.unwrap()
+}
+
+pub(super) fn alerts(out: &[GuardianEffect], code: &str) -> Vec<String> {
+    out.iter()
+        .filter_map(|e| match e {
+            GuardianEffect::Alert(a) if a.code == code => Some(a.text.clone()),
+            _ => None,
+        })
+        .collect()
 }
 
 pub(super) fn granted(r: &GrantReply) -> &Grant {
