@@ -12,3 +12,5 @@ mod protecting;
 mod races;
 mod sharing;
 mod watching;
+
+pub(in crate::guardian) use granting::report;

@@ -34,6 +34,8 @@ pub(super) struct Rig {
     pub transfers: Vec<Transfer>,
     /// Contracts of the exchange that the guardian does not know.
     pub strange: Vec<String>,
+    /// Reads of transfers are answered at once, when reads are.
+    pub histories: bool,
     /// Reads are answered at once.
     pub reads: bool,
     /// Frames and marks keep coming as time passes.
@@ -63,6 +65,7 @@ impl Rig {
             seq: 0,
             transfers: vec![],
             strange: vec![],
+            histories: true,
             reads: true,
             frames: true,
             writes: true,
@@ -115,7 +118,7 @@ impl Rig {
             let answer = match &fresh[i] {
                 GuardianEffect::Persist(_) if self.writes => Some(GuardianEvent::Persisted),
                 GuardianEffect::Reconcile if self.reads => Some(self.read()),
-                GuardianEffect::ReadTransfers { .. } if self.reads => {
+                GuardianEffect::ReadTransfers { .. } if self.reads && self.histories => {
                     Some(GuardianEvent::Transfers(self.transfers.clone()))
                 }
                 _ => None,

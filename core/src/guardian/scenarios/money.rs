@@ -140,15 +140,9 @@ fn an_answer_asked_for_before_the_loss_does_not_decide_it() {
     let mut r = Rig::new(&[A]).ready();
     r.protected(A, 100_000, "100");
     r.pass(1000);
-    r.reads = false;
+    r.histories = false;
     r.pass(60_000);
     assert!(reads(&r.out) >= 2, "one is under way");
-    r.frames = true;
-    r.reads = true;
-    let read = r.read();
-    r.send(&read);
-    r.pass(100);
-    r.reads = false;
     r.mark(A, d("94"));
     let out = r.send(&GuardianEvent::Transfers(vec![]));
     assert!(r.g.latches().is_empty());
