@@ -153,7 +153,10 @@ impl Guardian {
                 .filter(|m| egress.is_none_or(|e| m.egress == e || m.egress.is_empty()));
             here.map(|m| m.parts).sum()
         };
-        let named: BTreeSet<&str> = members.values().map(|m| m.egress.as_str()).collect();
+        // An asker that may be anywhere must fit everywhere, also where only a share of a former report is.
+        let mut named: BTreeSet<&str> = members.values().map(|m| m.egress.as_str()).collect();
+        let given = self.rates.given.values().flatten();
+        named.extend(given.map(|g| g.egress.as_str()));
         let ways = named
             .iter()
             .filter(|e| own.egress.is_empty() || ***e == *own.egress);
