@@ -63,7 +63,7 @@ proptest! {
                     r.send(&GuardianEvent::Report(Box::new(rep)));
                 }
                 Step::Open(i) => {
-                    if !r.g.picture.symbols.get(NAMES[i]).is_some_and(|v| !v.qty.is_zero()) {
+                    if r.g.picture.symbols.get(NAMES[i]).is_none_or(|v| v.qty.is_zero()) {
                         r.protected(NAMES[i], 1_000, "100");
                     }
                 }
