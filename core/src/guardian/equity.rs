@@ -49,7 +49,7 @@ pub(super) struct Highs {
 impl Highs {
     fn note(&mut self, ms: i64, equity: Money, peak: (i64, Money)) {
         self.base.get_or_insert(peak);
-        let second = ms.div_euclid(1000) * 1000;
+        let second = ms.div_euclid(1000).saturating_mul(1000);
         match self.seconds.back_mut() {
             Some((s, high)) if second <= *s => *high = (*high).max(equity),
             _ => self.seconds.push_back((second, equity)),
@@ -92,11 +92,12 @@ pub(super) fn flattens(latch: &str) -> bool {
     matches!(latch, KILL | DAILY_LOSS | DRAWDOWN)
 }
 
-/// Takes the equity of a known account at `market_ms`.
+/// Takes the equity of a known account at `market_ms`, which holds all that was transferred up to `seen_ms`.
 pub(super) fn mark(
     state: &mut GuardianState,
     highs: &mut Highs,
     market_ms: i64,
+    seen_ms: i64,
     equity: Money,
 ) -> Marked {
     let mut out = Marked::default();
@@ -112,7 +113,8 @@ pub(super) fn mark(
         }
     }
     if state.transfers_since_ms.is_none() {
-        state.transfers_since_ms = Some(market_ms);
+        // The account's first deposit may be of this very instant: the clock of a simulated venue stands still at first.
+        state.transfers_since_ms = Some(market_ms.max(seen_ms).saturating_add(1));
         out.urgent = true;
     }
     let peak = state.peak_equity.map(|p| (state.peak_ms, p));
@@ -129,11 +131,11 @@ pub(super) fn mark(
 /// Adjusts both marks by a transfer that they do not know yet.
 pub(super) fn transferred(state: &mut GuardianState, highs: &mut Highs, t: &Transfer) {
     let taken_ms = if state.day_start_ms == 0 {
-        state.day.saturating_mul(DAY_MS)
+        state.day.saturating_mul(DAY_MS).saturating_sub(1)
     } else {
         state.day_start_ms
     };
-    if t.venue_ms >= taken_ms
+    if t.venue_ms > taken_ms
         && let Some(d) = &mut state.day_start_equity
     {
         *d += t.amount;

@@ -67,7 +67,13 @@ impl Guardian {
             return;
         }
         let highs = &mut self.transfers.highs;
-        let m = equity::mark(&mut self.state, highs, now.market_ms, equity);
+        let m = equity::mark(
+            &mut self.state,
+            highs,
+            now.market_ms,
+            self.picture.venue_ms,
+            equity,
+        );
         self.office.dirty(m.urgent, m.marks);
         for name in m.released {
             let text = format!("latch {name} released by a new day");
