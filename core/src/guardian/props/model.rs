@@ -1,6 +1,7 @@
 //! A venue (positions, resting entries, orders on their way), workers that use their grants as badly as they may, and a
 //! guardian that sees only what reaches it. Prices stand still, so that every breach is one of sending.
 
+use super::seats::Seat;
 use crate::fixed::{Price, Qty, Side};
 use crate::guardian::testkit::*;
 use crate::guardian::*;
@@ -10,7 +11,6 @@ use crate::order::{
     CancelTarget, ClientId, ExecType, OpenOrder, OrderStatus, OrderUpdate, PositionUpdate,
     TradeFill, VenuePosition, VenueState,
 };
-use crate::time::NS_PER_S;
 use proptest::prelude::*;
 
 /// The first belongs to a strategy of higher priority.
@@ -67,23 +67,6 @@ pub(super) enum Step {
     Crash { seat: usize },
 }
 
-/// The lock's times.
-const RENEW_DEADLINE_MS: u64 = 3_000;
-const LOCK_MS: u64 = 6_000;
-
-/// One of two coordinators.
-struct Seat {
-    g: Guardian,
-    /// A read under way: when it is taken at the venue, when it arrives, and what it took.
-    read: Option<(u64, u64, Option<GuardianEvent>)>,
-    reads: usize,
-    /// Revision of the state it has read or written last.
-    revision: u64,
-    frozen_until: u64,
-    /// Questions that came while it was frozen: t0, symbol, task.
-    inbox: Vec<(u64, usize, u32, GrantRequest)>,
-}
-
 /// An entry on its way to the venue.
 struct Coming {
     arrives: u64,
@@ -104,7 +87,7 @@ pub(super) struct Truth {
     /// Newest grant of each task and its end by the worker's own clock.
     grants: BTreeMap<u32, (Grant, u64)>,
     /// Answers on their way: arrival, t0, task, reply.
-    answers: Vec<(u64, u64, u32, GrantReply)>,
+    pub(super) answers: Vec<(u64, u64, u32, GrantReply)>,
 }
 
 impl Truth {
@@ -133,149 +116,21 @@ fn due<T>(all: &mut Vec<T>, is_due: impl Fn(&T) -> bool) -> Vec<T> {
 }
 
 pub(super) struct Model {
-    config: GuardianConfig,
-    seats: Vec<Seat>,
-    now: Now,
+    pub(super) config: GuardianConfig,
+    pub(super) seats: Vec<Seat>,
+    pub(super) now: Now,
     pub truth: Vec<Truth>,
-    delays: Vec<(u64, u64)>,
-    seq: u64,
+    pub(super) delays: Vec<(u64, u64)>,
+    pub(super) seq: u64,
     /// The guardians' state as stored, and its revision.
-    stored: (u64, GuardianState),
+    pub(super) stored: (u64, GuardianState),
     /// Holder and last renewal of the lock.
-    lock: Option<(usize, u64)>,
-    term: u64,
+    pub(super) lock: Option<(usize, u64)>,
+    pub(super) term: u64,
 }
 
 impl Model {
-    pub fn new(params: crate::params::AccountParams, delays: Vec<(u64, u64)>) -> Self {
-        let mut c = config(&NAMES);
-        c.account = params;
-        c.strategies = vec![
-            strategy("ns/nobi", 1, &NAMES[..1]),
-            strategy("ns/low", 0, &NAMES[1..]),
-        ];
-        let mut m = Self {
-            config: c,
-            seats: Vec::new(),
-            now: Now::new(1_700_000_000_000, NS_PER_S),
-            truth: (0..NAMES.len()).map(|_| Truth::default()).collect(),
-            delays,
-            seq: 0,
-            stored: (0, GuardianState::default()),
-            lock: None,
-            term: 0,
-        };
-        for i in 0..2 {
-            let seat = m.seat();
-            m.seats.push(seat);
-            m.tell(i, &GuardianEvent::Start);
-        }
-        m.take_lock(0);
-        m
-    }
-
-    fn seat(&self) -> Seat {
-        Seat {
-            g: Guardian::new(self.config.clone(), self.stored.1.clone()),
-            read: None,
-            reads: 0,
-            revision: self.stored.0,
-            frozen_until: 0,
-            inbox: Vec::new(),
-        }
-    }
-
-    fn frozen(&self, i: usize) -> bool {
-        self.now.mono_ns < self.seats[i].frozen_until
-    }
-
-    /// The lock is free or has run out: a coordinator takes it, reads the state and leads.
-    fn take_lock(&mut self, i: usize) {
-        let ran_out = self.lock.is_some();
-        self.term += 1;
-        self.lock = Some((i, self.now.mono_ns));
-        self.seats[i].revision = self.stored.0;
-        let state = self.stored.1.clone();
-        self.tell(i, &GuardianEvent::State(Box::new(state)));
-        if ran_out {
-            self.tell(i, &GuardianEvent::LockRanOut);
-        }
-        let until_ns = Some(self.now.mono_ns + ms(RENEW_DEADLINE_MS));
-        let epoch = self.term;
-        self.tell(i, &GuardianEvent::Lead { epoch, until_ns });
-    }
-
-    /// What the lock's clients do each 50 ms: renew each second, take what has run out.
-    fn keep_lock(&mut self) {
-        let Some((holder, at)) = self.lock else {
-            if let Some(i) = (0..2).rev().find(|i| !self.frozen(*i)) {
-                self.take_lock(i);
-            }
-            return;
-        };
-        let age = self.now.mono_since(at);
-        if age >= ms(LOCK_MS) {
-            if let Some(i) = [1 - holder, holder].into_iter().find(|i| !self.frozen(*i)) {
-                self.take_lock(i);
-            }
-        } else if age >= ms(1000)
-            && age < ms(RENEW_DEADLINE_MS)
-            && !self.frozen(holder)
-            && self.seats[holder].g.is_leading()
-        {
-            self.lock = Some((holder, self.now.mono_ns));
-            let until_ns = self.now.mono_ns + ms(RENEW_DEADLINE_MS);
-            self.tell(holder, &GuardianEvent::Renewed { until_ns });
-        }
-    }
-
-    /// Both coordinators hear it, unless frozen.
-    fn send(&mut self, e: &GuardianEvent) {
-        for i in 0..self.seats.len() {
-            if !self.frozen(i) {
-                self.tell(i, e);
-            }
-        }
-    }
-
-    fn tell(&mut self, i: usize, e: &GuardianEvent) -> Option<GrantReply> {
-        let (mut out, mut reply) = (vec![], None);
-        self.seats[i].g.on_event(self.now, e, &mut out);
-        for e in out {
-            match e {
-                GuardianEffect::Persist(state) => {
-                    let fits = self.seats[i].revision == self.stored.0;
-                    if fits {
-                        self.stored = (self.stored.0 + 1, *state);
-                        self.seats[i].revision = self.stored.0;
-                    }
-                    let answer = if fits {
-                        GuardianEvent::Persisted
-                    } else {
-                        GuardianEvent::PersistFailed
-                    };
-                    self.tell(i, &answer);
-                }
-                GuardianEffect::Reconcile => {
-                    // The first comes at once: nothing is granted before it.
-                    let seat = &mut self.seats[i];
-                    let later = seat
-                        .reads
-                        .checked_sub(1)
-                        .map(|n| self.delays[n % self.delays.len()]);
-                    let (take, more) = later.unwrap_or_default();
-                    seat.reads += 1;
-                    let take = self.now.mono_ns + ms(take);
-                    seat.read = Some((take, take + ms(more), None));
-                }
-                GuardianEffect::Reply { reply: r, .. } => reply = Some(r),
-                _ => {}
-            }
-        }
-        reply
-    }
-
-    fn take_read(&self) -> GuardianEvent {
+    pub(super) fn take_read(&self) -> GuardianEvent {
         let mut symbols = BTreeMap::new();
         let mut maint = Decimal::ZERO;
         for (i, t) in self.truth.iter().enumerate() {
@@ -339,27 +194,6 @@ impl Model {
             self.keep_lock();
             for i in 0..self.seats.len() {
                 self.wake(i);
-            }
-        }
-    }
-
-    /// Reads go on and arrive; a coordinator that is not frozen any more finds what was asked of it meanwhile.
-    fn wake(&mut self, i: usize) {
-        let (at, frozen) = (self.now.mono_ns, self.frozen(i));
-        if !frozen {
-            for (t0, symbol, task, r) in std::mem::take(&mut self.seats[i].inbox) {
-                if let Some(reply) = self.tell(i, &GuardianEvent::GrantRequested(r)) {
-                    self.truth[symbol].answers.push((at, t0, task, reply));
-                }
-            }
-        }
-        if let Some((take, arrive, taken)) = self.seats[i].read.take() {
-            let taken = taken.or_else(|| (at >= take).then(|| self.take_read()));
-            match taken {
-                Some(e) if at >= arrive && !frozen => {
-                    self.tell(i, &e);
-                }
-                taken => self.seats[i].read = Some((take, arrive, taken)),
             }
         }
     }
