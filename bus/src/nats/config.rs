@@ -107,11 +107,11 @@ impl NatsConfig {
         }
     }
 
-    /// Defaults for the coordinator's side: as [`NatsConfig::new`], creating the bucket and asking its leader.
+    /// Defaults for the coordinator's side: as [`NatsConfig::new`], creating the bucket. It does not ask the bucket's leader:
+    /// that request reads every key, so no permission grants it.
     pub fn coordinator(url: impl Into<String>) -> Self {
         Self {
             create_bucket: true,
-            leader_reads: true,
             ..Self::new(url)
         }
     }
@@ -140,8 +140,11 @@ impl NatsConfig {
                 && s.bytes()
                     .all(|b| b.is_ascii_alphanumeric() || b"-_=".contains(&b))
         };
-        if !plain(&self.inbox_prefix) {
-            return bad(format!("inbox prefix {:?} is no token", self.inbox_prefix));
+        if !self.inbox_prefix.split('.').all(plain) {
+            return bad(format!(
+                "inbox prefix {:?} is no subject without wildcards",
+                self.inbox_prefix
+            ));
         }
         if !plain(&self.bucket) || self.bucket.contains('=') {
             return bad(format!("bucket {:?} is no name", self.bucket));
