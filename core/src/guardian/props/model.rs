@@ -29,12 +29,14 @@ pub(super) enum Step {
     /// Time passes, ms.
     Pass(u64),
     /// A task of a symbol (0 the present, 1 the one before) asks; the answer takes this long (ms), or is lost.
+    /// It may ask the one that does not lead.
     Ask {
         symbol: usize,
         ago: u32,
         wish: i64,
         risk: i64,
         delay: Option<u64>,
+        astray: bool,
     },
     /// A task sends an entry of this part (percent) of what its grant leaves; it arrives after this part of its window.
     Send {
@@ -55,8 +57,31 @@ pub(super) enum Step {
     Leave { symbol: usize, told: Told },
     /// Another task takes the place of the present one, which may not know it yet.
     Replace { symbol: usize },
-    /// Something makes the guardian want to read the venue soon.
+    /// Something makes the guardians want to read the venue soon.
     Nudge,
+    /// A coordinator hears and does nothing for this long, ms, as under SIGSTOP.
+    Freeze { seat: usize, millis: u64 },
+    /// The leader gives its lead up in peace.
+    HandOver,
+    /// A coordinator dies and starts anew.
+    Crash { seat: usize },
+}
+
+/// The lock's times.
+const RENEW_DEADLINE_MS: u64 = 3_000;
+const LOCK_MS: u64 = 6_000;
+
+/// One of two coordinators.
+struct Seat {
+    g: Guardian,
+    /// A read under way: when it is taken at the venue, when it arrives, and what it took.
+    read: Option<(u64, u64, Option<GuardianEvent>)>,
+    reads: usize,
+    /// Revision of the state it has read or written last.
+    revision: u64,
+    frozen_until: u64,
+    /// Questions that came while it was frozen: t0, symbol, task.
+    inbox: Vec<(u64, usize, u32, GrantRequest)>,
 }
 
 /// An entry on its way to the venue.
@@ -108,14 +133,17 @@ fn due<T>(all: &mut Vec<T>, is_due: impl Fn(&T) -> bool) -> Vec<T> {
 }
 
 pub(super) struct Model {
-    g: Guardian,
+    config: GuardianConfig,
+    seats: Vec<Seat>,
     now: Now,
     pub truth: Vec<Truth>,
-    /// A read under way: when it is taken at the venue, when it arrives, and what it took.
-    read: Option<(u64, u64, Option<GuardianEvent>)>,
     delays: Vec<(u64, u64)>,
-    reads: usize,
     seq: u64,
+    /// The guardians' state as stored, and its revision.
+    stored: (u64, GuardianState),
+    /// Holder and last renewal of the lock.
+    lock: Option<(usize, u64)>,
+    term: u64,
 }
 
 impl Model {
@@ -127,40 +155,118 @@ impl Model {
             strategy("ns/low", 0, &NAMES[1..]),
         ];
         let mut m = Self {
-            g: Guardian::new(c, GuardianState::default()),
+            config: c,
+            seats: Vec::new(),
             now: Now::new(1_700_000_000_000, NS_PER_S),
             truth: (0..NAMES.len()).map(|_| Truth::default()).collect(),
-            read: None,
             delays,
-            reads: 0,
             seq: 0,
+            stored: (0, GuardianState::default()),
+            lock: None,
+            term: 0,
         };
-        m.send(&GuardianEvent::Start);
-        m.send(&GuardianEvent::Lead {
-            epoch: 1,
-            until_ns: None,
-        });
+        for i in 0..2 {
+            let seat = m.seat();
+            m.seats.push(seat);
+            m.tell(i, &GuardianEvent::Start);
+        }
+        m.take_lock(0);
         m
     }
 
-    fn send(&mut self, e: &GuardianEvent) -> Option<GrantReply> {
+    fn seat(&self) -> Seat {
+        Seat {
+            g: Guardian::new(self.config.clone(), self.stored.1.clone()),
+            read: None,
+            reads: 0,
+            revision: self.stored.0,
+            frozen_until: 0,
+            inbox: Vec::new(),
+        }
+    }
+
+    fn frozen(&self, i: usize) -> bool {
+        self.now.mono_ns < self.seats[i].frozen_until
+    }
+
+    /// The lock is free or has run out: a coordinator takes it, reads the state and leads.
+    fn take_lock(&mut self, i: usize) {
+        let ran_out = self.lock.is_some();
+        self.term += 1;
+        self.lock = Some((i, self.now.mono_ns));
+        self.seats[i].revision = self.stored.0;
+        let state = self.stored.1.clone();
+        self.tell(i, &GuardianEvent::State(Box::new(state)));
+        if ran_out {
+            self.tell(i, &GuardianEvent::LockRanOut);
+        }
+        let until_ns = Some(self.now.mono_ns + ms(RENEW_DEADLINE_MS));
+        let epoch = self.term;
+        self.tell(i, &GuardianEvent::Lead { epoch, until_ns });
+    }
+
+    /// What the lock's clients do each 50 ms: renew each second, take what has run out.
+    fn keep_lock(&mut self) {
+        let Some((holder, at)) = self.lock else {
+            if let Some(i) = (0..2).rev().find(|i| !self.frozen(*i)) {
+                self.take_lock(i);
+            }
+            return;
+        };
+        let age = self.now.mono_since(at);
+        if age >= ms(LOCK_MS) {
+            if let Some(i) = [1 - holder, holder].into_iter().find(|i| !self.frozen(*i)) {
+                self.take_lock(i);
+            }
+        } else if age >= ms(1000)
+            && age < ms(RENEW_DEADLINE_MS)
+            && !self.frozen(holder)
+            && self.seats[holder].g.is_leading()
+        {
+            self.lock = Some((holder, self.now.mono_ns));
+            let until_ns = self.now.mono_ns + ms(RENEW_DEADLINE_MS);
+            self.tell(holder, &GuardianEvent::Renewed { until_ns });
+        }
+    }
+
+    /// Both coordinators hear it, unless frozen.
+    fn send(&mut self, e: &GuardianEvent) {
+        for i in 0..self.seats.len() {
+            if !self.frozen(i) {
+                self.tell(i, e);
+            }
+        }
+    }
+
+    fn tell(&mut self, i: usize, e: &GuardianEvent) -> Option<GrantReply> {
         let (mut out, mut reply) = (vec![], None);
-        self.g.on_event(self.now, e, &mut out);
+        self.seats[i].g.on_event(self.now, e, &mut out);
         for e in out {
             match e {
-                GuardianEffect::Persist(_) => {
-                    self.send(&GuardianEvent::Persisted);
+                GuardianEffect::Persist(state) => {
+                    let fits = self.seats[i].revision == self.stored.0;
+                    if fits {
+                        self.stored = (self.stored.0 + 1, *state);
+                        self.seats[i].revision = self.stored.0;
+                    }
+                    let answer = if fits {
+                        GuardianEvent::Persisted
+                    } else {
+                        GuardianEvent::PersistFailed
+                    };
+                    self.tell(i, &answer);
                 }
                 GuardianEffect::Reconcile => {
                     // The first comes at once: nothing is granted before it.
-                    let later = self
+                    let seat = &mut self.seats[i];
+                    let later = seat
                         .reads
                         .checked_sub(1)
                         .map(|n| self.delays[n % self.delays.len()]);
                     let (take, more) = later.unwrap_or_default();
-                    self.reads += 1;
+                    seat.reads += 1;
                     let take = self.now.mono_ns + ms(take);
-                    self.read = Some((take, take + ms(more), None));
+                    seat.read = Some((take, take + ms(more), None));
                 }
                 GuardianEffect::Reply { reply: r, .. } => reply = Some(r),
                 _ => {}
@@ -230,17 +336,38 @@ impl Model {
                 self.send(&GuardianEvent::Mark(s.into(), m));
             }
             self.send(&GuardianEvent::Tick);
-            if let Some((take, arrive, taken)) = self.read.take() {
-                let at = self.now.mono_ns;
-                let taken = taken.or_else(|| (at >= take).then(|| self.take_read()));
-                match taken {
-                    Some(e) if at >= arrive => {
-                        self.send(&e);
-                    }
-                    taken => self.read = Some((take, arrive, taken)),
+            self.keep_lock();
+            for i in 0..self.seats.len() {
+                self.wake(i);
+            }
+        }
+    }
+
+    /// Reads go on and arrive; a coordinator that is not frozen any more finds what was asked of it meanwhile.
+    fn wake(&mut self, i: usize) {
+        let (at, frozen) = (self.now.mono_ns, self.frozen(i));
+        if !frozen {
+            for (t0, symbol, task, r) in std::mem::take(&mut self.seats[i].inbox) {
+                if let Some(reply) = self.tell(i, &GuardianEvent::GrantRequested(r)) {
+                    self.truth[symbol].answers.push((at, t0, task, reply));
                 }
             }
         }
+        if let Some((take, arrive, taken)) = self.seats[i].read.take() {
+            let taken = taken.or_else(|| (at >= take).then(|| self.take_read()));
+            match taken {
+                Some(e) if at >= arrive && !frozen => {
+                    self.tell(i, &e);
+                }
+                taken => self.seats[i].read = Some((take, arrive, taken)),
+            }
+        }
+    }
+
+    /// Sequence of the newest grant of a symbol's present task.
+    pub fn granted(&self, symbol: usize) -> u64 {
+        let t = &self.truth[symbol];
+        t.grants.get(&t.task).map_or(0, |g| g.0.seq)
     }
 
     /// Orders and answers that are due arrive.
@@ -321,8 +448,17 @@ impl Model {
         self.send(&GuardianEvent::Position(NAMES[i].into(), u));
     }
 
-    fn ask(&mut self, i: usize, task: u32, wish: i64, risk: i64) -> Option<GrantReply> {
+    fn ask(
+        &mut self,
+        i: usize,
+        task: u32,
+        wish: i64,
+        risk: i64,
+        astray: bool,
+    ) -> Option<GrantReply> {
         self.seq += 1;
+        let leader = self.lock.map_or(0, |l| l.0);
+        let to = if astray { 1 - leader } else { leader };
         let r = GrantRequest {
             symbol: NAMES[i].into(),
             strategy: if i < 1 { "ns/nobi" } else { "ns/low" }.into(),
@@ -335,7 +471,12 @@ impl Model {
             wish_risk: Decimal::from(risk),
             fence_lost: false,
         };
-        self.send(&GuardianEvent::GrantRequested(r))
+        if self.frozen(to) {
+            let t0 = self.now.mono_ns;
+            self.seats[to].inbox.push((t0, i, task, r));
+            return None;
+        }
+        self.tell(to, &GuardianEvent::GrantRequested(r))
     }
 
     pub fn step(&mut self, s: &Step) {
@@ -347,12 +488,13 @@ impl Model {
                 wish,
                 risk,
                 delay,
+                astray,
             } => {
                 let t0 = self.now.mono_ns;
                 let Some(task) = self.truth[symbol].task.checked_sub(ago) else {
                     return;
                 };
-                let reply = self.ask(symbol, task, wish, risk);
+                let reply = self.ask(symbol, task, wish, risk, astray);
                 if let Some((delay, reply)) = delay.zip(reply) {
                     let answer = (t0 + ms(delay), t0, task, reply);
                     self.truth[symbol].answers.push(answer);
@@ -421,12 +563,28 @@ impl Model {
                 };
                 self.send(&GuardianEvent::Reply(NAMES[0].into(), to, unknown));
             }
+            Step::Freeze { seat, millis } => {
+                self.seats[seat].frozen_until = self.now.mono_ns + ms(millis);
+            }
+            Step::HandOver => {
+                if let Some((i, _)) = self.lock.filter(|l| !self.frozen(l.0)) {
+                    self.tell(i, &GuardianEvent::Follow);
+                    if self.seats[i].g.handed_over() {
+                        self.lock = None;
+                    }
+                    self.keep_lock();
+                }
+            }
+            Step::Crash { seat } => {
+                self.seats[seat] = self.seat();
+                self.tell(seat, &GuardianEvent::Start);
+            }
         }
     }
 
     /// What the venue holds and may still receive, and what workers may do with the grants they hold on top of it.
     pub fn check(&self) -> Result<(), TestCaseError> {
-        let p = &self.g.config.account;
+        let p = &self.config.account;
         let equity = d("10000");
         let limit = p.max_gross_leverage * equity;
         let sums: Vec<Decimal> = self.truth.iter().map(|t| worth(t.lots())).collect();
