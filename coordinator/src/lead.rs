@@ -32,7 +32,7 @@ pub(crate) enum News {
     /// This one leads.
     Gained {
         /// The state as stored; `Ok(None)` when there is none, an error when it can't be read.
-        stored: Result<Option<Stored>, StoreError>,
+        stored: Result<Option<Box<Stored>>, StoreError>,
         /// Times the lock has changed hands.
         transitions: u64,
         /// Highest epoch known of lock and fence.
@@ -276,12 +276,14 @@ impl Keeper {
             // Without the bus nobody can be granted anything; the first beat finds out.
             Ok(Err(_)) | Err(_) => {}
         }
-        let stored = state.unwrap_or_else(|_| {
-            Err(StoreError::Io {
-                path: std::path::PathBuf::new(),
-                why: format!("not read within {LOAD_TIMEOUT:?}"),
-            })
-        });
+        let stored = state
+            .map(|s| s.map(|s| s.map(Box::new)))
+            .unwrap_or_else(|_| {
+                Err(StoreError::Io {
+                    path: std::path::PathBuf::new(),
+                    why: format!("not read within {LOAD_TIMEOUT:?}"),
+                })
+            });
         self.tell(News::Gained {
             stored,
             transitions: self.transitions,

@@ -38,6 +38,13 @@ pub enum NatsAuth {
     Token(Secret),
     /// A token in a file, read anew for each connection (a projected service account token changes).
     TokenFile(PathBuf),
+    /// The same, with a user that says which of several the token stands for (a worker's symbol).
+    UserTokenFile {
+        /// User.
+        user: String,
+        /// File of the token.
+        file: PathBuf,
+    },
     /// A user with a password.
     UserPassword {
         /// User.
@@ -68,7 +75,7 @@ pub struct NatsConfig {
     pub tls: Option<NatsTls>,
     /// Name that the server shows for this client.
     pub name: String,
-    /// First token of the subjects on which answers arrive, so that permissions can bind it: one of the client's own.
+    /// First tokens of the subjects on which answers arrive, so that permissions can bind them: the client's own.
     pub inbox_prefix: String,
     /// Key-value bucket.
     pub bucket: String,
