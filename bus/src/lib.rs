@@ -6,10 +6,16 @@
 //!
 //! Border: carries hints and requests, never authority. Losing, doubling or delaying any message here is safe.
 
+#[cfg(feature = "nats")]
+pub mod auth;
 pub mod codec;
 pub mod conformance;
 pub mod memory;
+#[cfg(feature = "nats")]
+pub mod nats;
 pub mod subject;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod typed;
 
 use async_trait::async_trait;
@@ -43,6 +49,17 @@ pub enum BusError {
     /// The transport is closed.
     #[error("bus closed")]
     Closed,
+    /// There is no connection now. Nothing was kept to be sent later.
+    #[error("bus disconnected")]
+    Disconnected,
+    /// The bus's server did not do it.
+    #[error("{subject}: refused: {why}")]
+    Refused {
+        /// Asked subject.
+        subject: String,
+        /// What it said.
+        why: String,
+    },
     /// A message that is no message.
     #[error("{subject}: {why}")]
     Malformed {
@@ -73,10 +90,23 @@ pub struct Entry {
     pub revision: u64,
 }
 
+/// How the transport is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BusState {
+    /// What is sent now leaves, and keys known before an outage were read again after it, so that `rollbacks` is up to date.
+    /// While there is no connection everything but listening fails at once with [`BusError::Disconnected`].
+    pub connected: bool,
+    /// How often the bucket was seen at an earlier state than before: a lower revision of a key, a key gone, a write
+    /// acknowledged below what was seen. Old data was restored, so a fence kept there may have been lost. What is seen at such a
+    /// time is what later reads are compared with.
+    pub rollbacks: u64,
+}
+
 /// Messages of a subscription, in publishing order per publisher.
 #[async_trait]
 pub trait Subscription: Send {
     /// Next message; `None` when the bus is closed. A subscriber that lags loses the oldest, counted by [`Subscription::lost`].
+    /// Cancel-safe.
     async fn next(&mut self) -> Option<Message>;
 
     /// Messages lost because this subscriber was too slow.
@@ -110,19 +140,23 @@ impl Question {
 /// Questions of a served subject.
 #[async_trait]
 pub trait Server: Send {
-    /// Next question; `None` when the bus is closed.
+    /// Next question; `None` when the bus is closed. Cancel-safe.
     async fn next(&mut self) -> Option<Question>;
 }
 
-/// Changes of the key-value bucket under a prefix: first all present entries, then changes. A slow watcher sees the newest
-/// value of each key, not every one.
+/// Changes of watched keys: first all present entries, then changes, as they are after an outage too. A slow watcher sees the
+/// newest value of each key, not every one. A value that an earlier state of the bucket brings back is shown, with its lower
+/// revision; a key that is gone is not ([`BusState::rollbacks`] tells).
 #[async_trait]
 pub trait Watch: Send {
-    /// Next entry; `None` when the bus is closed.
+    /// Next entry; `None` when the bus is closed. Cancel-safe.
     async fn next(&mut self) -> Option<Entry>;
 }
 
 /// The transport seam.
+///
+/// Listening (subscriptions, servers, watches) may begin while there is no connection and goes on over outages; messages of the
+/// meantime are lost. All else fails at once while there is none.
 #[async_trait]
 pub trait Bus: Send + Sync + std::fmt::Debug {
     /// Sends to all present subscribers; nobody listening is no error.
@@ -131,7 +165,7 @@ pub trait Bus: Send + Sync + std::fmt::Debug {
     /// Listens; `*` stands for one token, `>` at the end for all that follow.
     async fn subscribe(&self, pattern: &str) -> Result<Box<dyn Subscription>, BusError>;
 
-    /// Asks and waits for one answer.
+    /// Asks and waits for one answer, the first.
     async fn request(
         &self,
         subject: &str,
@@ -139,16 +173,17 @@ pub trait Bus: Send + Sync + std::fmt::Debug {
         timeout: Duration,
     ) -> Result<Bytes, BusError>;
 
-    /// Serves questions; a later server on the same pattern takes over.
+    /// Serves questions. When a server is gone, a later one on the same pattern takes over. While several live, a networked
+    /// transport asks them all and the first answer counts, so only one that may answer does; in-process the newest is asked.
     async fn serve(&self, pattern: &str) -> Result<Box<dyn Server>, BusError>;
 
     /// Reads a key.
     async fn get(&self, key: &str) -> Result<Option<Entry>, BusError>;
 
-    /// Writes a key whatever its revision; returns the new one.
+    /// Writes a key whatever its revision; returns the new one. After a timeout it may be written.
     async fn put(&self, key: &str, value: Bytes) -> Result<u64, BusError>;
 
-    /// Writes a key only if its revision is `expected` (0 = it does not exist).
+    /// Writes a key only if its revision is `expected` (0 = it does not exist). After a timeout it may be written.
     async fn compare_and_swap(
         &self,
         key: &str,
@@ -156,6 +191,9 @@ pub trait Bus: Send + Sync + std::fmt::Debug {
         value: Bytes,
     ) -> Result<u64, BusError>;
 
-    /// Watches all keys that start with `prefix`.
-    async fn watch(&self, prefix: &str) -> Result<Box<dyn Watch>, BusError>;
+    /// Watches one key; or, when `pattern` ends in a dot or is empty, all keys that start with it.
+    async fn watch(&self, pattern: &str) -> Result<Box<dyn Watch>, BusError>;
+
+    /// How the transport is, and what it is from now on.
+    fn state(&self) -> tokio::sync::watch::Receiver<BusState>;
 }

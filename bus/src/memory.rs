@@ -4,26 +4,104 @@
 //! watches that conflate, compare-and-swap by revision.
 
 use crate::subject::matches;
-use crate::{Bus, BusError, Entry, Message, Question, Server, Subscription, Watch};
+use crate::{Bus, BusError, BusState, Entry, Message, Question, Server, Subscription, Watch};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
-use tokio::sync::{Notify, broadcast, mpsc, oneshot};
+use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
 
 /// Messages a subscriber may lag behind before it loses the oldest.
 const SUBSCRIBER_QUEUE: usize = 4096;
 /// Questions a server may lag behind before askers are refused.
 const SERVER_QUEUE: usize = 4096;
 
-#[derive(Debug, Default)]
+type Bucket = BTreeMap<String, (Bytes, u64)>;
+
+#[derive(Debug)]
 struct Inner {
     subscribers: Vec<(String, broadcast::Sender<Message>)>,
     servers: Vec<(String, mpsc::Sender<Question>)>,
-    bucket: BTreeMap<String, (Bytes, u64)>,
+    bucket: Bucket,
     revision: u64,
     watchers: Vec<(String, Weak<WatchQueue>)>,
+    state: watch::Sender<BusState>,
+    /// Old data came back while nobody was connected to see it.
+    restored: bool,
+}
+
+impl Default for Inner {
+    fn default() -> Self {
+        Self {
+            subscribers: Vec::new(),
+            servers: Vec::new(),
+            bucket: Bucket::new(),
+            revision: 0,
+            watchers: Vec::new(),
+            state: watch::Sender::new(BusState {
+                connected: true,
+                rollbacks: 0,
+            }),
+            restored: false,
+        }
+    }
+}
+
+impl Inner {
+    fn check(&self) -> Result<(), BusError> {
+        if self.state.borrow().connected {
+            Ok(())
+        } else {
+            Err(BusError::Disconnected)
+        }
+    }
+
+    fn wake(&mut self, key: Option<&str>) {
+        let bucket = &self.bucket;
+        self.watchers.retain(|(pattern, queue)| {
+            let Some(queue) = queue.upgrade() else {
+                return false;
+            };
+            let of = |k: &&str| watches(pattern, k);
+            let keys: Vec<&str> = match key {
+                Some(k) => Some(k).into_iter().filter(of).collect(),
+                None => bucket.keys().map(String::as_str).filter(of).collect(),
+            };
+            if !keys.is_empty() {
+                queue
+                    .dirty
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner)
+                    .extend(keys.into_iter().map(str::to_owned));
+                queue.wake.notify_one();
+            }
+            true
+        });
+    }
+
+    fn show_restored(&mut self) {
+        if self.restored && self.state.borrow().connected {
+            self.restored = false;
+            self.state.send_modify(|s| s.rollbacks += 1);
+            self.wake(None);
+        }
+    }
+}
+
+fn watches(pattern: &str, key: &str) -> bool {
+    if pattern.is_empty() || pattern.ends_with('.') {
+        key.starts_with(pattern)
+    } else {
+        key == pattern
+    }
+}
+
+/// The key-value bucket as it was, for tests.
+#[derive(Clone, Debug)]
+pub struct MemoryBackup {
+    bucket: Bucket,
+    revision: u64,
 }
 
 #[derive(Debug, Default)]
@@ -51,6 +129,7 @@ impl MemoryBus {
 
     fn write(&self, key: &str, expected: Option<u64>, value: Bytes) -> Result<u64, BusError> {
         let mut inner = self.lock();
+        inner.check()?;
         let actual = inner.bucket.get(key).map_or(0, |(_, r)| *r);
         if let Some(expected) = expected.filter(|e| *e != actual) {
             return Err(BusError::WrongRevision {
@@ -62,21 +141,38 @@ impl MemoryBus {
         inner.revision += 1;
         let revision = inner.revision;
         inner.bucket.insert(key.into(), (value, revision));
-        inner.watchers.retain(|(prefix, queue)| {
-            let Some(queue) = queue.upgrade() else {
-                return false;
-            };
-            if key.starts_with(prefix.as_str()) {
-                queue
-                    .dirty
-                    .lock()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner)
-                    .insert(key.into());
-                queue.wake.notify_one();
-            }
-            true
-        });
+        inner.wake(Some(key));
         Ok(revision)
+    }
+
+    /// The bucket as it is, to be restored later: for tests of lost fences.
+    pub fn backup(&self) -> MemoryBackup {
+        let inner = self.lock();
+        MemoryBackup {
+            bucket: inner.bucket.clone(),
+            revision: inner.revision,
+        }
+    }
+
+    /// Puts the bucket back; a rollback when it had gone on since, noticed at once or on the next [`MemoryBus::reconnect`].
+    pub fn restore(&self, backup: &MemoryBackup) {
+        let mut inner = self.lock();
+        inner.restored |= backup.revision < inner.revision;
+        inner.bucket = backup.bucket.clone();
+        inner.revision = backup.revision;
+        inner.show_restored();
+    }
+
+    /// Cuts all clones off: for tests of outages.
+    pub fn disconnect(&self) {
+        self.lock().state.send_modify(|s| s.connected = false);
+    }
+
+    /// Ends [`MemoryBus::disconnect`].
+    pub fn reconnect(&self) {
+        let mut inner = self.lock();
+        inner.state.send_modify(|s| s.connected = true);
+        inner.show_restored();
     }
 }
 
@@ -148,7 +244,9 @@ impl Bus for MemoryBus {
             subject: subject.into(),
             payload,
         };
-        self.lock().subscribers.retain(|(pattern, sender)| {
+        let mut inner = self.lock();
+        inner.check()?;
+        inner.subscribers.retain(|(pattern, sender)| {
             // A send fails only when the subscriber is gone.
             !matches(pattern, subject) && sender.receiver_count() > 0
                 || sender.send(message.clone()).is_ok()
@@ -178,6 +276,7 @@ impl Bus for MemoryBus {
         };
         {
             let mut inner = self.lock();
+            inner.check()?;
             inner.servers.retain(|(_, s)| !s.is_closed());
             let server = inner
                 .servers
@@ -208,7 +307,9 @@ impl Bus for MemoryBus {
     }
 
     async fn get(&self, key: &str) -> Result<Option<Entry>, BusError> {
-        Ok(self.lock().bucket.get(key).map(|(value, revision)| Entry {
+        let inner = self.lock();
+        inner.check()?;
+        Ok(inner.bucket.get(key).map(|(value, revision)| Entry {
             key: key.into(),
             value: value.clone(),
             revision: *revision,
@@ -228,23 +329,29 @@ impl Bus for MemoryBus {
         self.write(key, Some(expected), value)
     }
 
-    async fn watch(&self, prefix: &str) -> Result<Box<dyn Watch>, BusError> {
+    async fn watch(&self, pattern: &str) -> Result<Box<dyn Watch>, BusError> {
         let mut inner = self.lock();
         let dirty: BTreeSet<String> = inner
             .bucket
             .keys()
-            .filter(|k| k.starts_with(prefix))
+            .filter(|k| watches(pattern, k))
             .cloned()
             .collect();
         let queue = Arc::new(WatchQueue {
             dirty: Mutex::new(dirty),
             wake: Notify::new(),
         });
-        inner.watchers.push((prefix.into(), Arc::downgrade(&queue)));
+        inner
+            .watchers
+            .push((pattern.into(), Arc::downgrade(&queue)));
         Ok(Box::new(MemoryWatch {
             bus: self.clone(),
             queue,
         }))
+    }
+
+    fn state(&self) -> watch::Receiver<BusState> {
+        self.lock().state.subscribe()
     }
 }
 
@@ -253,9 +360,35 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    struct MemoryRig(MemoryBus, Mutex<Option<MemoryBackup>>);
+
+    #[async_trait]
+    impl crate::conformance::Rig for MemoryRig {
+        fn bus(&self) -> Arc<dyn Bus> {
+            Arc::new(self.0.clone())
+        }
+        async fn second(&self) -> Arc<dyn Bus> {
+            self.bus()
+        }
+        async fn down(&self) {
+            self.0.disconnect();
+        }
+        async fn up(&self) {
+            self.0.reconnect();
+        }
+        async fn backup(&self) {
+            *self.1.lock().unwrap() = Some(self.0.backup());
+        }
+        async fn roll_back(&self) {
+            self.0.disconnect();
+            self.0.restore(self.1.lock().unwrap().as_ref().unwrap());
+            self.0.reconnect();
+        }
+    }
+
     #[tokio::test]
     async fn the_in_process_bus_passes_the_conformance_suite() {
-        crate::conformance::all(|| async { Arc::new(MemoryBus::new()) as Arc<dyn Bus> })
+        crate::conformance::all(|| async { MemoryRig(MemoryBus::new(), Mutex::default()) })
             .await
             .unwrap();
     }

@@ -2,6 +2,7 @@
 
 use crate::CoordinatorLinks;
 use crate::account::Contracts;
+use crate::outbox::Outbox;
 use crate::scan::{depth_within, scan};
 use crate::store::StoreError;
 use helios_bus::typed::GrantQuestion;
@@ -30,34 +31,45 @@ enum Order {
     Query(Symbol, CancelTarget),
 }
 
+/// What comes back.
+pub(crate) enum Answer {
+    /// For the guardian.
+    Event(GuardianEvent),
+    /// Somebody else wrote the guardian's state: this term's picture of it is old.
+    StateConflict,
+}
+
+/// What the saving task is told.
+enum Save {
+    /// The store is at this revision now: a term begins.
+    From(u64),
+    State(Box<GuardianState>),
+}
+
 /// Sends requests and brings answers back.
 pub(crate) struct Effects {
     links: CoordinatorLinks,
     contracts: Contracts,
-    answers: mpsc::UnboundedSender<GuardianEvent>,
+    answers: mpsc::UnboundedSender<Answer>,
     questions: BTreeMap<(String, u64), GrantQuestion>,
-    saves: mpsc::UnboundedSender<GuardianState>,
+    outbox: Outbox,
+    saves: mpsc::UnboundedSender<Save>,
     saver: JoinHandle<()>,
     tasks: JoinSet<()>,
 }
 
 impl Effects {
-    /// `revision` is the store's when the state was read.
+    /// Nothing is saved before [`Effects::save_from`] has said what is stored.
     pub(crate) fn new(
         links: CoordinatorLinks,
         contracts: Contracts,
-        revision: u64,
-    ) -> (Self, mpsc::UnboundedReceiver<GuardianEvent>) {
+    ) -> (Self, mpsc::UnboundedReceiver<Answer>) {
         let (answers, receiver) = mpsc::unbounded_channel();
         let (saves, waiting) = mpsc::unbounded_channel();
-        let saver = tokio::spawn(save_in_order(
-            links.store.clone(),
-            revision,
-            waiting,
-            answers.clone(),
-        ));
+        let saver = tokio::spawn(save_in_order(links.store.clone(), waiting, answers.clone()));
         (
             Self {
+                outbox: Outbox::new(&links.bus),
                 links,
                 contracts,
                 answers,
@@ -74,6 +86,7 @@ impl Effects {
     pub(crate) async fn finish(mut self) {
         drop(self.saves);
         let all = async {
+            self.outbox.finish().await;
             let _ = (&mut self.saver).await;
             while self.tasks.join_next().await.is_some() {}
         };
@@ -81,6 +94,16 @@ impl Effects {
             tracing::warn!("the coordinator ends with requests under way");
         }
         self.saver.abort();
+    }
+
+    /// A term begins: the store was read at this revision.
+    pub(crate) fn save_from(&self, revision: u64) {
+        let _ = self.saves.send(Save::From(revision));
+    }
+
+    /// Questions of a term that is over get no answer from this one.
+    pub(crate) fn forget_questions(&mut self) {
+        self.questions.clear();
     }
 
     /// Keeps a question until the guardian answers it.
@@ -95,7 +118,7 @@ impl Effects {
     }
 
     /// Carries out the effects of one event, in order. The newest snapshot is handed back.
-    pub(crate) async fn carry_out(
+    pub(crate) fn carry_out(
         &mut self,
         effects: &mut Vec<GuardianEffect>,
     ) -> Option<AccountSnapshot> {
@@ -103,13 +126,10 @@ impl Effects {
         let mut orders = Vec::new();
         let mut newest = None;
         for effect in effects.drain(..) {
+            self.links.observer.effect(&effect);
             match effect {
                 GuardianEffect::Reply { task_uid, reply } => self.answer(task_uid, &reply),
-                GuardianEffect::Command(symbol, command) => {
-                    if let Err(e) = self.links.bus.command(&symbol, &command).await {
-                        tracing::warn!(%symbol, error = %e, "command not sent");
-                    }
-                }
+                GuardianEffect::Command(symbol, command) => self.outbox.command(&symbol, command),
                 GuardianEffect::Place(s, o) => orders.push(Order::Place(s, o)),
                 GuardianEffect::PlaceStop(s, o) => orders.push(Order::Stop(s, o)),
                 GuardianEffect::Cancel(s, t) => orders.push(Order::Cancel(s, t)),
@@ -118,15 +138,14 @@ impl Effects {
                 GuardianEffect::ReadDepth(symbol) => self.read_depth(symbol),
                 GuardianEffect::Scan => self.scan(),
                 GuardianEffect::ReadTransfers { since_ms } => self.read_transfers(since_ms),
-                GuardianEffect::Publish(snapshot) => {
-                    if let Err(e) = self.links.bus.publish_snapshot(&snapshot).await {
-                        tracing::warn!(error = %e, "snapshot not published");
-                    }
-                    newest = Some(*snapshot);
+                GuardianEffect::Publish(mut snapshot) => {
+                    snapshot.holder.clone_from(&self.links.identity);
+                    newest = Some((*snapshot).clone());
+                    self.outbox.snapshot(snapshot);
                 }
                 // The saving task lives as long as this does.
-                GuardianEffect::Persist(state) => drop(self.saves.send(*state)),
-                GuardianEffect::Alert(alert) => self.alert(&alert).await,
+                GuardianEffect::Persist(state) => drop(self.saves.send(Save::State(state))),
+                GuardianEffect::Alert(alert) => self.alert(alert),
                 GuardianEffect::Ladder {
                     level,
                     margin_ratio,
@@ -155,7 +174,7 @@ impl Effects {
         }
     }
 
-    async fn alert(&self, alert: &Alert) {
+    fn alert(&mut self, alert: Alert) {
         match alert.severity {
             Severity::Critical => {
                 tracing::error!(code = alert.code, symbol = alert.symbol, "{}", alert.text)
@@ -167,9 +186,7 @@ impl Effects {
                 tracing::info!(code = alert.code, symbol = alert.symbol, "{}", alert.text)
             }
         }
-        if let Err(e) = self.links.bus.alert(alert).await {
-            tracing::warn!(error = %e, "alert not published");
-        }
+        self.outbox.alert(alert);
     }
 
     fn instrument(&self, symbol: &str) -> Option<Arc<Instrument>> {
@@ -211,7 +228,7 @@ impl Effects {
                     }
                 };
                 tracing::info!(%symbol, ?to, ?reply, "coordinator's order");
-                let _ = answers.send(GuardianEvent::Reply(symbol, to, reply));
+                let _ = answers.send(Answer::Event(GuardianEvent::Reply(symbol, to, reply)));
             }
         });
     }
@@ -224,7 +241,9 @@ impl Effects {
             self.answers.clone(),
         );
         self.tasks.spawn(async move {
-            let _ = answers.send(crate::account::read(&rest, &instruments).await);
+            let _ = answers.send(Answer::Event(
+                crate::account::read(&rest, &instruments).await,
+            ));
         });
     }
 
@@ -247,7 +266,7 @@ impl Effects {
                     GuardianEvent::TransfersFailed
                 }
             };
-            let _ = answers.send(event);
+            let _ = answers.send(Answer::Event(event));
         });
     }
 
@@ -263,7 +282,8 @@ impl Effects {
             {
                 Ok(s) => {
                     let (bid, ask) = depth_within(&i, &s, 20);
-                    let _ = answers.send(GuardianEvent::VisibleDepth(symbol, bid, ask));
+                    let _ =
+                        answers.send(Answer::Event(GuardianEvent::VisibleDepth(symbol, bid, ask)));
                 }
                 Err(e) => tracing::warn!(%symbol, error = %e, "depth not read"),
             }
@@ -283,10 +303,10 @@ impl Effects {
                 match scan(&rest, taker).await {
                     Ok(r) => {
                         tracing::info!(contracts = r.candidates.len(), "market scanned");
-                        let _ = answers.send(GuardianEvent::Scanned {
+                        let _ = answers.send(Answer::Event(GuardianEvent::Scanned {
                             candidates: r.candidates,
                             correlations: r.correlations,
-                        });
+                        }));
                         return;
                     }
                     Err(e) => tracing::warn!(error = %e, "market not scanned"),
@@ -298,32 +318,64 @@ impl Effects {
     }
 }
 
-/// Writes states one after the other by compare-and-swap; a conflict means another coordinator, so nothing is tried again.
+/// Writes states one after the other by compare-and-swap; a conflict means another coordinator, so nothing is tried again
+/// before a new term has read what is there.
 async fn save_in_order(
     store: Arc<dyn crate::store::GuardianStore>,
-    mut revision: u64,
-    mut waiting: mpsc::UnboundedReceiver<GuardianState>,
-    answers: mpsc::UnboundedSender<GuardianEvent>,
+    mut waiting: mpsc::UnboundedReceiver<Save>,
+    answers: mpsc::UnboundedSender<Answer>,
 ) {
-    while let Some(mut state) = waiting.recv().await {
+    let mut revision = None;
+    let mut next = waiting.recv().await;
+    while let Some(save) = next.take() {
+        let mut state = match save {
+            Save::From(r) => {
+                revision = Some(r);
+                next = waiting.recv().await;
+                continue;
+            }
+            Save::State(s) => s,
+        };
         let mut writes = 1;
         // Only the newest matters; each Persist still gets its own answer.
-        while let Ok(newer) = waiting.try_recv() {
-            state = newer;
-            writes += 1;
+        loop {
+            match waiting.try_recv() {
+                Ok(Save::State(newer)) => {
+                    state = newer;
+                    writes += 1;
+                }
+                Ok(from) => {
+                    next = Some(from);
+                    break;
+                }
+                Err(_) => break,
+            }
         }
-        let event = match store.save(revision, &state).await {
-            Ok(r) => {
-                revision = r;
-                GuardianEvent::Persisted
-            }
-            Err(e @ (StoreError::Io { .. } | StoreError::Conflict { .. })) => {
-                tracing::error!(error = %e, "guardian state not written");
-                GuardianEvent::PersistFailed
-            }
+        let written = match revision {
+            None => Err(None),
+            Some(r) => store.save(r, &state).await.map_err(Some),
         };
+        match written {
+            Ok(r) => revision = Some(r),
+            Err(e) => {
+                if let Some(e) = &e {
+                    tracing::error!(error = %e, "guardian state not written");
+                }
+                if matches!(e, Some(StoreError::Conflict { .. })) {
+                    revision = None;
+                    let _ = answers.send(Answer::StateConflict);
+                }
+                for _ in 0..writes {
+                    let _ = answers.send(Answer::Event(GuardianEvent::PersistFailed));
+                }
+                writes = 0;
+            }
+        }
         for _ in 0..writes {
-            let _ = answers.send(event.clone());
+            let _ = answers.send(Answer::Event(GuardianEvent::Persisted));
+        }
+        if next.is_none() {
+            next = waiting.recv().await;
         }
     }
 }

@@ -2,10 +2,16 @@
 //!
 //! It feeds the account's own stream, marks and REST reads ([`account`]), the workers' questions and reports, and the
 //! market scan ([`scan`]); it answers grants, places stops of last resort, de-risks and publishes the snapshot
-//! ([`effects`]). What must outlive it is written through [`store`] before it counts.
+//! ([`effects`], [`outbox`]). What must outlive it is written through [`store`] before it counts. Several may run: one leads
+//! ([`lead`]), the others keep their picture warm. [`observe`] is the hook for metrics.
 
 mod account;
+mod asked;
 mod effects;
+mod lead;
+pub mod observe;
+mod outbox;
+mod peers;
 pub mod scan;
 mod shell;
 pub mod store;
@@ -16,6 +22,7 @@ use helios_binance::rest::RestClient;
 use helios_bus::typed::AccountBus;
 use helios_core::guardian::StrategyInfo;
 use helios_core::params::AccountParams;
+use helios_lease::LeaseStore;
 use std::sync::Arc;
 
 /// What a coordinator is started with.
@@ -36,4 +43,10 @@ pub struct CoordinatorLinks {
     pub bus: AccountBus,
     /// Where marks and latches are kept.
     pub store: Arc<dyn store::GuardianStore>,
+    /// The leader lock that coordinators of the account share; `None`: this one is alone and leads at once.
+    pub lock: Option<Arc<dyn LeaseStore>>,
+    /// Name of this process in lock and fence; another in every life of a process.
+    pub identity: String,
+    /// Sees what the guardian does.
+    pub observer: Arc<dyn observe::Observer>,
 }

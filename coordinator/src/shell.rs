@@ -1,26 +1,36 @@
 //! The loop: one event at a time into the guardian, its effects out.
 
 use crate::account::{Contracts, symbols_that_matter};
-use crate::effects::Effects;
-use crate::store::StoreError;
+use crate::asked::{Asked, Question};
+use crate::effects::{Answer, Effects};
+use crate::lead::{Lead, News};
+use crate::peers::Peers;
 use crate::{CoordinatorConfig, CoordinatorLinks};
 use helios_binance::clock::VenueClock;
 use helios_binance::error::ApiError;
 use helios_binance::user::{UserStream, UserStreamConfig, UserStreamEvent};
 use helios_binance::ws::{Feed, MarketStreams, StreamConfig, Subscription};
-use helios_core::guardian::{Guardian, GuardianConfig, GuardianEffect, GuardianEvent};
+use helios_bus::typed::AdminQuestion;
+use helios_core::guardian::{
+    Guardian, GuardianConfig, GuardianEffect, GuardianEvent, GuardianState,
+};
 use helios_core::instrument::Symbol;
+use helios_core::messages::{AdminReply, AdminRequest, WorkerReport};
 use helios_core::trader::TraderEvent;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 /// Liveness time between ticks of the machine.
 const TICK: Duration = Duration::from_millis(50);
 /// Frames that may wait for the machine; then the sockets wait.
 const FEED_QUEUE: usize = 1024;
+/// What writing down the promises for the next leader may take.
+const HAND_OVER: Duration = Duration::from_secs(1);
+/// How long a person waits for a latch to be written.
+const PERSON_WAITS: Duration = Duration::from_secs(5);
 
 /// What the actuator or a person says to a running coordinator.
 #[derive(Debug)]
@@ -48,15 +58,18 @@ pub enum CoordinatorError {
     /// The exchange could not be read.
     #[error("{0}")]
     Api(#[from] ApiError),
-    /// The guardian state could not be read: no new risk.
-    #[error(transparent)]
-    Store(#[from] StoreError),
     /// The bus is closed.
     #[error(transparent)]
     Bus(#[from] helios_bus::BusError),
     /// The user stream's task is gone for good.
     #[error("the user feed ended")]
     FeedEnded,
+    /// The leader lock can't be used as configured.
+    #[error(transparent)]
+    Lock(#[from] helios_lease::SetupError),
+    /// The task that follows leadership is gone.
+    #[error("the leader lock's task ended")]
+    LeadEnded,
     /// The actuator is gone.
     #[error("the actuator is gone")]
     Abandoned,
@@ -72,10 +85,7 @@ pub async fn run(
     mut control: mpsc::Receiver<Control>,
 ) -> Result<(), CoordinatorError> {
     let clock = links.rest.clock().clone();
-    // Read before the first grant. A state that is missing starts empty here: without Kubernetes it lives and dies with the venue.
-    let stored = links.store.load().await?.unwrap_or_default();
     let contracts = Contracts::load(&links.rest).await?;
-    let mut grants = links.bus.serve_grants().await?;
     let mut reports = links.bus.reports().await?;
     let (user_tx, mut user) = mpsc::channel(FEED_QUEUE);
     let _user = UserStream::spawn(
@@ -99,40 +109,44 @@ pub async fn run(
         [],
         &marks_tx,
     );
-    let epoch = stored.state.epoch + 1;
-    let guardian = Guardian::new(guardian_config(&config, &contracts), stored.state);
-    let (effects, mut answers) = Effects::new(links.clone(), contracts.clone(), stored.revision);
+    let guardian = Guardian::new(
+        guardian_config(&config, &contracts),
+        GuardianState::default(),
+    );
+    let (effects, mut answers) = Effects::new(links.clone(), contracts.clone());
+    let mut lead = Lead::start(&links)?;
     let mut shell = Shell {
         clock,
         guardian,
         effects,
         feeds,
+        links: links.clone(),
         out: Vec::new(),
         marked: BTreeSet::new(),
         waiting: Vec::new(),
+        peers: Peers::default(),
+        asked: Asked::default(),
     };
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    shell.handle(&GuardianEvent::Start).await;
-    shell
-        .handle(&GuardianEvent::Lead {
-            epoch,
-            until_ns: None,
-        })
-        .await;
+    shell.handle(&GuardianEvent::Start);
     loop {
         tokio::select! {
             biased;
             c = control.recv() => match c {
                 Some(Control::Config(c)) => {
                     let config = guardian_config(&c, &contracts);
-                    shell.handle(&GuardianEvent::Config(Box::new(config))).await;
+                    shell.handle(&GuardianEvent::Config(Box::new(config)));
                 }
-                Some(Control::Latch { name, set, done }) => shell.latch(name, set, done).await,
-                Some(Control::Release(symbol)) => shell.handle(&GuardianEvent::Release(symbol)).await,
+                Some(Control::Latch { name, set, done }) => shell.latch(name, set, done),
+                Some(Control::Release(symbol)) => shell.handle(&GuardianEvent::Release(symbol)),
                 Some(Control::Shutdown) => break,
                 None => return Err(CoordinatorError::Abandoned),
             },
+            n = lead.news.recv() => {
+                let n = n.ok_or(CoordinatorError::LeadEnded)?;
+                shell.lead(n).await;
+            }
             e = user.recv() => {
                 let e = e.ok_or(CoordinatorError::FeedEnded)?;
                 // What happened while the stream was away is read from the venue.
@@ -140,27 +154,62 @@ pub async fn run(
                     shell.effects.reconcile();
                 }
                 if let Some(e) = e.for_guardian(&links.rest.config().margin_asset) {
-                    shell.handle(&e).await;
+                    shell.handle(&e);
                 }
             }
-            Some(e) = answers.recv() => {
-                shell.written(&e);
-                shell.handle(&e).await;
+            Some(a) = answers.recv() => match a {
+                Answer::Event(e) => {
+                    shell.written(&e);
+                    shell.handle(&e);
+                }
+                Answer::StateConflict => {
+                    shell.lost("another coordinator has written the guardian's state");
+                    lead.begin_anew();
+                }
+            },
+            q = shell.asked.next() => match q {
+                Question::Grant(q) => {
+                    let event = shell.effects.hold(q);
+                    shell.handle(&event);
+                }
+                Question::Person(q) => shell.person(q),
+            },
+            Some(r) = reports.next() => shell.report(r),
+            _ = tick.tick() => {
+                shell.asked.keep(&links.bus).await;
+                shell.handle(&GuardianEvent::Tick);
             }
-            Some(q) = grants.next() => {
-                let event = shell.effects.hold(q);
-                shell.handle(&event).await;
-            }
-            Some(r) = reports.next() => shell.handle(&GuardianEvent::Report(Box::new(r))).await,
-            _ = tick.tick() => shell.handle(&GuardianEvent::Tick).await,
             Some(m) = marks.recv() => {
                 if let TraderEvent::Mark(mark) = m.event {
-                    shell.handle(&GuardianEvent::Mark(m.symbol, mark)).await;
+                    shell.handle(&GuardianEvent::Mark(m.symbol, mark));
                 }
             }
         }
+        lead.set_epoch(shell.guardian.leads());
+    }
+    lead.set_epoch(None);
+    shell.asked.close();
+    shell.handle(&GuardianEvent::Follow);
+    // What was promised is written for the next leader, so that it need not wait for it to die.
+    let handover = async {
+        while !shell.guardian.handed_over() {
+            tokio::select! {
+                Some(a) = answers.recv() => match a {
+                    Answer::Event(e) => {
+                        shell.written(&e);
+                        shell.handle(&e);
+                    }
+                    Answer::StateConflict => break,
+                },
+                _ = tick.tick() => shell.handle(&GuardianEvent::Tick),
+            }
+        }
+    };
+    if timeout(HAND_OVER, handover).await.is_err() {
+        tracing::warn!("what was promised is not written: the next leader waits until it is dead");
     }
     shell.effects.finish().await;
+    lead.release().await;
     Ok(())
 }
 
@@ -178,20 +227,28 @@ struct Shell {
     guardian: Guardian,
     effects: Effects,
     feeds: MarketStreams,
+    links: CoordinatorLinks,
     out: Vec<GuardianEffect>,
     marked: BTreeSet<Symbol>,
     waiting: Vec<oneshot::Sender<Result<(), String>>>,
+    peers: Peers,
+    asked: Asked,
 }
 
 impl Shell {
     /// Sets or releases a latch; whoever asked hears when it is written.
-    async fn latch(&mut self, name: String, set: bool, done: oneshot::Sender<Result<(), String>>) {
+    fn latch(&mut self, name: String, set: bool, done: oneshot::Sender<Result<(), String>>) {
+        if self.guardian.leads().is_none() {
+            let _ = done.send(Err(
+                "this coordinator does not lead: ask again, the leader answers".into(),
+            ));
+            return;
+        }
         let before = self.guardian.latches().contains(&name);
         self.handle(&GuardianEvent::Latch {
             name: name.clone(),
             set,
-        })
-        .await;
+        });
         if before == set {
             let words = if set {
                 "was set already"
@@ -202,6 +259,29 @@ impl Shell {
         } else {
             self.waiting.push(done);
         }
+    }
+
+    /// A person's word over the bus; who may send it is the bus's permissions.
+    fn person(&mut self, q: AdminQuestion) {
+        let AdminRequest::Latch { name, set, by } = q.request.clone();
+        tracing::warn!(latch = name, set, by, "asked by a person");
+        let (done, written) = oneshot::channel();
+        self.latch(name.clone(), set, done);
+        tokio::spawn(async move {
+            let word = if set { "set" } else { "released" };
+            let reply = match timeout(PERSON_WAITS, written).await {
+                Ok(Ok(Ok(()))) => AdminReply::Done {
+                    text: format!("latch {name} {word} and written"),
+                },
+                Ok(Ok(Err(why))) => AdminReply::Refused { why },
+                Ok(Err(_)) | Err(_) => AdminReply::Refused {
+                    why: format!("latch {name}: it was not said in time whether it is written"),
+                },
+            };
+            if let Err(e) = q.answer(&reply) {
+                tracing::warn!(error = %e, "a person was not answered");
+            }
+        });
     }
 
     fn written(&mut self, event: &GuardianEvent) {
@@ -217,21 +297,90 @@ impl Shell {
         }
     }
 
-    async fn handle(&mut self, event: &GuardianEvent) {
+    /// A worker's report, which also says what language it speaks and which epoch it has heard of.
+    fn report(&mut self, r: WorkerReport) {
+        self.links.bus.speak(self.peers.heard(&r));
+        self.handle(&GuardianEvent::Report(Box::new(r)));
+    }
+
+    async fn lead(&mut self, news: News) {
+        match news {
+            News::Gained {
+                stored,
+                transitions,
+                epoch,
+                until_ns,
+                waited_out,
+            } => {
+                self.effects.forget_questions();
+                match stored {
+                    Ok(Some(s)) => {
+                        self.effects.save_from(s.revision);
+                        self.handle(&GuardianEvent::State(Box::new(s.state)));
+                    }
+                    Ok(None) => {
+                        self.effects.save_from(0);
+                        // The first term of a lock is no change of hands.
+                        self.handle(&GuardianEvent::StateMissing {
+                            transitions: transitions.saturating_sub(1),
+                        });
+                    }
+                    // Nothing can be written over what can't be read: it stays without a grant, and guards.
+                    Err(e) => {
+                        tracing::error!(error = %e, "guardian state not read: no new risk");
+                        self.handle(&GuardianEvent::StateMissing {
+                            transitions: transitions.max(1),
+                        });
+                    }
+                }
+                if waited_out {
+                    self.handle(&GuardianEvent::LockRanOut);
+                }
+                let epoch = epoch.max(self.peers.epoch).saturating_add(1);
+                self.handle(&GuardianEvent::Lead { epoch, until_ns });
+                self.asked.open(&self.links.bus).await;
+                tracing::info!(epoch = self.guardian.leads(), "this coordinator leads");
+            }
+            News::Renewed(until_ns) => self.handle(&GuardianEvent::Renewed { until_ns }),
+            News::Lost(why) => self.lost(&why),
+            News::FenceLost => self.handle(&GuardianEvent::FenceLost),
+        }
+    }
+
+    fn lost(&mut self, why: &str) {
+        tracing::warn!("this coordinator does not lead: {why}");
+        self.asked.close();
+        self.effects.forget_questions();
+        self.handle(&GuardianEvent::Follow);
+    }
+
+    fn handle(&mut self, event: &GuardianEvent) {
+        let led = self.guardian.leads();
         self.guardian
             .on_event(self.clock.now(), event, &mut self.out);
+        let leads = self.guardian.leads();
+        if led != leads {
+            let epoch = leads.or(led).unwrap_or(0);
+            self.links.observer.leadership(leads.is_some(), epoch);
+        }
         if self.out.is_empty() {
             return;
         }
-        if let Some(snapshot) = self.effects.carry_out(&mut self.out).await {
-            let matter = symbols_that_matter(&snapshot);
-            if matter != self.marked {
-                self.feeds.set(matter.iter().map(|s| Subscription {
-                    symbol: s.clone(),
-                    feed: Feed::MarkPrice,
-                }));
-                self.marked = matter;
-            }
+        if let Some(snapshot) = self.effects.carry_out(&mut self.out) {
+            self.follow_marks(symbols_that_matter(&snapshot));
+        } else if leads.is_none() {
+            // A standby publishes nothing and still needs the marks of what is open.
+            self.follow_marks(symbols_that_matter(&self.guardian.snapshot()));
+        }
+    }
+
+    fn follow_marks(&mut self, matter: BTreeSet<Symbol>) {
+        if matter != self.marked {
+            self.feeds.set(matter.iter().map(|s| Subscription {
+                symbol: s.clone(),
+                feed: Feed::MarkPrice,
+            }));
+            self.marked = matter;
         }
     }
 }

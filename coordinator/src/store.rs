@@ -49,19 +49,20 @@ pub trait GuardianStore: Send + Sync + std::fmt::Debug {
     async fn save(&self, expected: u64, state: &GuardianState) -> Result<u64, StoreError>;
 }
 
-/// A JSON file, replaced whole.
-#[derive(Debug)]
+/// A JSON file, replaced whole; compare-and-swap holds across processes through a lock file beside it.
+#[derive(Clone, Debug)]
 pub struct FileStore {
     path: PathBuf,
-    lock: tokio::sync::Mutex<()>,
 }
+
+/// How long a write waits for another process's; one that is stopped in the middle must not hold this one for ever.
+const LOCK_WAIT: std::time::Duration = std::time::Duration::from_millis(1500);
 
 impl FileStore {
     /// State in `dir/guardian.json`.
     pub fn new(dir: &Path) -> Self {
         Self {
             path: dir.join("guardian.json"),
-            lock: tokio::sync::Mutex::new(()),
         }
     }
 
@@ -82,11 +83,62 @@ impl FileStore {
         }
     }
 
+    fn dir(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
+    }
+
+    /// The lock is the kernel's: it ends with its process, however that ends.
+    fn locked(&self) -> Result<std::fs::File, StoreError> {
+        std::fs::create_dir_all(self.dir()).map_err(|e| self.io(e))?;
+        let path = self.path.with_extension("json.lock");
+        let file = std::fs::File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path)
+            .map_err(|e| self.io(e))?;
+        let until = std::time::Instant::now() + LOCK_WAIT;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(std::fs::TryLockError::WouldBlock) if std::time::Instant::now() < until => {
+                    std::thread::sleep(std::time::Duration::from_millis(5));
+                }
+                Err(std::fs::TryLockError::WouldBlock) => {
+                    return Err(self.io("another process holds its lock"));
+                }
+                Err(std::fs::TryLockError::Error(e)) => return Err(self.io(e)),
+            }
+        }
+    }
+
+    fn swap(&self, expected: u64, state: &GuardianState) -> Result<u64, StoreError> {
+        let _lock = self.locked()?;
+        let actual = self.read()?.map_or(0, |s| s.revision);
+        if actual != expected {
+            return Err(StoreError::Conflict { expected, actual });
+        }
+        self.write(&Stored {
+            revision: expected + 1,
+            state: state.clone(),
+        })?;
+        Ok(expected + 1)
+    }
+
+    /// Disks wait: never on the runtime's own threads.
+    async fn beside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let me = self.clone();
+        let done = tokio::task::spawn_blocking(move || work(&me)).await;
+        done.unwrap_or_else(|e| Err(self.io(e)))
+    }
+
     /// Written beside, synced, then renamed: a crash leaves the old or the new one, never half.
     fn write(&self, stored: &Stored) -> Result<(), StoreError> {
         use std::io::Write;
-        let dir = self.path.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(dir).map_err(|e| self.io(e))?;
+        let dir = self.dir();
         let temporary = self.path.with_extension("json.new");
         let bytes = serde_json::to_vec_pretty(stored).map_err(|e| self.io(e))?;
         let mut file = std::fs::File::create(&temporary).map_err(|e| self.io(e))?;
@@ -103,21 +155,12 @@ impl FileStore {
 #[async_trait]
 impl GuardianStore for FileStore {
     async fn load(&self) -> Result<Option<Stored>, StoreError> {
-        let _guard = self.lock.lock().await;
-        self.read()
+        self.beside(Self::read).await
     }
 
     async fn save(&self, expected: u64, state: &GuardianState) -> Result<u64, StoreError> {
-        let _guard = self.lock.lock().await;
-        let actual = self.read()?.map_or(0, |s| s.revision);
-        if actual != expected {
-            return Err(StoreError::Conflict { expected, actual });
-        }
-        self.write(&Stored {
-            revision: expected + 1,
-            state: state.clone(),
-        })?;
-        Ok(expected + 1)
+        let state = state.clone();
+        self.beside(move |me| me.swap(expected, &state)).await
     }
 }
 

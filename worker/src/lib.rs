@@ -34,6 +34,9 @@ pub struct WorkerConfig {
     pub environment: Environment,
     /// First parameters; newer ones come over the bus.
     pub params: ParamsDocument,
+    /// Name of this process's way out to the exchange, where it has a rate budget of its own: it reports its use and keeps
+    /// to the share its grants carry. `None` where workers share one process and one budget.
+    pub egress: Option<String>,
     /// Depth stream's suffix: `100ms`, `250ms`, `500ms` or `0ms`.
     pub depth_cadence: String,
 }

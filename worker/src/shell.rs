@@ -6,13 +6,15 @@ use crate::setup::{SetupError, load_symbol};
 use crate::{WorkerConfig, WorkerLinks};
 use helios_binance::clock::VenueClock;
 use helios_bus::typed::ParamsNews;
-use helios_core::messages::{Alert, ClosedTrade, SCHEMA, Severity, WorkerReport};
+use helios_core::messages::{
+    Alert, ClosedTrade, GrantReply, RateReport, SCHEMA, Severity, WorkerReport,
+};
 use helios_core::params::OnDelete;
 use helios_core::trader::{Trader, TraderConfig, TraderEffect, TraderEvent};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 /// Liveness time between ticks of the machine.
 const TICK: Duration = Duration::from_millis(50);
@@ -20,6 +22,8 @@ const TICK: Duration = Duration::from_millis(50);
 const REPORT: Duration = Duration::from_secs(1);
 /// Reports are also sent on change, at most this often.
 const REPORT_AT_LEAST: Duration = Duration::from_millis(200);
+/// Longest that a word to the bus may hold up the machine.
+const BUS_WAITS: Duration = Duration::from_millis(20);
 /// Frames that may wait for the machine; then the sockets wait, and an accelerated venue's time with them.
 pub(crate) const FEED_QUEUE: usize = 1024;
 
@@ -72,6 +76,11 @@ pub async fn run(
     // Subscribed before anything is sent, so that no answer and no command can fall in between.
     let mut commands = links.bus.commands(&config.symbol).await?;
     let mut params = links.bus.params(&config.strategy).await?;
+    // The fence is watched for its revisions alone: the transport notices one that goes back.
+    let mut fences = links.bus.fences().await?;
+    let mut bus = links.bus.transport().state();
+    let mut rollbacks = bus.borrow_and_update().rollbacks;
+    let mut bus_open = true;
     let mut feeds = Feeds::open(&links.rest, &instrument, &config.depth_cadence);
     let (market, user, symbol) = feeds.split();
     let (effects, mut answers) = Effects::new(links.rest.clone(), links.bus.clone(), instrument);
@@ -100,6 +109,25 @@ pub async fn run(
             e = user.recv() => match e.ok_or(WorkerError::FeedEnded("user"))?.for_trader(symbol) {
                 Some(e) => shell.handle(&e).await?,
                 None => None,
+            },
+            Some((fence, _)) = fences.next() => {
+                tracing::trace!(epoch = fence.epoch, "fence");
+                None
+            }
+            changed = bus.changed(), if bus_open => match changed {
+                Ok(()) => {
+                    let lost = bus.borrow_and_update().rollbacks;
+                    if lost == rollbacks {
+                        None
+                    } else {
+                        rollbacks = lost;
+                        shell.handle(&TraderEvent::FenceLost).await?
+                    }
+                }
+                Err(_) => {
+                    bus_open = false;
+                    None
+                }
             },
             Some(c) = commands.next() => shell.handle(&TraderEvent::Command(c)).await?,
             Some(news) = params.next() => match news {
@@ -156,6 +184,14 @@ impl Shell {
 
     async fn handle(&mut self, event: &TraderEvent) -> Result<Option<WorkerExit>, WorkerError> {
         self.trader.on_event(self.clock.now(), event, &mut self.out);
+        if let (TraderEvent::Grant(GrantReply::Granted(g)), true) =
+            (event, self.config.egress.is_some())
+            && g.task_uid == self.config.task_uid
+            && g.epoch == self.trader.epoch()
+            && g.share.is_some()
+        {
+            self.links.rest.budget().set_share(g.share);
+        }
         if self.out.is_empty() {
             return Ok(None);
         }
@@ -209,8 +245,10 @@ impl Shell {
                 tracing::info!(code = alert.code, symbol = alert.symbol, "{}", alert.text)
             }
         }
-        if let Err(e) = self.links.bus.alert(&alert).await {
-            tracing::warn!(error = %e, "alert not published");
+        // A bus that hangs must not hold back an exit.
+        let sent = timeout(BUS_WAITS, self.links.bus.alert(&alert)).await;
+        if !matches!(sent, Ok(Ok(()))) {
+            tracing::debug!(code = alert.code, "alert not published");
         }
     }
 
@@ -221,6 +259,20 @@ impl Shell {
             self.report().await;
         }
         Ok(exit)
+    }
+
+    /// Use of the exchange's rate limits, where this process has a budget of its own.
+    fn rates(&self) -> Option<RateReport> {
+        let egress = self.config.egress.clone()?;
+        let used = self.links.rest.budget().usage();
+        Some(RateReport {
+            egress,
+            weight_1m: used.own_weight_1m,
+            weight_seen_1m: used.weight_1m,
+            orders_1m: used.own_orders_1m,
+            held_back: used.held_back,
+            limited: used.limited,
+        })
     }
 
     async fn report(&mut self) {
@@ -236,11 +288,12 @@ impl Shell {
             ready: self.trader.is_ready(),
             view: self.trader.view(),
             closed: std::mem::take(&mut self.closed),
-            rates: None,
+            rates: self.rates(),
         };
         // Round trips count in W, R and n and in the books: what could not be told is told with the next report.
-        if let Err(e) = self.links.bus.report(&report).await {
-            tracing::warn!(error = %e, "report not published");
+        let sent = timeout(BUS_WAITS, self.links.bus.report(&report)).await;
+        if !matches!(sent, Ok(Ok(()))) {
+            tracing::debug!("report not published");
             self.closed = report.closed;
             self.changed = true;
         }

@@ -5,6 +5,7 @@
 //! until the wait is over; exits still try once a second after a 429 (a ban, 418, stops them too, as nothing gets through).
 
 use crate::clock::mono_ns;
+use helios_core::messages::RateShare;
 use helios_core::time::{NS_PER_MS, NS_PER_S};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -75,6 +76,10 @@ pub struct BudgetUse {
     pub orders_10s: u64,
     /// Orders in the last minute.
     pub orders_1m: u64,
+    /// Of the weight, this process's own.
+    pub own_weight_1m: u64,
+    /// Of the orders in a minute, this process's own.
+    pub own_orders_1m: u64,
     /// Wall ms until entries may go again after a 429 or 418; 0 when not stopped.
     pub stopped_ms: u64,
     /// Requests refused or delayed by the budget since start.
@@ -97,6 +102,7 @@ struct State {
     next_exit: u64,
     held_back: u64,
     limited: u64,
+    share: Option<RateShare>,
 }
 
 /// A sliding window: own requests one by one, others' as what the header said beyond them.
@@ -140,6 +146,17 @@ impl Window {
     fn wait(&mut self, now: u64, n: u64, percent: u64) -> Option<u64> {
         let room = self.limit * percent / 100;
         let used = self.used(now);
+        self.room(now, n, room, used)
+    }
+
+    /// [`Window::wait`] for a share that only this process's own requests fill.
+    fn wait_share(&mut self, now: u64, n: u64, share: Option<u32>) -> Option<u64> {
+        self.used(now);
+        let own = self.own_sum;
+        self.room(now, n, u64::from(share?), own)
+    }
+
+    fn room(&self, now: u64, n: u64, room: u64, used: u64) -> Option<u64> {
         // A request larger than the whole room may go alone, or it would wait for ever.
         if n == 0 || used + n <= room || (used == 0 && n > room) {
             return None;
@@ -184,11 +201,29 @@ impl RateBudget {
             next_exit: 0,
             held_back: 0,
             limited: 0,
+            share: None,
         })))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> RateLimits {
+        let s = self.state();
+        let n = |w: &Window| u32::try_from(w.limit).unwrap_or(u32::MAX);
+        RateLimits {
+            weight_1m: n(&s.weight),
+            orders_10s: n(&s.orders_10s),
+            orders_1m: n(&s.orders_1m),
+        }
+    }
+
+    /// This process's share of limits that several share: its own reads and entries stay within it. Exits may use everything,
+    /// and a single request larger than the share goes alone.
+    pub fn set_share(&self, share: Option<RateShare>) {
+        self.state().share = share;
     }
 
     /// Takes over the limits the exchange states.
@@ -243,7 +278,15 @@ impl RateBudget {
             s.orders_10s.wait(now, orders, percent),
             s.orders_1m.wait(now, orders, percent),
         ];
-        if let Some(ns) = waits.into_iter().flatten().max() {
+        let share = s.share.filter(|_| lane != Lane::Exit);
+        let shared = [
+            s.weight.wait_share(now, weight, share.map(|x| x.weight_1m)),
+            s.orders_10s
+                .wait_share(now, orders, share.map(|x| x.orders_10s)),
+            s.orders_1m
+                .wait_share(now, orders, share.map(|x| x.orders_1m)),
+        ];
+        if let Some(ns) = waits.into_iter().chain(shared).flatten().max() {
             s.held_back += 1;
             return Err(Duration::from_nanos(ns));
         }
@@ -294,6 +337,8 @@ impl RateBudget {
             weight_1m: s.weight.used(now),
             orders_10s: s.orders_10s.used(now),
             orders_1m: s.orders_1m.used(now),
+            own_weight_1m: s.weight.own_sum,
+            own_orders_1m: s.orders_1m.own_sum,
             stopped_ms: s.stopped_until.saturating_sub(now) / NS_PER_MS,
             held_back: s.held_back,
             limited: s.limited,

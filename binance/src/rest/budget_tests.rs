@@ -29,6 +29,29 @@ fn a_fifth_is_kept_for_exits() {
 }
 
 #[test]
+fn a_share_bounds_own_reads_and_entries_and_never_an_exit() {
+    let b = RateBudget::new(SMALL);
+    b.set_share(Some(helios_core::messages::RateShare {
+        weight_1m: 20,
+        orders_10s: 2,
+        orders_1m: 3,
+    }));
+    b.try_acquire_at(0, Lane::Read, 15, 0).unwrap();
+    assert!(b.try_acquire_at(0, Lane::Read, 6, 0).is_err());
+    assert!(b.try_acquire_at(0, Lane::Read, 5, 0).is_ok());
+    for _ in 0..2 {
+        b.try_acquire_at(0, Lane::Entry, 0, 1).unwrap();
+    }
+    assert!(b.try_acquire_at(0, Lane::Entry, 0, 1).is_err());
+    assert!(b.try_acquire_at(0, Lane::Exit, 60, 5).is_ok());
+    // Larger than the share: alone, when nothing else of ours counts any more.
+    assert!(b.try_acquire_at(61 * NS_PER_S, Lane::Read, 30, 0).is_ok());
+    assert!(b.try_acquire_at(61 * NS_PER_S, Lane::Read, 1, 0).is_err());
+    b.set_share(None);
+    assert!(b.try_acquire_at(61 * NS_PER_S, Lane::Read, 1, 0).is_ok());
+}
+
+#[test]
 fn weight_that_others_used_on_the_same_address_counts() {
     let b = RateBudget::new(SMALL);
     b.try_acquire_at(0, Lane::Read, 10, 0).unwrap();

@@ -133,6 +133,11 @@ impl Guardian {
         g
     }
 
+    /// The epoch under which this guardian leads, if it does.
+    pub fn leads(&self) -> Option<u64> {
+        self.office.leading().then_some(self.office.epoch)
+    }
+
     /// Names of the latches in force.
     pub fn latches(&self) -> Vec<String> {
         self.state.latches.keys().cloned().collect()

@@ -2,9 +2,11 @@
 
 use super::run::Run;
 use helios_coordinator::CoordinatorLinks;
+use helios_coordinator::observe::NoObserver;
 use helios_core::plan::{Action, Observed, ObservedAccount, WorkerSpec, step};
 use helios_crds::HeliosStrategy;
 use helios_worker::{WorkerConfig, WorkerLinks};
+use std::sync::Arc;
 
 impl Run {
     /// One step of the planner.
@@ -103,6 +105,9 @@ impl Run {
             rest: a.venue.rest.clone(),
             bus: a.bus.clone(),
             store: a.store.clone(),
+            lock: None,
+            identity: format!("up-{}", std::process::id()),
+            observer: Arc::new(NoObserver),
         };
         self.tasks.start_coordinator(account, |control| async move {
             helios_coordinator::run(config, links, control)
@@ -129,6 +134,7 @@ impl Run {
             symbol: spec.symbol.clone(),
             environment: helios_core::params::Environment::Paper,
             params: s.params.clone(),
+            egress: None,
             depth_cadence: "100ms".into(),
         };
         let links = WorkerLinks {
