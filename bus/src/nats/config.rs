@@ -114,11 +114,11 @@ impl NatsConfig {
         }
     }
 
-    /// Defaults for the coordinator's side: as [`NatsConfig::new`], creating the bucket and asking its leader.
+    /// Defaults for the coordinator's side: as [`NatsConfig::new`], creating the bucket. It does not ask the bucket's leader:
+    /// that request reads every key, so no permission grants it.
     pub fn coordinator(url: impl Into<String>) -> Self {
         Self {
             create_bucket: true,
-            leader_reads: true,
             ..Self::new(url)
         }
     }
@@ -149,7 +149,7 @@ impl NatsConfig {
         };
         if !self.inbox_prefix.split('.').all(plain) {
             return bad(format!(
-                "inbox prefix {:?} is no subject",
+                "inbox prefix {:?} is no subject without wildcards",
                 self.inbox_prefix
             ));
         }
