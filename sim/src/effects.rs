@@ -1,5 +1,6 @@
 //! What machines want done, and what arrives: every effect goes its way through virtual time to its real counterpart.
 
+use crate::crash::Note;
 use crate::driver::{Item, Party, Sim};
 use crate::link;
 use helios_core::guardian::{GuardianEffect, GuardianEvent};
@@ -52,7 +53,14 @@ impl Sim {
                         * inst.step
                 };
                 let name = self.names[i].clone();
-                let e = GuardianEvent::VisibleDepth(name, money(bids), money(asks));
+                let (bids, asks) = (money(bids), money(asks));
+                self.note(|_| Note::Depth {
+                    told_ms: back,
+                    symbol: s,
+                    bids,
+                    asks,
+                });
+                let e = GuardianEvent::VisibleDepth(name, bids, asks);
                 self.tell_guardian(back, e);
             }
             Item::Scan => {
@@ -191,6 +199,7 @@ impl Sim {
     }
 
     pub(crate) fn guardian_effect(&mut self, e: GuardianEffect) {
+        self.note_effect(&e);
         let l = self.config.latency;
         let (venue, bus) = (self.now_ms + l.order_ms, self.now_ms + l.bus_ms);
         match e {
@@ -264,6 +273,7 @@ impl Sim {
             for name in symbols {
                 if let Some(s) = self.id(name)
                     && self.by_symbol[usize::from(s.0)].is_none()
+                    && !self.deserted[usize::from(s.0)]
                 {
                     self.start_trader(k, s);
                 }
@@ -271,7 +281,7 @@ impl Sim {
         }
     }
 
-    fn id(&self, name: &str) -> Option<SymbolId> {
+    pub(crate) fn id(&self, name: &str) -> Option<SymbolId> {
         self.engine.symbol_id(name)
     }
 }
