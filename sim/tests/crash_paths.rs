@@ -9,9 +9,8 @@ fn explore() {
         let (mut liq_on, mut liq_off, mut ex) = (0, 0, 0);
         for seed in 0..n {
             let c = Crash::draw(set, seed).unwrap();
-            let over = c.overshoot().unwrap();
             let off = c.run(false).unwrap();
-            let on = c.run(true).unwrap();
+            let on = c.run(true).unwrap(); let over = on.overshoot;
             liq_off += usize::from(off.liquidated_at_s.is_some());
             liq_on += usize::from(on.liquidated_at_s.is_some());
             ex += usize::from(over.is_some());
@@ -22,4 +21,12 @@ fn explore() {
         }
         println!("{set:?}: {n} paths, off {liq_off}, on {liq_on}, excluded {ex}, {:?}", t.elapsed());
     }
+}
+#[test]
+#[ignore]
+fn trace() {
+    let seed: u64 = std::env::var("SEED").unwrap().parse().unwrap();
+    let set = if std::env::var("SETB").is_ok() { CrashSet::Leveraged } else { CrashSet::Warned };
+    let c = Crash::draw(set, seed).unwrap();
+    println!("{:?}", c.run(true).unwrap());
 }

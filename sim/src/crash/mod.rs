@@ -26,7 +26,7 @@ use crate::driver::{Resumed, Sim, SimError};
 use crate::setup::{SimConfig, SimStrategy, quickstart};
 use draw::Portfolio;
 use helios_core::params::{OnOppositeSignal, StrategyParams};
-use helios_core::risk::margin::{CrossPosition, Margin};
+use helios_core::risk::brackets::maintenance_margin;
 use helios_venue::market::Rng;
 use market::CrashMarket;
 use path::{CONTRACTS, Path};
@@ -70,53 +70,6 @@ impl Crash {
         })
     }
 
-    /// The first tick whose move was larger than the whole distance to liquidation when the ladder had not been allowed to
-    /// reduce anything yet: with the positions as they were at the start, the account goes from above the critical ratio to
-    /// liquidation between one mark and the next. Of the path and the saved state alone.
-    ///
-    /// # Errors
-    /// [`SimError`] when the saved state can't be read.
-    pub fn overshoot(&self) -> Result<Option<Overshoot>, SimError> {
-        let (engine, account) = saved::load(&self.saved)?;
-        let wallet = engine
-            .account(account)
-            .map_err(|e| SimError::Config(e.to_string()))?
-            .wallet;
-        let mut before: Option<Margin> = None;
-        for second in 0..=self.path.seconds() {
-            let marks = self.marks(second);
-            let held = self.portfolio.held.iter().enumerate();
-            let positions: Vec<CrossPosition<'_>> = held
-                .map(|(i, h)| {
-                    let spec = &self.portfolio.starts[i].spec;
-                    CrossPosition {
-                        qty: Decimal::from(h.lots) * spec.instrument.step,
-                        entry: spec.instrument.price_dec(self.entry(i)),
-                        mark: marks[i],
-                        brackets: &spec.brackets,
-                    }
-                })
-                .collect();
-            let Some(now) = Margin::of(wallet, &positions) else {
-                return Err(SimError::Config("the account can't be valued".into()));
-            };
-            if let Some(b) = before
-                && now.balance <= now.maintenance
-            {
-                let moved = (b.balance - now.balance) * Decimal::ONE_HUNDRED / b.gross_notional;
-                let from = b.ratio();
-                let over = from > self.config.account.critical_margin_ratio;
-                return Ok(over.then_some(Overshoot {
-                    second,
-                    distance: from,
-                    moved,
-                }));
-            }
-            before = Some(now);
-        }
-        Ok(None)
-    }
-
     /// Runs it, with the guardian leading or not.
     ///
     /// # Errors
@@ -148,7 +101,11 @@ impl Crash {
         for second in 0..=self.path.seconds() as i64 {
             let mark_ms = START_MS + second * 1_000;
             while sim.step(mark_ms - 1) {}
-            seen.push(sim.at_venue());
+            let before = sim.at_venue();
+            seen.push(before);
+            if o.overshoot.is_none() {
+                o.overshoot = self.overshoot(second as usize, &before);
+            }
             while sim.step(mark_ms) {}
             let now = sim.at_venue();
             seen.push(now);
@@ -166,6 +123,11 @@ impl Crash {
         if protected && o.liquidated_at_s.is_none() {
             sim.check_positions()?;
         }
+        if std::env::var("TRACE").is_ok() {
+            for a in &seen { eprintln!("ratio {:.2} mmmb {:.1} gross {:.0} lots {:?}", a.ratio(), a.maintenance*Decimal::ONE_HUNDRED/a.balance.max(Decimal::ONE), a.gross, a.lots); }
+            for n in sim.notes.iter().flatten() { match n { Note::Order{ms,symbol,order,account} => eprintln!("{} order {} {:?} of {} ratio {:.2} worth {:.0}", ms-START_MS, symbol.0, order.qty, account.lots[symbol.0 as usize], account.ratio(), Decimal::from(order.qty.0)*self.portfolio.starts[symbol.0 as usize].spec.instrument.step*account.marks[symbol.0 as usize]), n => eprintln!("{n:?}") } }
+            eprintln!("{:?}", sim.refusals);
+        }
         o.broken = rules::broken(&self.portfolio, &sim, &seen, &o);
         Ok(o)
     }
@@ -175,12 +137,29 @@ impl Crash {
         std::array::from_fn(|i| CrashMarket::mark(&self.portfolio.starts[i], m[i]))
     }
 
-    /// The price a market order meets in the saved book when the position is opened.
-    fn entry(&self, i: usize) -> helios_core::fixed::Price {
-        let (h, s) = (&self.portfolio.held[i], &self.portfolio.starts[i]);
-        let bid = s.spec.instrument.price_floor(h.entry);
-        let up = i64::from(h.lots > 0);
-        helios_core::fixed::Price(bid.0 + up)
+    /// Whether the next tick takes the account, as it is held now, from above the critical ratio to liquidation. Nothing of
+    /// what happens then is looked at.
+    fn overshoot(&self, second: usize, now: &watch::Account) -> Option<Overshoot> {
+        let distance = now.ratio();
+        if distance <= self.config.account.critical_margin_ratio || now.gross.is_zero() {
+            return None;
+        }
+        let marks = self.marks(second);
+        let (mut moved, mut maintenance) = (Decimal::ZERO, Decimal::ZERO);
+        for (i, s) in self.portfolio.starts.iter().enumerate() {
+            let qty = Decimal::from(now.lots[i]) * s.spec.instrument.step;
+            if qty.is_zero() {
+                continue;
+            }
+            moved -= qty * (marks[i] - now.marks[i]);
+            let notional = qty.abs() * marks[i];
+            maintenance += maintenance_margin(&s.spec.brackets, notional)?;
+        }
+        (now.balance - moved <= maintenance).then(|| Overshoot {
+            second,
+            distance,
+            moved: moved * Decimal::ONE_HUNDRED / now.gross,
+        })
     }
 }
 

@@ -9,7 +9,8 @@ use rust_decimal::prelude::ToPrimitive;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 
-/// A tick that left no time: see [`super::Crash::overshoot`].
+/// A tick that left no time: it moved further than the whole distance to liquidation, from above the critical ratio, where
+/// the ladder reduces nothing yet. Reckoned from the account before it and the path, not from what came of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Overshoot {
     /// Second of the path.
@@ -55,6 +56,8 @@ pub struct CrashOutcome {
     pub wholes: usize,
     /// From the first Critical to a ratio of recovery, s; `None` when it never was or did not recover.
     pub to_safety_s: Option<f64>,
+    /// The first tick that left no time.
+    pub overshoot: Option<Overshoot>,
     /// Second in which the venue took a position over.
     pub liquidated_at_s: Option<i64>,
     /// Rules that were broken, in words.
@@ -86,6 +89,7 @@ impl CrashOutcome {
             slices: 0,
             wholes: 0,
             to_safety_s: None,
+            overshoot: None,
             liquidated_at_s: None,
             broken: Vec::new(),
             fingerprint: String::new(),
