@@ -98,6 +98,12 @@ impl Sim {
             let text = format!("{r:?}");
             let class = text.split([' ', '{', '(']).next().unwrap_or_default();
             *self.refusals.entry(class.to_owned()).or_default() += 1;
+            if let (Party::Guardian, ReplyTo::Place(_)) = (&party, &to) {
+                self.note(|s| Note::Refused {
+                    ms: s.now_ms,
+                    symbol,
+                });
+            }
         }
         let back = self.now_ms + self.config.latency.order_ms;
         let item = match party {

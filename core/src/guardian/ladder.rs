@@ -21,9 +21,6 @@ pub(super) const EXCHANGE_TRIP: Decimal = Decimal::from_parts(50, 0, 0, false, 0
 /// How far back the pace of a fall is measured: a mark of every symbol comes each second.
 const PACE_NS: u64 = 1_500 * NS_PER_MS;
 
-/// Slices can't bite where the last moments took this many times what is left: the next ones may leave nothing to slice.
-const TOO_FAST: Decimal = Decimal::from_parts(15, 0, 0, false, 1);
-
 /// What the ladder is judged on.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Reading {
@@ -46,23 +43,33 @@ pub(super) struct Ladder {
 /// How fast prices take the account: unrealised profit over the last moments, which transfers don't touch.
 #[derive(Clone, Debug, Default)]
 struct Pace {
-    seen: VecDeque<(u64, Money)>,
+    /// When, unrealised profit, gross notional.
+    seen: VecDeque<(u64, Money, Money)>,
 }
 
 impl Pace {
-    /// What prices took lately, as a share of the gross notional in percent; 0 when they gave.
+    /// What prices took lately, as a share of the gross notional in percent; 0 when they gave. Losses that were realised
+    /// meanwhile are left out, so it never says too much.
     fn lost(&mut self, now: Now, m: &Margin) -> Decimal {
-        while self.seen.front().is_some_and(|s| now.mono_since(s.0) > PACE_NS) {
+        while self
+            .seen
+            .front()
+            .is_some_and(|s| now.mono_since(s.0) > PACE_NS)
+        {
             self.seen.pop_front();
         }
-        let best = self.seen.iter().map(|s| s.1).max();
+        let worst = self.seen.iter().filter_map(|(_, unrealised, gross)| {
+            let lost = unrealised.checked_sub(m.unrealised)?;
+            lost.max(Decimal::ZERO)
+                .checked_mul(Decimal::ONE_HUNDRED)?
+                .checked_div((*gross).max(m.gross_notional))
+        });
+        let worst = worst.max().unwrap_or_default();
         if self.seen.back().is_none_or(|s| s.1 != m.unrealised) {
-            self.seen.push_back((now.mono_ns, m.unrealised));
+            self.seen
+                .push_back((now.mono_ns, m.unrealised, m.gross_notional));
         }
-        best.and_then(|b| b.checked_sub(m.unrealised))
-            .and_then(|l| l.max(Decimal::ZERO).checked_mul(Decimal::ONE_HUNDRED))
-            .and_then(|l| l.checked_div(m.gross_notional))
-            .unwrap_or_default()
+        worst
     }
 }
 
@@ -82,8 +89,9 @@ impl Ladder {
         let too_fast = reading.margin.is_some_and(|m| {
             let lost = self.pace.lost(now, &m);
             let critical = m.ratio() <= params.critical_margin_ratio;
-            // In order: the step before it is Critical, be it by the mark before.
-            critical && self.level >= LadderLevel::Critical && lost >= m.ratio() * TOO_FAST
+            // Slices can't bite where the next moments, if they are like the last, leave nothing to slice. Critical comes
+            // first all the same, be it by the mark before.
+            critical && self.level >= LadderLevel::Critical && lost >= m.ratio()
         });
         let target = judge(
             params,

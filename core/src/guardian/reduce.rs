@@ -28,10 +28,14 @@ const ASK_AFTER_NS: u64 = 2 * NS_PER_S;
 /// An order that a read asked for this long after it does not show is over.
 const OVER_AFTER_NS: u64 = 3 * NS_PER_S;
 /// After a refusal a symbol rests.
-const REST_NS: u64 = ms(500);
+const REST_NS: u64 = ms(250);
 /// Between the end of a slice and the next, where its position and balance are in.
-const SETTLED_NS: u64 = ms(50);
-/// The same where they are not yet.
+const SETTLED_NS: u64 = ms(20);
+/// The same after [`BURST`] slices: the exchange counts orders.
+const STEADY_NS: u64 = ms(100);
+/// So many slices may follow each other as fast as answers come.
+const BURST: u32 = 30;
+/// Where they are not in yet.
 const UNSETTLED_NS: u64 = ms(300);
 /// Window within which the exchange must accept an exit, wall ms.
 const EXIT_WINDOW_MS: u32 = 1000;
@@ -68,6 +72,8 @@ pub(super) struct Reduce {
     pub ratio_at_slice: Option<Decimal>,
     pub misses: u32,
     pub bite: Option<Bite>,
+    /// Slices since the account was last recovered.
+    pub slices: u32,
     /// Single positions to close whole: their stop could not be placed.
     close: BTreeSet<Symbol>,
 }
@@ -90,6 +96,7 @@ impl Reduce {
             self.ratio_at_slice = None;
             self.looking_since = None;
             self.bite = None;
+            self.slices = 0;
         }
     }
 
@@ -278,7 +285,11 @@ impl Guardian {
         if self.reduce.exits.get(symbol).is_none_or(|e| e.id != *id) {
             return;
         }
-        let wait = if told { SETTLED_NS } else { UNSETTLED_NS };
+        let wait = match told {
+            true if self.reduce.slices <= BURST => SETTLED_NS,
+            true => STEADY_NS,
+            false => UNSETTLED_NS,
+        };
         if self.reduce.exits.remove(symbol).is_some_and(|e| e.slice) {
             self.reduce.slice_ready_at = now.mono_ns + wait;
             // It took from the book: what is visible now must be seen anew.

@@ -65,6 +65,7 @@ impl Guardian {
             self.reduce.ratio_at_slice = None;
             self.reduce.misses = 0;
             self.reduce.bite = None;
+            self.reduce.slices = 0;
             return;
         }
         let candidates = self.by_maintenance();
@@ -112,6 +113,7 @@ impl Guardian {
         if let Some((s, qty)) = best {
             self.reduce.ratio_at_slice = Some(ratio);
             self.reduce.looking_since = None;
+            self.reduce.slices += 1;
             if let Some(b) = &mut self.reduce.bite {
                 b.slices += 1;
             }
@@ -130,7 +132,9 @@ impl Guardian {
         if b.slices < BITE_SLICES || now.mono_since(b.since) < BITE_NS {
             return;
         }
-        if ratio <= b.ratio {
+        // Above the critical ratio there is still room for slices to work in.
+        let critical = ratio <= self.config.account.critical_margin_ratio;
+        if critical && ratio <= b.ratio {
             self.reduce.misses = self.reduce.misses.max(STUCK_AFTER);
         }
         self.reduce.bite = Some(fresh);

@@ -30,8 +30,8 @@ impl CrashSet {
     /// Bounds of the common fall, as fractions.
     pub(crate) const fn fall(self) -> (f64, f64) {
         match self {
-            Self::Warned => (0.25, 0.65),
-            Self::Leveraged => (0.15, 0.55),
+            Self::Warned => (0.25, 0.60),
+            Self::Leveraged => (0.15, 0.50),
         }
     }
 

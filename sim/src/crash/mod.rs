@@ -23,13 +23,13 @@ pub use outcome::{CrashOutcome, Overshoot};
 pub(crate) use watch::Note;
 
 use crate::driver::{Resumed, Sim, SimError};
-use crate::setup::{SimConfig, SimStrategy, quickstart};
+use crate::setup::{Latency, SimConfig, SimStrategy, quickstart};
 use draw::Portfolio;
 use helios_core::params::{OnOppositeSignal, StrategyParams};
 use helios_core::risk::brackets::maintenance_margin;
 use helios_venue::market::Rng;
 use market::CrashMarket;
-use path::{CONTRACTS, Path};
+use path::{CONTRACTS, Path, between};
 use rust_decimal::Decimal;
 use std::sync::Arc;
 
@@ -58,7 +58,14 @@ impl Crash {
         let mut rng = Rng::new(seed, set as u64 + 1);
         let portfolio = Portfolio::draw(&mut rng, set, START_MS)?;
         let path = Arc::new(Path::draw(&mut rng, set.fall(), portfolio.up));
-        let config = config(&portfolio);
+        let mut config = config(&portfolio);
+        let mut delay = |most: f64| between(&mut rng, 5.0, most) as i64;
+        config.latency = Latency {
+            market_ms: delay(40.0),
+            order_ms: delay(40.0),
+            user_ms: delay(40.0),
+            bus_ms: delay(10.0),
+        };
         let saved = saved::save(&portfolio, &config.account.account, UID, START_MS)?;
         Ok(Self {
             set,
@@ -124,8 +131,55 @@ impl Crash {
             sim.check_positions()?;
         }
         if std::env::var("TRACE").is_ok() {
-            for a in &seen { eprintln!("ratio {:.2} mmmb {:.1} gross {:.0} lots {:?}", a.ratio(), a.maintenance*Decimal::ONE_HUNDRED/a.balance.max(Decimal::ONE), a.gross, a.lots); }
-            for n in sim.notes.iter().flatten() { match n { Note::Order{ms,symbol,order,account} => eprintln!("{} order {} {:?} of {} ratio {:.2} worth {:.0}", ms-START_MS, symbol.0, order.qty, account.lots[symbol.0 as usize], account.ratio(), Decimal::from(order.qty.0)*self.portfolio.starts[symbol.0 as usize].spec.instrument.step*account.marks[symbol.0 as usize]), n => eprintln!("{n:?}") } }
+            eprintln!("{:?}", self.config.latency);
+            for (k, a) in seen.iter().enumerate() {
+                eprintln!(
+                    "{} ratio {:.2} mmmb {:.1} gross {:.0} lots {:?}",
+                    k / 2,
+                    a.ratio(),
+                    a.maintenance * Decimal::ONE_HUNDRED / a.balance.max(Decimal::ONE),
+                    a.gross,
+                    a.lots
+                );
+            }
+            for n in sim.notes.iter().flatten() {
+                match n {
+                    Note::Order {
+                        ms,
+                        symbol,
+                        order,
+                        account,
+                    } => eprintln!(
+                        "{} order {} {:?} of {} ratio {:.2} worth {:.0}",
+                        ms - START_MS,
+                        symbol.0,
+                        order.qty,
+                        account.lots[symbol.0 as usize],
+                        account.ratio(),
+                        Decimal::from(order.qty.0)
+                            * self.portfolio.starts[symbol.0 as usize]
+                                .spec
+                                .instrument
+                                .step
+                            * account.marks[symbol.0 as usize]
+                    ),
+                    Note::Tighten { .. } => {}
+                    n => eprintln!("{n:?}"),
+                }
+            }
+            for x in sim.engine.orders(sim.account, None) {
+                eprintln!(
+                    "{} {:?} {} {:?} q {} f {} {:?} {:?}",
+                    x.created_ms - START_MS,
+                    x.symbol,
+                    x.order.client_id,
+                    x.order.status,
+                    x.order.qty.0,
+                    x.order.filled.0,
+                    x.avg_price,
+                    x.origin
+                );
+            }
             eprintln!("{:?}", sim.refusals);
         }
         o.broken = rules::broken(&self.portfolio, &sim, &seen, &o);

@@ -48,7 +48,7 @@ impl Path {
     pub(crate) fn draw(rng: &mut Rng, fall: (f64, f64), up: bool) -> Self {
         let fall = between(rng, fall.0, fall.1);
         let shrink = log_uniform(rng, 10.0, 50.0);
-        let fall_s = log_uniform(rng, 15.0, 150.0) as usize;
+        let fall_s = log_uniform(rng, 20.0, 240.0) as usize;
         let calm_s = 3 + (rng.uniform() * 8.0) as usize;
         // In logarithms, in the direction that hurts.
         let total = if up { ln(1.0 + fall) } else { -ln(1.0 - fall) };

@@ -97,7 +97,10 @@ pub(crate) fn load(saved: &[u8]) -> Result<(Engine, AccountId), SimError> {
 /// One deep book around a price, and its mark.
 fn told_price(engine: &mut Engine, p: &Portfolio, i: usize, price: Decimal, ms: i64, id: u64) {
     let inst = &p.starts[i].spec.instrument;
-    let (bid, ask) = (inst.price_floor(price), Price(inst.price_floor(price).0 + 1));
+    let (bid, ask) = (
+        inst.price_floor(price),
+        Price(inst.price_floor(price).0 + 1),
+    );
     let lots = Qty(p.held[i].lots.abs().saturating_mul(100));
     let mut out = Vec::new();
     let book = DepthSnapshot {

@@ -48,7 +48,15 @@ pub(crate) enum Note {
         account: Box<Account>,
     },
     /// A worker is told to tighten.
-    Tighten { ms: i64, symbol: SymbolId },
+    Tighten {
+        ms: i64,
+        symbol: SymbolId,
+        account: Box<Account>,
+    },
+    /// A position without a stop: the guardian sees to it, and closes it where no stop can be placed.
+    Bare { symbol: SymbolId },
+    /// An order of the guardian's was refused.
+    Refused { ms: i64, symbol: SymbolId },
     /// A step of the ladder.
     Level {
         ms: i64,
@@ -86,7 +94,16 @@ impl Sim {
             }
             GuardianEffect::Command(name, Command::TightenStop { .. }) => {
                 if let Some(symbol) = self.id(name) {
-                    self.note(|_| Note::Tighten { ms, symbol });
+                    self.note(|s| Note::Tighten {
+                        ms,
+                        symbol,
+                        account: Box::new(s.at_venue()),
+                    });
+                }
+            }
+            GuardianEffect::Alert(a) if a.code == "UnprotectedPosition" => {
+                if let Some(symbol) = a.symbol.as_deref().and_then(|n| self.id(n)) {
+                    self.note(|_| Note::Bare { symbol });
                 }
             }
             GuardianEffect::Ladder {
