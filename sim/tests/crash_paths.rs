@@ -4,6 +4,7 @@
 
 use helios_core::messages::LadderLevel;
 use helios_sim::crash::{Crash, CrashOutcome, CrashSet};
+use std::sync::OnceLock;
 
 /// One path, without protection and with it.
 struct Pair {
@@ -15,6 +16,17 @@ fn paths() -> u64 {
     std::env::var("HELIOS_CRASH_PATHS")
         .ok()
         .map_or(100, |v| v.parse().expect("HELIOS_CRASH_PATHS is a number"))
+}
+
+/// The paths of a set, run once for all tests.
+fn all(set: CrashSet) -> &'static [Pair] {
+    static WARNED: OnceLock<Vec<Pair>> = OnceLock::new();
+    static LEVERAGED: OnceLock<Vec<Pair>> = OnceLock::new();
+    let cell = match set {
+        CrashSet::Warned => &WARNED,
+        CrashSet::Leveraged => &LEVERAGED,
+    };
+    cell.get_or_init(|| run(set))
 }
 
 /// All paths of a set in order of their seeds, on as many threads as there are cores.
@@ -121,8 +133,8 @@ fn judge(set: CrashSet, all: &[Pair]) {
 
 #[test]
 fn an_account_at_warning_plus_one_point_survives_every_crash_that_leaves_a_tick_of_time() {
-    let all = run(CrashSet::Warned);
-    for p in &all {
+    let all = all(CrashSet::Warned);
+    for p in all {
         let at = p.on.start_ratio;
         assert!(
             (at - 31.0).abs() < 0.01,
@@ -130,13 +142,13 @@ fn an_account_at_warning_plus_one_point_survives_every_crash_that_leaves_a_tick_
             p.on.seed
         );
     }
-    judge(CrashSet::Warned, &all);
+    judge(CrashSet::Warned, all);
 }
 
 #[test]
 fn an_account_at_gross_leverage_five_is_led_out_by_critical_and_survives() {
-    let all = run(CrashSet::Leveraged);
-    for p in &all {
+    let all = all(CrashSet::Leveraged);
+    for p in all {
         let at = p.on.start_ratio;
         assert!(
             (15.0..30.0).contains(&at),
@@ -144,7 +156,7 @@ fn an_account_at_gross_leverage_five_is_led_out_by_critical_and_survives() {
             p.on.seed
         );
     }
-    judge(CrashSet::Leveraged, &all);
+    judge(CrashSet::Leveraged, all);
     // Critical does the work: it was reached in most paths, and in most of those slices alone led out of it.
     let critical: Vec<&Pair> = all
         .iter()
@@ -168,7 +180,7 @@ fn an_account_at_gross_leverage_five_is_led_out_by_critical_and_survives() {
 
 #[test]
 fn with_every_worker_dead_the_coordinator_leads_the_account_out_alone() {
-    let all = run(CrashSet::Warned);
+    let all = all(CrashSet::Warned);
     let alone: Vec<&Pair> = all.iter().filter(|p| p.on.workers == 0).collect();
     let hit = alone
         .iter()
@@ -195,16 +207,4 @@ fn the_same_seed_is_the_same_crash_to_the_last_digit_and_another_is_not() {
             assert_ne!(print(5), print(6), "{set:?}");
         }
     }
-}
-
-#[test]
-#[ignore = "trace"]
-fn trace() {
-    let seed: u64 = std::env::var("SEED").unwrap().parse().unwrap();
-    let set = if std::env::var("SETB").is_ok() {
-        CrashSet::Leveraged
-    } else {
-        CrashSet::Warned
-    };
-    println!("{:?}", Crash::draw(set, seed).unwrap().run(true).unwrap());
 }

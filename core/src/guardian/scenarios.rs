@@ -5,4 +5,5 @@ mod granting;
 mod ladder;
 mod protecting;
 mod races;
+mod slicing;
 mod watching;

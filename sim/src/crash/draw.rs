@@ -7,7 +7,6 @@ use helios_core::fixed::{Money, Price, Side};
 use helios_core::order::filters;
 use helios_venue::market::{DEMO_SYMBOLS, Rng, demo_contract};
 use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive;
 
 /// Where an account stands when the crash begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -135,11 +134,5 @@ impl Portfolio {
     /// Contracts that a worker minds.
     pub(crate) fn minded(&self) -> usize {
         self.deserted.iter().filter(|d| !**d).count()
-    }
-
-    /// What a contract's position is worth at a price, quote asset.
-    pub(crate) fn notional(&self, i: usize, price: f64) -> f64 {
-        let step = self.starts[i].spec.instrument.step;
-        self.held[i].lots.abs() as f64 * step.to_f64().unwrap_or(0.0) * price
     }
 }

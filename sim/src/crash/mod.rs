@@ -130,58 +130,6 @@ impl Crash {
         if protected && o.liquidated_at_s.is_none() {
             sim.check_positions()?;
         }
-        if std::env::var("TRACE").is_ok() {
-            eprintln!("{:?}", self.config.latency);
-            for (k, a) in seen.iter().enumerate() {
-                eprintln!(
-                    "{} ratio {:.2} mmmb {:.1} gross {:.0} lots {:?}",
-                    k / 2,
-                    a.ratio(),
-                    a.maintenance * Decimal::ONE_HUNDRED / a.balance.max(Decimal::ONE),
-                    a.gross,
-                    a.lots
-                );
-            }
-            for n in sim.notes.iter().flatten() {
-                match n {
-                    Note::Order {
-                        ms,
-                        symbol,
-                        order,
-                        account,
-                    } => eprintln!(
-                        "{} order {} {:?} of {} ratio {:.2} worth {:.0}",
-                        ms - START_MS,
-                        symbol.0,
-                        order.qty,
-                        account.lots[symbol.0 as usize],
-                        account.ratio(),
-                        Decimal::from(order.qty.0)
-                            * self.portfolio.starts[symbol.0 as usize]
-                                .spec
-                                .instrument
-                                .step
-                            * account.marks[symbol.0 as usize]
-                    ),
-                    Note::Tighten { .. } => {}
-                    n => eprintln!("{n:?}"),
-                }
-            }
-            for x in sim.engine.orders(sim.account, None) {
-                eprintln!(
-                    "{} {:?} {} {:?} q {} f {} {:?} {:?}",
-                    x.created_ms - START_MS,
-                    x.symbol,
-                    x.order.client_id,
-                    x.order.status,
-                    x.order.qty.0,
-                    x.order.filled.0,
-                    x.avg_price,
-                    x.origin
-                );
-            }
-            eprintln!("{:?}", sim.refusals);
-        }
         o.broken = rules::broken(&self.portfolio, &sim, &seen, &o);
         Ok(o)
     }

@@ -30,19 +30,8 @@ const MARK_ON_ITS_WAY_MS: i64 = 50;
 
 /// Every rule that was broken, in words.
 pub(crate) fn broken(p: &Portfolio, sim: &Sim, seen: &[Account], o: &CrashOutcome) -> Vec<String> {
-    let mut j = Judge {
-        p,
-        start_ms: sim.start_ms,
-        level: LadderLevel::Normal,
-        depth: [None; CONTRACTS],
-        refused: [i64::MIN; CONTRACTS],
-        bare: [false; CONTRACTS],
-        back_ms: sim.config.latency.order_ms,
-        ordered_ms: i64::MIN,
-        tightened: Vec::new(),
-        tightened_ms: i64::MIN,
-        broken: shrunk(seen),
-    };
+    let mut j = Judge::new(p, sim.start_ms, sim.config.latency.order_ms);
+    j.broken = shrunk(seen);
     for n in sim.notes.iter().flatten() {
         j.note(n);
     }
@@ -84,7 +73,23 @@ struct Judge<'a> {
     broken: Vec<String>,
 }
 
-impl Judge<'_> {
+impl<'a> Judge<'a> {
+    fn new(p: &'a Portfolio, start_ms: i64, back_ms: i64) -> Self {
+        Self {
+            p,
+            start_ms,
+            level: LadderLevel::Normal,
+            depth: [None; CONTRACTS],
+            refused: [i64::MIN; CONTRACTS],
+            bare: [false; CONTRACTS],
+            back_ms,
+            ordered_ms: i64::MIN,
+            tightened: Vec::new(),
+            tightened_ms: i64::MIN,
+            broken: Vec::new(),
+        }
+    }
+
     fn note(&mut self, n: &Note) {
         match n {
             Note::Depth {
@@ -291,3 +296,7 @@ impl Judge<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "rules_tests.rs"]
+mod tests;
