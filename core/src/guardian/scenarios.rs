@@ -11,6 +11,7 @@ mod numbers;
 mod protecting;
 mod races;
 mod sharing;
+mod slicing;
 mod watching;
 
 pub(in crate::guardian) use granting::report;
