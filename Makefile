@@ -4,7 +4,7 @@ HELIOS := target/release/helios
 UP := --no-default-features --features up
 
 .DEFAULT_GOAL := help
-.PHONY: help up build test check soak bench generate clean
+.PHONY: help up build full test check soak bench generate clean
 
 help: ## This list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -15,6 +15,10 @@ up: build ## Build (once) and run the whole system against a simulated market; C
 build: ## The binary `make up` runs: release, without Kubernetes, NATS, Redis
 	@tools/toolchain.sh
 	cargo build --release --locked -p helios $(UP)
+
+full: ## The binary with everything, the bus between processes (NATS) too
+	@tools/toolchain.sh
+	cargo build --release --locked -p helios --features nats
 
 test: ## Everything that must hold, with a table of the minutes each stage took
 	@tools/test.sh
