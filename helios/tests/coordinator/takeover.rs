@@ -1,8 +1,9 @@
 //! The leader goes: by a hard kill, and asked to.
 
+use crate::rig::check::{bare, over_budget};
 use crate::rig::clock::{Ns, S, now, secs, until};
 use crate::rig::role::PAUSE;
-use crate::rig::{Rig, Setup};
+use crate::rig::{Rig, Setup, wait};
 use std::time::Duration;
 
 /// Longest without permission after a hard kill of the leader.
@@ -30,4 +31,37 @@ fn a_killed_leader_is_replaced_and_workers_are_granted_again_within_nine_seconds
     assert!(back - at <= TAKEOVER, "{:.2} s", secs(at, back));
     rig.check();
     assert!(rig.entries(back) > 0 || rig.entries(0) > 0, "nothing traded");
+}
+
+#[test]
+fn a_leader_that_is_asked_to_end_hands_over_and_no_worker_is_ever_without_permission() {
+    let rig = Rig::start(Setup {
+        seed: 8,
+        ..Setup::default()
+    });
+    let leader = rig.leader();
+    let epoch = rig.snapshot().unwrap().value["epoch"].as_u64().unwrap();
+    let at = leader.term();
+    let next = wait("next leader", Duration::from_secs(15), || {
+        let s = rig.snapshot()?;
+        (s.value["epoch"].as_u64() > Some(epoch)).then_some(s.at)
+    });
+    let next = next.expect("nobody took over");
+    eprintln!("the next one led after {:.2} s", secs(at, next));
+    until(next + 4 * S);
+    for w in rig.workers.values() {
+        for s in w.history(at - S) {
+            assert_eq!(
+                s.value["view"]["granted"],
+                true,
+                "{} had no permission {:.2} s after the leader was asked to end",
+                w.name(),
+                secs(at, s.at)
+            );
+        }
+    }
+    // A leader that hands over is not missing: there is no span without permission, only what always holds.
+    let log = rig.venue.audit();
+    assert!(bare(&log, now()).values().flatten().all(|b| b.1 - b.0 < S));
+    assert!(over_budget(&log, rig.setup.max_gross_leverage.parse().unwrap()).is_empty());
 }
