@@ -217,7 +217,7 @@ impl Rig {
         }
     }
 
-    fn command(&self, role: &'static str) -> impl Fn() -> Command + Send + 'static {
+    fn command(&self, role: &'static str) -> impl Fn() -> Command + Send + use<> {
         let (helios, manifest) = (self.helios.clone(), self.manifest.clone());
         let keys = self.venue.credentials.clone();
         move || {
