@@ -9,6 +9,7 @@
 //!   So a record that was deleted under a leader is no way round the rule. Only a released record is taken at once.
 
 use crate::clock::At;
+pub use crate::exchange::{Input, Output, Why};
 use crate::record::{LeaseRecord, MicroTime};
 use crate::store::{LeaseError, Version};
 use crate::times::{SetupError, Times, ns};
@@ -18,60 +19,12 @@ use std::time::Duration;
 /// Duration in a released record, s: take it at once.
 const RELEASED_SECONDS: u32 = 1;
 
-/// What happened.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Input {
-    /// Time has passed; wanted at [`Elector::next_ns`] at the latest.
-    Tick,
-    /// Answer to [`Output::Read`].
-    ReadDone(Result<Option<(LeaseRecord, Version)>, LeaseError>),
-    /// Answer to [`Output::Write`].
-    WriteDone(Result<Version, LeaseError>),
-    /// Hand the lead over, or stop being a candidate. Can't be taken back.
-    Release,
-}
-
-/// Why the lead was lost.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Why {
-    /// No renewal succeeded in time.
-    Deadline,
-    /// The record shows another term than this one, of this holder.
-    Taken(Option<String>),
-    /// [`Input::Release`].
-    Released,
-}
-
-/// What to do, and what became true.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Output {
-    /// Read the record; answer with [`Input::ReadDone`]. At most one read or write is asked for at a time.
-    Read,
-    /// Write the record if its version is the expected one; answer with [`Input::WriteDone`].
-    Write(Option<Version>, LeaseRecord),
-    /// Leads from now on.
-    Became {
-        /// Number of the term.
-        transitions: u64,
-        /// Own monotonic clock, ns: at this instant the lead is over, whatever is known by then.
-        until: u64,
-    },
-    /// Still leads, for longer.
-    Renewed {
-        /// As in [`Output::Became`].
-        until: u64,
-    },
-    /// Leads no more. Always the first output of its step.
-    Lost {
-        /// Why.
-        why: Why,
-    },
-}
-
 #[derive(Clone, Debug)]
 struct Lead {
     transitions: u64,
     until: u64,
+    /// As in [`Elector::waited_out`].
+    waited_out: bool,
 }
 
 /// What the store last showed, and since when it shows it.
@@ -96,6 +49,8 @@ struct Flight {
     sent_ns: u64,
     /// What is written; `None` for a read.
     record: Option<LeaseRecord>,
+    /// An acquisition after the whole duration without a change.
+    waited_out: bool,
 }
 
 /// One candidate.
@@ -111,6 +66,9 @@ pub struct Elector {
     /// The term this elector last tried to begin. A record is its own only with this number and time: another process
     /// with the same identity (a mistake, or an earlier life) is somebody else.
     term: Option<(u64, MicroTime)>,
+    /// In this term a record that had vanished was written anew. Such a write may land late, over the remains of another's
+    /// term, so after the lead is lost this term's record proves nothing and is observed like any other.
+    recreated: bool,
     lead: Option<Lead>,
     flight: Option<Flight>,
     /// Nothing is sent before.
@@ -140,6 +98,7 @@ impl Elector {
             seen: None,
             stale: true,
             term: None,
+            recreated: false,
             lead: None,
             flight: None,
             next_ns: 0,
@@ -161,6 +120,12 @@ impl Elector {
     /// Term and end of the lead, as of the last step. Whoever acts compares the end with its clock first.
     pub fn lead(&self) -> Option<(u64, u64)> {
         self.lead.as_ref().map(|l| (l.transitions, l.until))
+    }
+
+    /// The lead was taken after the record had not changed for the whole duration: whoever led before ended at least
+    /// duration − renew deadline before that. False when it was handed over.
+    pub fn waited_out(&self) -> bool {
+        self.lead.as_ref().is_some_and(|l| l.waited_out)
     }
 
     /// Whom the record last seen names.
@@ -307,7 +272,11 @@ impl Elector {
                 None => self.next_ns = at.mono_ns,
             },
             Kind::Acquire if at.mono_ns < until && !self.releasing => {
-                self.lead = Some(Lead { transitions, until });
+                self.lead = Some(Lead {
+                    transitions,
+                    until,
+                    waited_out: f.waited_out,
+                });
                 out.push(Output::Became { transitions, until });
             }
             Kind::Acquire => self.next_ns = at.mono_ns,
@@ -330,7 +299,7 @@ impl Elector {
         };
         let record = seen.found.as_ref().map(|(r, _)| r);
         if self.releasing {
-            match record.filter(|r| self.is_mine(r)) {
+            match record.filter(|r| self.is_mine(r) && !self.recreated) {
                 Some(r) => {
                     let released = LeaseRecord {
                         holder_identity: None,
@@ -344,6 +313,7 @@ impl Elector {
             }
         } else if let Some(lead) = &self.lead {
             let renewed = self.record(at, lead.transitions);
+            self.recreated |= record.is_none();
             self.send(at, Kind::Renew, Some(renewed), out);
         } else if let Some(r) = record {
             let free_ns = seen.since_ns.saturating_add(self.patience_ns(r));
@@ -352,6 +322,7 @@ impl Elector {
                 // An earlier try for the same term may still land: with the same time it is recognised.
                 if self.term.is_none_or(|(t, _)| t != transitions) {
                     self.term = Some((transitions, at.wall));
+                    self.recreated = false;
                 }
                 let taken = self.record(at, transitions);
                 self.send(at, Kind::Acquire, Some(taken), out);
@@ -375,7 +346,7 @@ impl Elector {
         let released = r.holder().is_none()
             && r.lease_duration_seconds <= RELEASED_SECONDS
             && r.lease_transitions >= self.highest;
-        if released || self.is_mine(r) {
+        if released || (self.is_mine(r) && !self.recreated) {
             return 0;
         }
         let theirs = u64::from(r.lease_duration_seconds).saturating_mul(NS_PER_S);
@@ -410,10 +381,14 @@ impl Elector {
             Some(r) => Output::Write(found.map(|(_, v)| v.clone()), r.clone()),
         });
         let sent_ns = at.mono_ns;
+        let replaced = self.seen.as_ref().and_then(|s| s.found.as_ref());
+        let waited_out = kind == Kind::Acquire
+            && replaced.is_some_and(|(r, _)| self.patience_ns(r) >= ns(self.times.duration));
         self.flight = Some(Flight {
             kind,
             sent_ns,
             record,
+            waited_out,
         });
     }
 }

@@ -62,6 +62,7 @@ fn leader() -> (Elector, LeaseRecord) {
             until
         }]
     );
+    assert!(!e.waited_out(), "it was handed over");
     (e, r)
 }
 
@@ -282,4 +283,20 @@ fn impossible_setups_are_refused() {
     ] {
         assert!(Elector::new("a", t).is_err(), "{t:?}");
     }
+}
+
+#[test]
+fn after_a_record_was_written_anew_and_the_lead_lost_even_the_own_record_is_observed() {
+    let (mut e, _) = leader();
+    e.step(at(11 * S), Input::Tick);
+    e.step(at(11 * S), Input::WriteDone(Err(LeaseError::Conflict)));
+    e.step(at(12 * S), Input::Tick);
+    let (_, anew) = write_of(&e.step(at(12 * S), Input::ReadDone(Ok(None))));
+    e.step(at(12 * S), Input::WriteDone(Err(LeaseError::Timeout)));
+    // It landed long after; in between another may have led and its record been deleted.
+    let out = e.step(at(25 * S), Input::Tick);
+    assert_eq!(out[0], Output::Lost { why: Why::Deadline });
+    assert_eq!(e.step(at(25 * S), found(&anew, "late")), []);
+    e.step(at(31 * S), Input::Tick);
+    write_of(&e.step(at(31 * S), found(&anew, "late")));
 }

@@ -11,6 +11,7 @@
 pub mod clock;
 pub mod conformance;
 pub mod elector;
+mod exchange;
 pub mod file;
 pub mod record;
 pub mod store;

@@ -332,7 +332,7 @@ fn faults() -> impl Strategy<Value = Faults> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_two_ever_believe_that_they_lead_terms_only_grow_and_calm_brings_a_leader(
@@ -379,4 +379,29 @@ fn the_property_sees_two_leaders_when_the_deadline_is_longer_than_the_observatio
     };
     assert_eq!(broken(Times::default(), drifting(30), both), 0);
     assert!(broken(Times::default(), drifting(90), both) > 0);
+}
+
+#[test]
+fn a_record_written_anew_that_lands_late_after_a_second_deletion_makes_no_second_leader() {
+    // Worlds that found it: (seed, nodes, pause, lose, late, delete, one name, drift).
+    let found = [
+        (9953521796147732362, 3, 0, 0, 10, 100, false, 13),
+        (17116355789568278094, 3, 100, 0, 4, 120, true, 12),
+        (5751820435151558122, 4, 100, 10, 11, 87, true, 4),
+        (12265153659260417056, 2, 30, 3, 3, 167, false, 4),
+    ];
+    for (seed, nodes, pause, lose, late, delete, one_name, drift_percent) in found {
+        let faults = Faults {
+            pause_one_in: pause,
+            lose_one_in: lose,
+            late_one_in: late,
+            kill_one_in: 0,
+            release_one_in: 0,
+            delete_one_in: delete,
+            one_name,
+            drift_percent,
+        };
+        let mut w = World::new(seed, nodes, Times::default(), faults);
+        assert_eq!(w.run(), Ok(()), "{seed}");
+    }
 }

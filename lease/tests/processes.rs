@@ -30,10 +30,11 @@ struct Holder {
 }
 
 impl Holder {
-    fn start(file: &Path, identity: &str) -> Self {
+    fn with_times(file: &Path, identity: &str, ms: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_lease-holder"))
             .arg(file)
             .arg(identity)
+            .args(ms)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -115,26 +116,37 @@ struct Pair {
     b: Holder,
 }
 
-/// Two processes, `a` leading. The lease begins as released, so that nobody waits for a lease that never was.
-fn pair() -> Pair {
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("main.lease.json");
-    let released = LeaseRecord {
+fn released(transitions: u64) -> LeaseRecord {
+    LeaseRecord {
         holder_identity: None,
         lease_duration_seconds: 1,
         acquire_time: None,
         renew_time: None,
-        lease_transitions: 4,
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
+        lease_transitions: transitions,
+    }
+}
+
+fn block_on<T>(f: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
         .build()
-        .unwrap();
+        .unwrap()
+        .block_on(f)
+}
+
+/// Two processes, `a` leading. The lease begins as released, so that nobody waits for a lease that never was.
+fn pair() -> Pair {
+    pair_with_times(&[])
+}
+
+fn pair_with_times(ms: &[&str]) -> Pair {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("main.lease.json");
     let store = FileLease::open(&file).unwrap();
-    runtime.block_on(store.write(None, &released)).unwrap();
-    let mut a = Holder::start(&file, "a");
+    block_on(store.write(None, &released(4))).unwrap();
+    let mut a = Holder::with_times(&file, "a", ms);
     let led = a.wait_for("leader", Duration::from_secs(3));
     assert_eq!(led.term, Some(5));
-    let mut b = Holder::start(&file, "b");
+    let mut b = Holder::with_times(&file, "b", ms);
     assert_eq!(b.wait_for("standby", Duration::from_secs(3)).until, None);
     // So that b has seen a's record before a ends.
     a.wait_for("leader", Duration::from_secs(3));
@@ -224,15 +236,38 @@ fn a_file_that_is_damaged_under_the_leader_leaves_nobody_leading() {
         file,
         mut a,
         mut b,
-    } = pair();
+    } = pair_with_times(&["2000", "300", "1000"]);
     std::fs::write(&file, "{}").unwrap();
     let lost = a.wait_for("standby", Duration::from_secs(5));
     let last = a.said.iter().rev().find_map(|l| l.until).unwrap();
     assert!(lost.at >= last, "it led to its end, not longer");
     // Nobody comes, although the duration is over.
-    while let Some(l) = b.next(Duration::from_secs(8)) {
+    while let Some(l) = b.next(Duration::from_secs(4)) {
         assert_eq!(l.is, "standby");
     }
     a.drain();
     assert_eq!(a.said.last().unwrap().is, "standby");
+}
+
+#[test]
+fn a_process_killed_in_the_middle_of_writing_leaves_a_whole_record_and_no_lock() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("main.lease.json");
+    let store = FileLease::open(&file).unwrap();
+    let mut version = block_on(store.write(None, &released(0))).unwrap();
+    for round in 1..=25 {
+        // Renews as fast as it can, so that a kill mostly meets it writing.
+        let mut h = Holder::with_times(&file, &format!("h{round}"), &["2000", "1", "800"]);
+        let led = h.wait_for("leader", Duration::from_secs(3));
+        assert_eq!(led.term, Some(round));
+        for _ in 0..round % 5 {
+            h.wait_for("leader", Duration::from_secs(3));
+        }
+        h.signal(Signal::KILL);
+        h.child.wait().unwrap();
+        let (record, now) = block_on(store.read()).unwrap().unwrap();
+        assert_eq!(record.holder(), Some(format!("h{round}").as_str()));
+        assert_ne!(now, version);
+        version = block_on(store.write(Some(&now), &released(round))).unwrap();
+    }
 }

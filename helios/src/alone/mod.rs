@@ -9,6 +9,8 @@ mod coordinator;
 mod keys;
 mod link;
 mod nats;
+#[cfg(feature = "nats")]
+mod nats_auth;
 mod own;
 mod pick;
 mod publish;
@@ -18,6 +20,8 @@ mod worker;
 
 pub use coordinator::{CoordinatorArgs, run as run_coordinator};
 pub use nats::{HELP as NATS_HELP, NatsArgs, Side};
+#[cfg(feature = "nats")]
+pub use nats_auth::{NatsAuthArgs, run as run_nats_auth};
 #[cfg(feature = "nats")]
 pub use pick::full;
 pub use venue::{VenueArgs, run as run_venue};
