@@ -6,8 +6,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
-mod rig;
-mod takeover;
+mod crash;
 mod kills;
 mod outage;
-mod crash;
+mod rig;
+mod takeover;
