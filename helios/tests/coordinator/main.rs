@@ -6,8 +6,14 @@
 
 #[path = "../common/mod.rs"]
 mod common;
-mod rig;
-mod takeover;
-mod kills;
-mod outage;
 mod crash;
+mod credentials;
+mod garbage;
+mod kills;
+mod latches;
+mod lost_state;
+mod outage;
+mod rig;
+mod rollback;
+mod split;
+mod takeover;

@@ -5,6 +5,7 @@
 pub mod audit;
 pub mod check;
 pub mod clock;
+pub mod more;
 pub mod nats;
 pub mod role;
 pub mod venue;
@@ -392,4 +393,3 @@ pub fn sample(metrics: &str, name: &str, labels: &[&str]) -> f64 {
         .filter_map(|l| l.rsplit(' ').next()?.parse::<f64>().ok())
         .sum()
 }
-
