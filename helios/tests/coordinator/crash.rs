@@ -75,7 +75,11 @@ fn invest(rig: &mut Rig) {
 fn crash(rig: &Rig, holds: &[&str]) -> Ns {
     let at = now();
     for (symbol, _) in BOUGHT {
-        let rest: &[(u64, f64)] = if holds.contains(&symbol) { &HOLDS } else { &FALLS };
+        let rest: &[(u64, f64)] = if holds.contains(&symbol) {
+            &HOLDS
+        } else {
+            &FALLS
+        };
         let mut path: Vec<(u64, f64)> = FIRST.iter().chain(rest).copied().collect();
         let low = path.last().unwrap().1;
         path.extend([(BACK.0, low), (BACK.1, 1.0)]);
@@ -104,7 +108,12 @@ fn by_maintenance(rig: &Rig) -> Vec<String> {
         all.sort_by(|a, b| b.cmp(a));
         (all.len() == BOUGHT.len()).then(|| all.into_iter().map(|x| x.1).collect())
     };
-    wait("five positions in the snapshot", Duration::from_secs(20), of).unwrap()
+    wait(
+        "five positions in the snapshot",
+        Duration::from_secs(20),
+        of,
+    )
+    .unwrap()
 }
 
 /// Times at which a symbol's trailing stop was placed anew after a moment, the first of each symbol.
@@ -130,7 +139,10 @@ fn the_ladder_leads_an_account_through_a_crash() {
     let order = by_maintenance(&rig);
     let leader = rig.leader().name().to_string();
     let before = rig.snapshot().unwrap().value;
-    eprintln!("at first: margin ratio {}, order {order:?}", before["marginRatio"]);
+    eprintln!(
+        "at first: margin ratio {}, order {order:?}",
+        before["marginRatio"]
+    );
     let start = crash(&rig, &[&order[0], &order[1]]);
     let levels = || -> Vec<(Ns, String)> {
         let mut all: Vec<(Ns, String)> = Vec::new();
@@ -155,9 +167,8 @@ fn the_ladder_leads_an_account_through_a_crash() {
     assert_eq!(named, ["Warning", "Critical", "Normal"]);
 
     assert!(!liquidated(&log), "the account was liquidated");
-    let ratio = |s: &serde_json::Value| -> Decimal {
-        s["marginRatio"].as_str().unwrap().parse().unwrap()
-    };
+    let ratio =
+        |s: &serde_json::Value| -> Decimal { s["marginRatio"].as_str().unwrap().parse().unwrap() };
     let after = rig.snapshot().unwrap().value;
     assert!(ratio(&after) >= Decimal::from(35), "{after}");
 
@@ -165,7 +176,13 @@ fn the_ladder_leads_an_account_through_a_crash() {
     let told: Vec<String> = rig
         .alerts(&leader)
         .iter()
-        .map(|a| format!("{} {}", a["code"].as_str().unwrap(), a["text"].as_str().unwrap()))
+        .map(|a| {
+            format!(
+                "{} {}",
+                a["code"].as_str().unwrap(),
+                a["text"].as_str().unwrap()
+            )
+        })
         .collect();
     let mut at = 0;
     for level in ["Warning", "Critical", "Normal"] {
@@ -176,7 +193,11 @@ fn the_ladder_leads_an_account_through_a_crash() {
     }
     let metrics = rig.metrics(&leader);
     for level in ["warning", "critical", "normal"] {
-        let n = sample(&metrics, "helios_ladder_steps_total", &[&format!("level=\"{level}\"")]);
+        let n = sample(
+            &metrics,
+            "helios_ladder_steps_total",
+            &[&format!("level=\"{level}\"")],
+        );
         assert!((n - 1.0).abs() < 0.1, "{level}: {n}");
     }
 
@@ -184,8 +205,15 @@ fn the_ladder_leads_an_account_through_a_crash() {
     let (warning, critical) = (steps[0].0, steps[1].0);
     let tight = tightened(&log, warning.saturating_sub(S), critical);
     let (times, symbols): (Vec<Ns>, Vec<String>) = tight.into_iter().unzip();
-    eprintln!("tightened {symbols:?} at {:?}", times.iter().map(|t| secs(start, *t)).collect::<Vec<_>>());
-    assert_eq!(symbols, order[..symbols.len()], "most maintenance margin first");
+    eprintln!(
+        "tightened {symbols:?} at {:?}",
+        times.iter().map(|t| secs(start, *t)).collect::<Vec<_>>()
+    );
+    assert_eq!(
+        symbols,
+        order[..symbols.len()],
+        "most maintenance margin first"
+    );
     assert!(symbols.len() >= 2, "{symbols:?}");
     for pair in times.windows(2) {
         assert!(pair[1] - pair[0] >= 2 * S - 100 * MS, "{times:?}");
@@ -204,7 +232,11 @@ fn the_ladder_leads_an_account_through_a_crash() {
             _ => {}
         }
     }
-    let counted = sample(&metrics, "helios_position_reductions_total", &["kind=\"slice\""]);
+    let counted = sample(
+        &metrics,
+        "helios_position_reductions_total",
+        &["kind=\"slice\""],
+    );
     eprintln!("{slices} slices, {counted} counted");
     assert!(slices >= 2 && (counted - f64::from(slices)).abs() < 0.1);
     rig.check();

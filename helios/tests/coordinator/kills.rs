@@ -94,7 +94,10 @@ fn kill_runs(seed: u64, runs: u32) {
         let n = draw.between(0, rig.workers.len() as u64) as usize;
         let worker = rig.workers.values().nth(n).unwrap();
         let ended = hit(&rig, victim, how, worker);
-        let what = format!("seed {seed} run {run}: {victim:?} {how:?} {}", worker.name());
+        let what = format!(
+            "seed {seed} run {run}: {victim:?} {how:?} {}",
+            worker.name()
+        );
         match rig.all_granted(ended, Duration::from_nanos(RECOVERY + 5 * S)) {
             Ok(at) => {
                 let took = secs(ended, at);
@@ -107,7 +110,10 @@ fn kill_runs(seed: u64, runs: u32) {
         assert!(broken.is_empty(), "{what}:\n{}", broken.join("\n"));
     }
     eprintln!("seed {seed}: {traded} entries between the faults");
-    assert!(traded > 0, "nothing was traded: the checks had nothing to see");
+    assert!(
+        traded > 0,
+        "nothing was traded: the checks had nothing to see"
+    );
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn a_guardian_that_lost_its_state_takes_no_risk_until_a_person_releases_it() {
     let told = rig.alerts(&leader);
     assert!(
         told.iter()
-            .any(|a| a["code"] == "StateLost" && a["severity"] == "Critical"),
+            .any(|a| a["code"] == "StateLost" && a["severity"] == "critical"),
         "{told:?}"
     );
     // Held on, under stops: a lost state flattens nothing.

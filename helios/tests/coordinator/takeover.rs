@@ -26,11 +26,16 @@ fn a_killed_leader_is_replaced_and_workers_are_granted_again_within_nine_seconds
     let second = rig.leader();
     assert_ne!(second.name(), leader.name());
     let at = second.kill();
-    let back = rig.all_granted(at + 3 * S, Duration::from_secs(15)).unwrap();
+    let back = rig
+        .all_granted(at + 3 * S, Duration::from_secs(15))
+        .unwrap();
     eprintln!("granted again after {:.2} s", secs(at, back));
     assert!(back - at <= TAKEOVER, "{:.2} s", secs(at, back));
     rig.check();
-    assert!(rig.entries(back) > 0 || rig.entries(0) > 0, "nothing traded");
+    assert!(
+        rig.entries(back) > 0 || rig.entries(0) > 0,
+        "nothing traded"
+    );
 }
 
 #[test]

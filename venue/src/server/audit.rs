@@ -459,7 +459,11 @@ mod tests {
         assert_eq!(a.report(at(9)).flat_first, 1);
         a.fill(&WHO, Side::Sell, lots(5), at(10));
         a.algo(&WHO, &stop(1, Side::Buy, AlgoStatus::New, true), at(11));
-        a.algo(&WHO, &stop(1, Side::Buy, AlgoStatus::Canceled, true), at(20));
+        a.algo(
+            &WHO,
+            &stop(1, Side::Buy, AlgoStatus::Canceled, true),
+            at(20),
+        );
         assert!((a.report(at(25)).max_unprotected_ms - 5.0).abs() < 1e-9);
         a.fill(&WHO, Side::Buy, lots(9), at(28));
         let r = a.report(at(30));
@@ -472,7 +476,11 @@ mod tests {
         let mut a = Audit::default();
         a.seed(S, Qty(3), &[(7, Side::Sell)], at(0));
         a.fill(&WHO, Side::Buy, lots(1), at(1));
-        a.algo(&WHO, &stop(7, Side::Sell, AlgoStatus::Triggering, true), at(5));
+        a.algo(
+            &WHO,
+            &stop(7, Side::Sell, AlgoStatus::Triggering, true),
+            at(5),
+        );
         a.fill(&WHO, Side::Sell, lots(4), at(6));
         let r = a.report(at(9));
         assert_eq!((r.openings, r.still_bare), (0, 0));

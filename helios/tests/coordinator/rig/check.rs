@@ -56,7 +56,11 @@ impl Rig {
                     .find(|w| w.0 > from && (w.1.0 > *epoch || (to != OPEN && w.0 > to + 2 * S)));
                 let heard = self.workers.values().flat_map(|w| w.history(from));
                 let heard = heard.filter(|s| s.value["epoch"].as_u64() > Some(*epoch));
-                let first = next.map(|w| w.0).into_iter().chain(heard.map(|s| s.at)).min();
+                let first = next
+                    .map(|w| w.0)
+                    .into_iter()
+                    .chain(heard.map(|s| s.at))
+                    .min();
                 out.push((from, first.unwrap_or(OPEN), format!("{} led", c.name())));
             }
         }
@@ -114,10 +118,7 @@ impl Rig {
         let mut out = new_risk(&log, &self.bans());
         for (symbol, spans) in bare(&log, now()) {
             let unwatched = self.unwatched(&symbol);
-            let absent = self
-                .workers
-                .get(&symbol)
-                .map_or(Vec::new(), |w| w.absent());
+            let absent = self.workers.get(&symbol).map_or(Vec::new(), |w| w.absent());
             for (from, to) in spans {
                 let alone = unwatched.iter().filter(|u| overlap(**u, (from, to)));
                 let limit = match alone.map(|u| u.1).max() {
@@ -249,9 +250,7 @@ pub fn over_budget(log: &[Entry], max_gross_leverage: Decimal) -> Vec<String> {
 /// Client ids that were used for two orders.
 pub fn repeated(log: &[Entry]) -> Vec<String> {
     let mut seen = BTreeSet::new();
-    let orders = log
-        .iter()
-        .filter(|e| matches!(e.what, What::Order { .. }));
+    let orders = log.iter().filter(|e| matches!(e.what, What::Order { .. }));
     orders
         .filter(|e| !seen.insert(&e.client_id))
         .map(|e| format!("client id {} was used twice", e.client_id))

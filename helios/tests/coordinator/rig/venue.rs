@@ -139,7 +139,11 @@ impl Hand {
         let price: f64 = i.price_dec(Price(mid)).try_into().unwrap();
         let lot: f64 = i.qty_dec(Qty(1)).try_into().unwrap();
         let qty = Qty((notional.abs() / price / lot).round() as i64);
-        let side = if notional > 0.0 { Side::Buy } else { Side::Sell };
+        let side = if notional > 0.0 {
+            Side::Buy
+        } else {
+            Side::Sell
+        };
         let incarnation = self.rest.clock().now().market_ms as u64;
         let mut ids = IdMaker::new(
             super::ACCOUNT,
