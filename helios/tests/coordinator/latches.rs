@@ -99,9 +99,12 @@ fn one(seed: u64, limits: &'static str) -> Setup {
 /// Opens it, lets the price fall by 3 %, and sees it flattened under the latch, which both coordinators' death does not end.
 /// Returns when the latch was seen, and its UTC day of market time.
 fn lose(rig: &mut Rig, latch: &str) -> (Ns, u64) {
+    rig.start_coordinators();
+    rig.when("new state", 0, |s| {
+        s["known"] == true && s["seq"].as_u64() > Some(2)
+    });
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async { rig.venue.hand().await.open("BTCUSDT", 6_000.0, 0.75).await });
-    rig.start_coordinators();
     rig.start_workers();
     rig.wait_held();
     rig.all_granted(now(), PATIENCE).unwrap();
