@@ -5,6 +5,7 @@
 pub mod audit;
 pub mod check;
 pub mod clock;
+pub mod more;
 pub mod nats;
 pub mod role;
 pub mod venue;
@@ -217,7 +218,7 @@ impl Rig {
         }
     }
 
-    fn command(&self, role: &'static str) -> impl Fn() -> Command + Send + 'static {
+    fn command(&self, role: &'static str) -> impl Fn() -> Command + Send + use<> {
         let (helios, manifest) = (self.helios.clone(), self.manifest.clone());
         let keys = self.venue.credentials.clone();
         move || {
@@ -244,9 +245,10 @@ impl Rig {
         c.output().unwrap()
     }
 
-    /// The newest account snapshot of all.
+    /// The newest account snapshot of all that says who wrote it (to a peer of before schema 2 it does not).
     pub fn snapshot(&self) -> Option<Seen> {
-        let all = self.coordinators.iter().filter_map(|c| c.newest(|_| true));
+        let signed = |v: &Value| v["holder"].is_string();
+        let all = self.coordinators.iter().filter_map(|c| c.newest(signed));
         all.max_by_key(|s| order(&s.value))
     }
 
@@ -339,6 +341,12 @@ impl Drop for Rig {
     fn drop(&mut self) {
         if std::thread::panicking() {
             for r in self.roles() {
+                let said: Vec<String> = r
+                    .history(0)
+                    .iter()
+                    .map(|s| format!("{} {}\n", s.at, s.value))
+                    .collect();
+                let _ = std::fs::write(self.path(&format!("{}.said", r.name())), said.concat());
                 let mut told = tail(&r.log(), 25);
                 told.truncate(6000);
                 eprintln!("--- {} {:?}\n{told}", r.name(), r.lives());
