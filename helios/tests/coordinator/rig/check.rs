@@ -112,8 +112,8 @@ impl Rig {
             .collect()
     }
 
-    /// Everything that must hold, over all that happened so far; the words say what did not.
-    pub fn broken(&self) -> Vec<String> {
+    /// Everything that must hold, over all that happened; the budget since a moment. The words say what did not.
+    pub fn broken(&self, since: Ns) -> Vec<String> {
         let log = self.venue.audit();
         let mut out = new_risk(&log, &self.bans());
         for (symbol, spans) in bare(&log, now()) {
@@ -136,14 +136,20 @@ impl Rig {
             }
         }
         let leverage: Decimal = self.setup.max_gross_leverage.parse().unwrap();
-        out.extend(over_budget(&log, leverage));
+        let late: Vec<Entry> = log.iter().filter(|e| e.at >= since).cloned().collect();
+        out.extend(over_budget(&late, leverage));
         out.extend(repeated(&log));
         out
     }
 
     /// Panics with every broken rule.
     pub fn check(&self) {
-        let broken = self.broken();
+        self.check_since(0);
+    }
+
+    /// [`Rig::check`], where the budget was not kept before that by the test's own doing.
+    pub fn check_since(&self, since: Ns) {
+        let broken = self.broken(since);
         assert!(broken.is_empty(), "{}", broken.join("\n"));
     }
 
