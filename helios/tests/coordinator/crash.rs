@@ -27,10 +27,9 @@ const FAR: f64 = 0.75;
 /// The path of all symbols: wall ms from the start and factor of the price then. The first fall is a Warning.
 const FIRST: [(u64, f64); 1] = [(800, 0.92)];
 /// Two hold; the others fall on, into Critical before the third stop is tightened, and no faster than slices can follow
-/// (that would be an Emergency). A last fall, mostly of the two that held, comes when the account has been reduced: it
-/// ends an account that was not.
-const HOLDS: [(u64, f64); 2] = [(9_000, 0.92), (11_000, 0.62)];
-const FALLS: [(u64, f64); 3] = [(4_000, 0.65), (9_000, 0.65), (11_000, 0.60)];
+/// (that would be an Emergency). The two fall when the account has been reduced: it ends an account that was not.
+const HOLDS: [(u64, f64); 2] = [(9_000, 0.92), (11_000, 0.55)];
+const FALLS: [(u64, f64); 1] = [(4_000, 0.65)];
 /// Wall time from the start by which the worst is over.
 const WORST: Ns = 11 * S;
 /// And back, wall ms from when until when.

@@ -109,7 +109,10 @@ fn kill_runs(seed: u64, runs: u32) {
         let broken = rig.broken(0);
         assert!(broken.is_empty(), "{what}:\n{}", broken.join("\n"));
     }
-    eprintln!("seed {seed}: {traded} entries between the faults");
+    eprintln!(
+        "seed {seed}: {} entries, {traded} between the faults",
+        rig.entries(0)
+    );
     assert!(
         traded > 0,
         "nothing was traded: the checks had nothing to see"

@@ -81,7 +81,7 @@ impl Default for Setup {
             limits: "maxDailyLossPercent: \"100\", maxDrawdownPercent: \"100\"",
             signals: "nobiTriggerThreshold: \"0.3\", cooldownSeconds: 5, model: {mode: \"Off\"}",
             risk: "sizing: Probe, costGate: \"Off\", atr: {barSeconds: 60, period: 14, multiplier: \"2\"}, protections: {maxConsecutiveLosses: 0}",
-            exits: "maxHoldSeconds: 60",
+            exits: "maxHoldSeconds: 30",
         }
     }
 }
