@@ -127,7 +127,11 @@ impl Effects {
         while self.tasks.try_join_next().is_some() {}
         let mut orders = Vec::new();
         let mut newest = None;
-        for effect in effects.drain(..) {
+        for mut effect in effects.drain(..) {
+            // Before anybody sees it: who looks at this process sees what the others read.
+            if let GuardianEffect::Publish(snapshot) = &mut effect {
+                snapshot.holder.clone_from(&self.links.identity);
+            }
             // What a standby sees its leader tells people of.
             if !leading && let GuardianEffect::Alert(a) = &effect {
                 tracing::info!(code = a.code, symbol = a.symbol, "standby sees: {}", a.text);
@@ -147,8 +151,7 @@ impl Effects {
                 GuardianEffect::ReadDepth(symbol) => self.read_depth(symbol),
                 GuardianEffect::Scan => self.scan(),
                 GuardianEffect::ReadTransfers { since_ms } => self.read_transfers(since_ms),
-                GuardianEffect::Publish(mut snapshot) => {
-                    snapshot.holder.clone_from(&self.links.identity);
+                GuardianEffect::Publish(snapshot) => {
                     newest = Some((*snapshot).clone());
                     self.outbox.snapshot(snapshot);
                 }

@@ -377,7 +377,10 @@ impl Shell {
         if self.out.is_empty() {
             return;
         }
-        if let Some(snapshot) = self.effects.carry_out(&mut self.out, leads.is_some()) {
+        if let Some(snapshot) = self
+            .effects
+            .carry_out(&mut self.out, led.or(leads).is_some())
+        {
             self.follow_marks(symbols_that_matter(&snapshot));
         } else if leads.is_none() {
             // A standby publishes nothing and still needs the marks of what is open.

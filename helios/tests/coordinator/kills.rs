@@ -76,6 +76,7 @@ fn hit(rig: &Rig, victim: Victim, how: How, worker: &Role) -> Ns {
 fn kill_runs(seed: u64, runs: u32) {
     let rig = Rig::start(Setup {
         seed,
+        exits: "maxHoldSeconds: 30",
         ..Setup::default()
     });
     let mut draw = Draw(seed);

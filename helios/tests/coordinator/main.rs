@@ -7,7 +7,13 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod crash;
+mod credentials;
+mod garbage;
 mod kills;
+mod latches;
+mod lost_state;
 mod outage;
 mod rig;
+mod rollback;
+mod split;
 mod takeover;

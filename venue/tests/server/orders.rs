@@ -363,7 +363,7 @@ async fn saved_state_goes_on_and_foreign_state_is_refused() {
 }
 
 #[tokio::test]
-async fn the_audit_file_holds_each_fill_and_stop() {
+async fn the_audit_file_holds_each_order_fill_and_stop() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("audit.jsonl");
     let mut config = VenueConfig::new(Box::new(Flat::endless()));
@@ -377,13 +377,18 @@ async fn the_audit_file_holds_each_fill_and_stop() {
         .lines()
         .map(|l| serde_json::from_str(l).unwrap())
         .collect();
-    assert_eq!(lines.len(), 2);
+    assert_eq!(lines.len(), 3);
     assert_eq!(
-        (&lines[0]["kind"], &lines[0]["position"]),
-        (&json!("fill"), &json!(10))
+        (&lines[0]["kind"], &lines[0]["reduce_only"]),
+        (&json!("order"), &json!(false))
     );
     assert_eq!(
-        (&lines[1]["kind"], &lines[1]["anchor"]),
+        (&lines[1]["kind"], &lines[1]["position"]),
+        (&json!("fill"), &json!(10))
+    );
+    assert!(lines[1]["gross"].is_string() && lines[1]["equity"].is_string());
+    assert_eq!(
+        (&lines[2]["kind"], &lines[2]["anchor"]),
         (&json!("algo"), &json!(true))
     );
 }

@@ -305,3 +305,19 @@ fn an_effective_halt_is_manifest_or_latch_and_latches_outlive_the_process() {
     assert!(r.g.snapshot().halted && r.g.latches().is_empty());
     assert_eq!(denied(&r.ask("BTCUSDT", "t", "1")), DenyReason::Halted);
 }
+
+#[test]
+fn a_standby_reads_the_account_less_often_than_its_leader_and_stays_sure_of_it() {
+    let reads = |out: &[GuardianEffect]| {
+        let read = |e: &&GuardianEffect| matches!(e, GuardianEffect::Reconcile);
+        out.iter().filter(read).count()
+    };
+    let mut leader = Rig::new(&TWO).ready();
+    let mut standby = Rig::new(&TWO).standby();
+    let (often, seldom) = (reads(&leader.pass(72_000)), reads(&standby.pass(72_000)));
+    assert!(
+        often >= 8 && (2..=3).contains(&seldom),
+        "{often} and {seldom}"
+    );
+    assert!(standby.g.snapshot().known);
+}

@@ -5,6 +5,7 @@
 pub mod audit;
 pub mod check;
 pub mod clock;
+pub mod more;
 pub mod nats;
 pub mod role;
 pub mod venue;
@@ -81,7 +82,7 @@ impl Default for Setup {
             limits: "maxDailyLossPercent: \"100\", maxDrawdownPercent: \"100\"",
             signals: "nobiTriggerThreshold: \"0.3\", cooldownSeconds: 5, model: {mode: \"Off\"}",
             risk: "sizing: Probe, costGate: \"Off\", atr: {barSeconds: 60, period: 14, multiplier: \"2\"}, protections: {maxConsecutiveLosses: 0}",
-            exits: "maxHoldSeconds: 30",
+            exits: "maxHoldSeconds: 60",
         }
     }
 }
