@@ -10,31 +10,31 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Market seconds a wall second.
-const SPEED: u32 = 10;
+const SPEED: u32 = 5;
 /// Wallet at the start, USDT.
 const BALANCE: u32 = 10_000;
-/// Bought of each symbol: 2.9 times the wallet together, so the margin ratio is about 34 %. Different sizes, so that the
-/// maintenance margins have an order.
+/// Bought of each symbol: 2.9 times the wallet together, so the margin ratio is about 34 %. So different that their
+/// maintenance margins keep their order while some have fallen already and the marks of others are still to come.
 const BOUGHT: [(&str, f64); 5] = [
-    ("BTCUSDT", 6_000.0),
-    ("ETHUSDT", 5_900.0),
-    ("SOLUSDT", 5_800.0),
-    ("XRPUSDT", 5_700.0),
-    ("BNBUSDT", 5_600.0),
+    ("SOLUSDT", 7_000.0),
+    ("XRPUSDT", 6_200.0),
+    ("BNBUSDT", 5_500.0),
+    ("BTCUSDT", 5_400.0),
+    ("ETHUSDT", 4_900.0),
 ];
 /// The first stops: as far off as they must be to leave the crash to the ladder.
 const FAR: f64 = 0.75;
-/// The path of all symbols: wall ms from the start and factor of the price then. The first fall is a Warning.
-const FIRST: [(u64, f64); 1] = [(800, 0.92)];
-/// Two hold; the others fall on, into Critical before the third stop is tightened, and no faster than slices can follow
-/// (that would be an Emergency). A last fall, mostly of the two that held, comes when the account has been reduced: it
-/// ends an account that was not.
-const HOLDS: [(u64, f64); 2] = [(9_000, 0.92), (11_000, 0.62)];
-const FALLS: [(u64, f64); 3] = [(4_000, 0.65), (9_000, 0.65), (11_000, 0.60)];
-/// Wall time from the start by which the worst is over.
-const WORST: Ns = 11 * S;
-/// And back, wall ms from when until when.
-const BACK: (u64, u64) = (22_000, 25_000);
+/// A fall: wall ms that it takes, and the factor that it ends at.
+type Fall = (u64, f64);
+/// Of all: a Warning.
+const FIRST: Fall = (800, 0.92);
+/// Of all but the two whose stops are tightened first: into Critical before the third stop is tightened, and no faster than
+/// slices can follow (that would be an Emergency).
+const SECOND: Fall = (3_000, 0.62 / 0.92);
+/// Of the two, when the account has been reduced: it ends an account that was not.
+const THIRD: Fall = (2_000, 0.55 / 0.92);
+/// How long the way back takes.
+const BACK_MS: u64 = 3_000;
 
 fn setup() -> Setup {
     Setup {
@@ -76,25 +76,32 @@ fn invest(rig: &mut Rig) {
     until(now() + 3 * S);
 }
 
-/// Sets the whole script going; returns its start. Which symbols hold is known before: most maintenance margin first.
-fn crash(rig: &Rig, holds: &[&str]) -> Ns {
-    let at = now();
-    for (symbol, _) in BOUGHT {
-        let rest: &[(u64, f64)] = if holds.contains(&symbol) {
-            &HOLDS
-        } else {
-            &FALLS
-        };
-        let mut path: Vec<(u64, f64)> = FIRST.iter().chain(rest).copied().collect();
-        let low = path.last().unwrap().1;
-        path.extend([(BACK.0, low), (BACK.1, 1.0)]);
-        let path: Vec<(i64, f64)> = path
-            .into_iter()
-            .map(|(ms, f)| ((ms * u64::from(SPEED)) as i64, f))
-            .collect();
+/// Moves some symbols, and returns at once.
+fn fall<'a>(rig: &Rig, symbols: impl IntoIterator<Item = &'a str>, (ms, factor): Fall) {
+    for symbol in symbols {
+        let path = [((ms * u64::from(SPEED)) as i64, factor)];
         rig.venue.price_path(symbol, &path);
     }
-    at
+}
+
+/// Waits for so much market time as passes in `ms` of wall time when nothing lags.
+fn pass(rig: &Rig, ms: u64) {
+    let market = || rig.venue.get("/now")["market_ms"].as_i64().unwrap();
+    let due = market() + (ms * u64::from(SPEED)) as i64;
+    let passed = wait("market time", Duration::from_secs(60), || {
+        (market() >= due).then_some(())
+    });
+    passed.expect("the market stands still");
+}
+
+/// All but some.
+fn but<'a>(some: &[&str]) -> Vec<&'a str> {
+    let all = BOUGHT.iter().map(|b| b.0);
+    all.filter(|s| !some.contains(s)).collect()
+}
+
+fn ratio(snapshot: &serde_json::Value) -> Decimal {
+    snapshot["marginRatio"].as_str().unwrap().parse().unwrap()
 }
 
 fn liquidated(log: &[Entry]) -> bool {
@@ -180,7 +187,25 @@ fn the_ladder_leads_an_account_through_a_crash() {
         "at first: margin ratio {}, order {order:?}",
         before["marginRatio"]
     );
-    let start = crash(&rig, &[&order[0], &order[1]]);
+    let held = [order[0].as_str(), order[1].as_str()];
+    let start = now();
+    fall(&rig, but(&[]), FIRST);
+    let first = wait("a tightened stop", Duration::from_secs(20), || {
+        let tight = tightened(&rig.venue.audit(), start, now());
+        tight.into_keys().next()
+    });
+    first.expect("no stop was tightened");
+    fall(&rig, but(&held), SECOND);
+    let reduced = wait("a reduced account", Duration::from_secs(40), || {
+        let s = rig.snapshot()?;
+        (s.value["level"] == "Critical" && ratio(&s.value) >= Decimal::from(35)).then_some(())
+    });
+    reduced.expect("the account is not reduced");
+    fall(&rig, held, THIRD);
+    pass(&rig, THIRD.0 + 500);
+    let worst = now();
+    fall(&rig, but(&held), (BACK_MS, 1.0 / SECOND.1 / FIRST.1));
+    fall(&rig, held, (BACK_MS, 1.0 / THIRD.1 / FIRST.1));
     let levels = || -> Vec<(Ns, String)> {
         let mut all: Vec<(Ns, String)> = Vec::new();
         for s in rig.leader().history(start) {
@@ -204,8 +229,6 @@ fn the_ladder_leads_an_account_through_a_crash() {
     assert_eq!(named, ["Warning", "Critical", "Normal"]);
 
     assert!(!liquidated(&log), "the account was liquidated");
-    let ratio =
-        |s: &serde_json::Value| -> Decimal { s["marginRatio"].as_str().unwrap().parse().unwrap() };
     let after = rig.snapshot().unwrap().value;
     assert!(ratio(&after) >= Decimal::from(35), "{after}");
 
@@ -278,10 +301,7 @@ fn the_ladder_leads_an_account_through_a_crash() {
     let deep = slices.iter().position(|s| s == "BTCUSDT" || s == "ETHUSDT");
     let before: BTreeSet<&String> = slices[..deep.unwrap_or(slices.len())].iter().collect();
     assert_eq!(before.len(), 3, "the deep ones come last: {slices:?}");
-    assert!(
-        steps[2].0 > start + WORST,
-        "it was calm before the last fall"
-    );
+    assert!(steps[2].0 > worst, "it was calm before the last fall");
     rig.check_since(start);
 }
 
@@ -289,8 +309,19 @@ fn the_ladder_leads_an_account_through_a_crash() {
 fn the_same_crash_without_the_ladder_ends_in_liquidation() {
     let mut rig = Rig::bare(setup());
     invest(&mut rig);
-    let start = crash(&rig, &["SOLUSDT", "XRPUSDT"]);
-    until(start + WORST + 3 * S);
+    let held = ["SOLUSDT", "XRPUSDT"];
+    for (symbols, what) in [
+        (but(&[]), FIRST),
+        (but(&held), SECOND),
+        (held.to_vec(), THIRD),
+    ] {
+        assert!(
+            !liquidated(&rig.venue.audit()),
+            "by less than the whole script"
+        );
+        fall(&rig, symbols, what);
+        pass(&rig, what.0 + 500);
+    }
     let log = rig.venue.audit();
     assert!(liquidated(&log), "positions {:?}", rig.venue.positions());
 }

@@ -76,6 +76,7 @@ fn hit(rig: &Rig, victim: Victim, how: How, worker: &Role) -> Ns {
 fn kill_runs(seed: u64, runs: u32) {
     let rig = Rig::start(Setup {
         seed,
+        exits: "maxHoldSeconds: 30",
         ..Setup::default()
     });
     let mut draw = Draw(seed);
@@ -109,7 +110,10 @@ fn kill_runs(seed: u64, runs: u32) {
         let broken = rig.broken(0);
         assert!(broken.is_empty(), "{what}:\n{}", broken.join("\n"));
     }
-    eprintln!("seed {seed}: {traded} entries between the faults");
+    eprintln!(
+        "seed {seed}: {} entries, {traded} between the faults",
+        rig.entries(0)
+    );
     assert!(
         traded > 0,
         "nothing was traded: the checks had nothing to see"
