@@ -55,7 +55,8 @@ integration() { # crates... -- arguments of the test binaries
 }
 contracts() { integration core crds bus lease binance venue; }
 spine() { integration helios worker coordinator -- --test-threads=1; }
-coordination() { cargo test --workspace --locked "${features[@]}" --test nats_roles --test coordinator; }
+# Mostly waiting (outages, leases), so more of them at once than there are cores.
+coordination() { cargo test --workspace --locked "${features[@]}" --test nats_roles --test coordinator -- --test-threads=4; }
 simulation() { integration sim -- --nocapture --test-threads=2; }
 
 # Cold builds of the dependencies count here and nowhere else; 20 minutes cold on 2 cores is the outer limit.
@@ -67,7 +68,7 @@ stage "format and lint" 900 lint
 stage "unit" 180 unit
 stage "contracts (protocol, manifests)" 240 contracts
 stage "spine (helios up, end to end)" 600 spine
-stage "coordinator (real NATS, processes)" 300 coordination
+stage "coordinator (real NATS, processes)" 360 coordination
 stage "simulation" 300 simulation
 [ -d ../shared/data ] || echo "SKIPPED: ../shared/data is not here, so the checks on recorded markets did not run"
 echo; echo "$table"
