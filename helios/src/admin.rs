@@ -100,7 +100,10 @@ async fn status(state: State<mpsc::Sender<Asked>>) -> (StatusCode, Json<serde_js
 }
 
 /// Asks a running `helios up`.
-async fn send(addr: SocketAddr, request: &Request) -> Result<serde_json::Value> {
+///
+/// # Errors
+/// Nobody answers, or the run refuses, in words.
+pub(crate) async fn send(addr: SocketAddr, request: &Request) -> Result<serde_json::Value> {
     let client = reqwest::Client::builder()
         .timeout(Duration::from_secs(10))
         .build()?;
@@ -165,39 +168,7 @@ enum DebugWhat {
     },
 }
 
-/// Arguments of `helios kill` and `helios release`.
-#[derive(Clone, Debug, ClapArgs)]
-pub struct LatchArgs {
-    /// Which latch: kill stops new risk and flattens; drawdown and daily-loss are set by the guardian
-    #[arg(value_enum, default_value = "kill")]
-    name: LatchName,
-    #[command(flatten)]
-    at: At,
-}
-
-/// The latches there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum LatchName {
-    /// Set by a person.
-    Kill,
-    /// Set by the guardian until a person resets it.
-    Drawdown,
-    /// Set by the guardian until the next UTC day.
-    DailyLoss,
-}
-
-impl LatchName {
-    /// The guardian's name of it.
-    fn of_guardian(self) -> &'static str {
-        match self {
-            Self::Kill => "kill",
-            Self::Drawdown => "drawdown",
-            Self::DailyLoss => "dailyLoss",
-        }
-    }
-}
-
-fn block_on<T>(f: impl Future<Output = Result<T>>) -> Result<T> {
+pub(crate) fn block_on<T>(f: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
@@ -220,27 +191,6 @@ pub fn run_debug(args: DebugArgs) -> Result<ExitCode> {
         DebugWhat::Status { at } => (at.admin, Request::Status),
     };
     let answer = block_on(send(addr, &request))?;
-    println!(
-        "{}",
-        answer
-            .as_str()
-            .map_or_else(|| answer.to_string(), ToString::to_string)
-    );
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Runs `helios kill` and `helios release`.
-///
-/// # Errors
-/// Nobody answers, or the run refuses, in words.
-pub fn run_latch(args: LatchArgs, set: bool) -> Result<ExitCode> {
-    let answer = block_on(send(
-        args.at.admin,
-        &Request::Latch {
-            name: args.name.of_guardian().into(),
-            set,
-        },
-    ))?;
     println!(
         "{}",
         answer

@@ -18,17 +18,17 @@ enum Command {
     Up(crate::up::Args),
     /// Data-quality report of a recording: gaps, crossed books, book against bookTicker, clock offset, NOBI.
     Inspect(crate::inspect::Args),
-    /// Set the kill latch of a running `helios up`: no new risk, positions are flattened
-    Kill(crate::admin::LatchArgs),
-    /// Release a latch of a running `helios up`
-    Release(crate::admin::LatchArgs),
+    /// Set the kill latch: no new risk, positions are flattened
+    Kill(crate::latch::LatchArgs),
+    /// Release a latch
+    Release(crate::latch::LatchArgs),
     /// Break things in a running `helios up` on purpose, to see that it holds
     Debug(crate::admin::DebugArgs),
     /// Run the simulated exchange alone: Binance's USDS-M protocol on a loopback port
     Venue(crate::alone::VenueArgs),
-    /// Guard one account of a running venue, alone
+    /// Guard one account: margin, limits, permission for workers
     Coordinator(crate::alone::CoordinatorArgs),
-    /// Guard one symbol's position at a running venue, alone
+    /// Trade one symbol of an account and guard its position
     Worker(crate::alone::WorkerArgs),
 }
 
@@ -38,8 +38,8 @@ impl Cli {
         match self.command {
             Command::Up(a) => crate::up::start(a),
             Command::Inspect(a) => crate::inspect::run(a),
-            Command::Kill(a) => crate::admin::run_latch(a, true),
-            Command::Release(a) => crate::admin::run_latch(a, false),
+            Command::Kill(a) => crate::latch::run(a, true),
+            Command::Release(a) => crate::latch::run(a, false),
             Command::Debug(a) => crate::admin::run_debug(a),
             Command::Venue(a) => crate::alone::run_venue(a),
             Command::Coordinator(a) => crate::alone::run_coordinator(a),

@@ -7,6 +7,10 @@ mod admin;
 mod alone;
 mod cli;
 mod inspect;
+mod latch;
+mod logs;
+mod manifests;
+mod metrics;
 mod up;
 
 use clap::Parser;

@@ -68,7 +68,7 @@ pub struct NatsConfig {
     pub tls: Option<NatsTls>,
     /// Name that the server shows for this client.
     pub name: String,
-    /// First token of the subjects on which answers arrive, so that permissions can bind it: one of the client's own.
+    /// First tokens of the subjects on which answers arrive, so that permissions can bind them: the client's own.
     pub inbox_prefix: String,
     /// Key-value bucket.
     pub bucket: String,
@@ -140,8 +140,11 @@ impl NatsConfig {
                 && s.bytes()
                     .all(|b| b.is_ascii_alphanumeric() || b"-_=".contains(&b))
         };
-        if !plain(&self.inbox_prefix) {
-            return bad(format!("inbox prefix {:?} is no token", self.inbox_prefix));
+        if !self.inbox_prefix.split('.').all(plain) {
+            return bad(format!(
+                "inbox prefix {:?} is no subject",
+                self.inbox_prefix
+            ));
         }
         if !plain(&self.bucket) || self.bucket.contains('=') {
             return bad(format!("bucket {:?} is no name", self.bucket));

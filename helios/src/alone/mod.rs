@@ -1,29 +1,63 @@
 //! Roles as processes of their own: `helios venue`, `helios coordinator`, `helios worker`.
 //!
-//! `helios up` runs the same roles as tasks that share one bus in memory. Between processes there is no bus yet (it comes
-//! with NATS), so a coordinator started alone grants nobody and a worker started alone is granted nothing: the one guards
-//! the account, the other a position. Both talk to the venue over its real protocol, as everything does.
+//! `helios up` runs the same roles as tasks that share one bus in memory. Between processes the bus is NATS ([`nats`]).
+//! Without it a coordinator grants nobody and a worker is granted nothing: the one guards the account, the other a
+//! position. Both talk to the venue over its real protocol, as everything does.
 
+mod alerts;
 mod coordinator;
 mod keys;
 mod link;
+mod nats;
+mod own;
 mod pick;
+mod publish;
+mod tap;
 mod venue;
 mod worker;
 
 pub use coordinator::{CoordinatorArgs, run as run_coordinator};
+pub use nats::{HELP as NATS_HELP, NatsArgs, Side};
+pub use pick::full;
 pub use venue::{VenueArgs, run as run_venue};
 pub use worker::{WorkerArgs, run as run_worker};
 
+use crate::logs::Logs;
 use anyhow::{Context, Result};
+use helios_crds::LogLevel;
 use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 /// What is logged unless `HELIOS_LOG` says otherwise.
-const LOG: &str = "warn,helios=info,helios_worker=info,helios_coordinator=info,helios_binance=info,helios_bus=info,helios_venue=info";
+const LOG: &str = "warn,helios=info,helios_worker=info,helios_coordinator=info,helios_binance=info,helios_bus=info,helios_lease=info,helios_venue=info";
+
+/// Where a role writes and shows what it does.
+#[derive(Clone, Debug, clap::Args)]
+pub struct LogArgs {
+    /// Also write helios.log and alerts.log here
+    #[arg(long, value_name = "DIR")]
+    pub logs: Option<PathBuf>,
+    /// Serve /metrics (Prometheus), /healthz and /readyz here, e.g. 127.0.0.1:9184; no password
+    #[arg(long, value_name = "ADDR")]
+    pub metrics: Option<SocketAddr>,
+}
+
+impl LogArgs {
+    /// Opens the files, if any are wanted, and takes over the process's log; lines go to standard error too.
+    ///
+    /// # Errors
+    /// A file can't be written.
+    fn start(&self, level: LogLevel) -> Result<Option<Logs>> {
+        let dir = self.logs.as_deref();
+        dir.map(|d| Logs::start(d, crate::logs::filter(level), true, true))
+            .transpose()
+    }
+}
 
 /// Runs a role on a runtime of its own, with its log on standard error: standard output is for what it reports.
 fn block_on(role: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {

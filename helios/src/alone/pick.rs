@@ -1,8 +1,6 @@
 //! Which account and which strategy of the manifests a process stands for, and what it is started with.
 
 use anyhow::{Context, Result, bail};
-use helios_coordinator::CoordinatorConfig;
-use helios_core::guardian::StrategyInfo;
 use helios_core::messages::ParamsDocument;
 use helios_crds::manifest::{self, Manifests};
 use helios_crds::{HeliosAccount, HeliosStrategy, convert};
@@ -16,7 +14,8 @@ pub fn load(files: &[PathBuf]) -> Result<Manifests> {
     manifest::load(files).context("the manifests can't be used")
 }
 
-fn full(name: &str) -> String {
+/// `namespace/name` of a name.
+pub fn full(name: &str) -> String {
     if name.contains('/') {
         name.into()
     } else {
@@ -68,32 +67,11 @@ pub fn strategy<'a>(m: &'a Manifests, name: Option<&str>) -> Result<&'a HeliosSt
     one("strategy", "--strategy", all, name)
 }
 
-/// A strategy's identity and its parameters as the first generation.
+/// A strategy's identity and its parameters as of before the first published generation: whatever is published is newer.
 pub fn params(s: &HeliosStrategy) -> (String, ParamsDocument) {
     let uid = HeliosStrategy::local_uid(&s.metadata.full_name());
-    let document = convert::params_document(s, &uid, 1, 1);
+    let document = convert::params_document(s, &uid, 0, 1);
     (uid, document)
-}
-
-/// What the coordinator of an account is told.
-pub fn coordinator(m: &Manifests, a: &HeliosAccount) -> CoordinatorConfig {
-    let account = a.metadata.full_name();
-    let of_it = m.strategies.iter().map(|s| &s.object);
-    let strategies = of_it
-        .filter(|s| s.account_name() == account)
-        .zip(1..)
-        .map(|(s, created_ms)| StrategyInfo {
-            name: s.metadata.full_name(),
-            uid: HeliosStrategy::local_uid(&s.metadata.full_name()),
-            created_ms,
-            params: convert::strategy_params(s),
-            watchlist: convert::watchlist_params(s),
-        })
-        .collect();
-    CoordinatorConfig {
-        account: convert::account_params(a),
-        strategies,
-    }
 }
 
 #[cfg(test)]
@@ -132,15 +110,5 @@ mod tests {
         };
         assert_eq!(account(&only, None).unwrap().metadata.name, "a");
         assert!(strategy(&only, None).is_err());
-    }
-
-    #[test]
-    fn a_coordinator_is_told_its_own_strategies() {
-        let m = two();
-        let c = coordinator(&m, account(&m, Some("b")).unwrap());
-        assert_eq!(c.account.account, "default/b");
-        let names: Vec<&str> = c.strategies.iter().map(|s| s.name.as_str()).collect();
-        assert_eq!(names, ["default/s-b"]);
-        assert_eq!(c.strategies[0].uid, "local:default/s-b");
     }
 }

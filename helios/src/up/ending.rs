@@ -51,7 +51,7 @@ impl Run {
 
     /// What a strategy's deletion does with positions; one that is gone from the files keeps its last word.
     fn on_delete(&self, strategy: &str) -> OnDelete {
-        let of = |c: &super::manifests::Counted| convert::strategy_params(&c.object).on_delete;
+        let of = |c: &crate::manifests::Counted| convert::strategy_params(&c.object).on_delete;
         self.objects
             .strategies
             .get(strategy)

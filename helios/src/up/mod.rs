@@ -8,8 +8,6 @@ mod args;
 mod board;
 mod control;
 mod ending;
-mod logs;
-mod manifests;
 mod run;
 mod source;
 mod summary;

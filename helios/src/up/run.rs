@@ -2,18 +2,17 @@
 
 use super::args::Args;
 use super::board::SharedBoard;
-use super::logs::Logs;
-use super::manifests::{Files, Objects};
 use super::source::{self, RunningVenue};
 use super::tasks::Tasks;
 use super::view::View;
 use crate::admin::{self, Asked};
+use crate::logs::Logs;
+use crate::manifests::{Files, Objects};
 use anyhow::{Context, Result, bail};
 use helios_bus::Bus;
 use helios_bus::memory::MemoryBus;
 use helios_bus::typed::AccountBus;
 use helios_coordinator::store::{FileStore, GuardianStore, MemoryStore};
-use helios_crds::LogLevel;
 use helios_crds::manifest::Manifests;
 use helios_venue::server::Ledger;
 use std::collections::{BTreeMap, BTreeSet};
@@ -99,13 +98,10 @@ pub async fn run(args: Args) -> Result<ExitCode> {
 }
 
 fn level(m: &Manifests) -> LevelFilter {
-    let levels = m.accounts.iter().map(|a| match a.object.spec.log_level {
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-        LogLevel::Trace => LevelFilter::TRACE,
-    });
+    let levels = m
+        .accounts
+        .iter()
+        .map(|a| crate::logs::filter(a.object.spec.log_level));
     levels.max().unwrap_or(LevelFilter::INFO)
 }
 

@@ -4,6 +4,7 @@
 
 use anyhow::{Context, Result};
 use helios_core::messages::{Alert, Severity};
+use helios_crds::LogLevel;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -96,6 +97,17 @@ impl<S: tracing::Subscriber> Layer<S> for CountErrors {
     }
 }
 
+/// The level that a manifest asks for.
+pub fn filter(level: LogLevel) -> LevelFilter {
+    match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    }
+}
+
 impl Logs {
     /// Opens both files and takes over the process's log; `lines` also prints to `to_stderr` or standard output.
     ///
@@ -121,6 +133,7 @@ impl Logs {
                         "helios_coordinator",
                         "helios_binance",
                         "helios_bus",
+                        "helios_lease",
                         "helios_venue",
                     ]
                     .map(|t| (t, level)),

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// The quickstart that runs without files.
-pub const QUICKSTART: &str = include_str!("../../../config/samples/quickstart.yaml");
+pub const QUICKSTART: &str = include_str!("../../config/samples/quickstart.yaml");
 
 /// How often files are looked at. Content decides, so an editor that renames is seen too.
 const LOOK: Duration = Duration::from_millis(200);

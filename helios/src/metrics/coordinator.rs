@@ -1,0 +1,483 @@
+//! A coordinator's numbers: the account as its snapshots say, and what the guardian did.
+
+use super::serve::Shown;
+use super::shared::{Beat, BusMetrics};
+use super::{Book, Bounded, bit};
+use anyhow::Result;
+use helios_bus::typed::AccountBus;
+use helios_coordinator::observe::Observer;
+use helios_core::guardian::GuardianEffect;
+use helios_core::messages::{AccountSnapshot, Alert, DenyReason, GrantReply, LadderLevel};
+use prometheus::{Gauge, GaugeVec, IntCounterVec};
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Symbols that are told apart; an account holds far fewer positions.
+const SYMBOLS: usize = 128;
+/// A leader publishes each second; older than this and something is wrong.
+const FRESH: Duration = Duration::from_secs(10);
+/// Latches there are.
+const LATCHES: [&str; 4] = ["kill", "drawdown", "dailyLoss", "stateLost"];
+
+/// What the snapshot tells, as gauges.
+#[derive(Debug)]
+struct Account {
+    ratio: Gauge,
+    exchange_ratio: Gauge,
+    equity: Gauge,
+    available: Gauge,
+    maintenance: Gauge,
+    notional: Gauge,
+    leverage: Gauge,
+    promised: Gauge,
+    peak: Gauge,
+    day_start: Gauge,
+    positions: Gauge,
+    level: Gauge,
+    known: Gauge,
+    halted: Gauge,
+    latch: GaugeVec,
+    workers: GaugeVec,
+    unprotected: Gauge,
+    input_age: Gauge,
+    read_age: Gauge,
+    snapshot_age: Gauge,
+}
+
+impl Account {
+    fn new(book: &Book) -> Result<Self> {
+        let g = |name, help| book.gauge(name, help);
+        Ok(Self {
+            ratio: g(
+                "helios_margin_ratio_percent",
+                "Adverse move in every symbol at once that would liquidate the account; 100 when flat",
+            )?,
+            exchange_ratio: g(
+                "helios_exchange_margin_ratio_percent",
+                "The exchange's own: maintenance margin over margin balance",
+            )?,
+            equity: g("helios_equity", "Wallet and unrealised profit, quote asset")?,
+            available: g(
+                "helios_available_balance",
+                "Margin balance less initial margins, quote asset",
+            )?,
+            maintenance: g(
+                "helios_maintenance_margin",
+                "Maintenance margin of all positions, quote asset",
+            )?,
+            notional: g(
+                "helios_gross_notional",
+                "Sum of |notional| of all positions, quote asset",
+            )?,
+            leverage: g("helios_gross_leverage", "Gross notional over equity")?,
+            promised: g(
+                "helios_promised_notional",
+                "Held or allowed by grants alive, quote asset",
+            )?,
+            peak: g(
+                "helios_peak_equity",
+                "Highest equity known; the drawdown counts from it",
+            )?,
+            day_start: g(
+                "helios_day_start_equity",
+                "Equity at 00:00 UTC, net of transfers since",
+            )?,
+            positions: g("helios_positions", "Symbols with a position")?,
+            level: g(
+                "helios_ladder_level",
+                "0 normal, 1 warning, 2 critical, 3 emergency",
+            )?,
+            known: g(
+                "helios_account_known",
+                "1 while the picture of the account is complete and fresh",
+            )?,
+            halted: g(
+                "helios_account_halted",
+                "1 while a manifest or a latch halts the account",
+            )?,
+            latch: book.gauges("helios_latch", "1 while the latch is set", "name")?,
+            workers: book.gauges("helios_workers", "Workers heard of, by readiness", "ready")?,
+            unprotected: g(
+                "helios_workers_unprotected",
+                "Workers whose position has no confirmed stop",
+            )?,
+            input_age: g(
+                "helios_account_input_age_seconds",
+                "Age of the private stream's last sign of life",
+            )?,
+            read_age: g(
+                "helios_account_read_age_seconds",
+                "Age of the last good read of the account",
+            )?,
+            snapshot_age: g(
+                "helios_snapshot_age_seconds",
+                "Age of the newest snapshot, own or heard; +Inf before the first",
+            )?,
+        })
+    }
+
+    fn set(&self, s: &AccountSnapshot) {
+        let f = |g: &Gauge, d: Decimal| g.set(number(d));
+        f(&self.ratio, s.margin_ratio);
+        f(&self.exchange_ratio, s.exchange_margin_ratio);
+        f(&self.equity, s.equity);
+        f(&self.notional, s.gross_notional);
+        self.positions.set(s.positions.len() as f64);
+        self.level.set(f64::from(s.level as u8));
+        self.known.set(bit(s.known));
+        self.halted.set(bit(s.halted));
+        for name in LATCHES {
+            let on = s.latches.iter().any(|l| l == name);
+            self.latch.with_label_values(&[name]).set(bit(on));
+        }
+        let n = s.numbers.clone().unwrap_or_default();
+        f(&self.available, n.available);
+        f(&self.maintenance, n.maintenance);
+        f(&self.leverage, n.gross_leverage);
+        f(&self.promised, n.promised);
+        let maybe = |g: &Gauge, d: Option<Decimal>| g.set(d.map_or(f64::NAN, number));
+        maybe(&self.peak, n.peak_equity);
+        maybe(&self.day_start, n.day_start_equity);
+        let health = s.health.clone().unwrap_or_default();
+        for (label, ready) in [("true", true), ("false", false)] {
+            let count = health.workers.values().filter(|w| w.ready == ready).count();
+            self.workers.with_label_values(&[label]).set(count as f64);
+        }
+        let bare = health.workers.values().filter(|w| !w.protected).count();
+        self.unprotected.set(bare as f64);
+    }
+
+    /// Ages go on between snapshots.
+    fn age(&self, newest: Option<&(AccountSnapshot, Instant)>) {
+        let Some((s, at)) = newest else {
+            for g in [&self.input_age, &self.read_age, &self.snapshot_age] {
+                g.set(f64::INFINITY);
+            }
+            return;
+        };
+        let since = at.elapsed().as_secs_f64();
+        let n = s.numbers.as_ref();
+        let age = |ms: Option<u64>| ms.map_or(f64::INFINITY, |ms| ms as f64 / 1000.0 + since);
+        self.snapshot_age.set(since);
+        self.input_age.set(age(n.and_then(|n| n.input_age_ms)));
+        self.read_age.set(age(n.and_then(|n| n.read_age_ms)));
+    }
+}
+
+fn number(d: Decimal) -> f64 {
+    d.to_f64().unwrap_or(f64::NAN)
+}
+
+/// A coordinator's metrics.
+#[derive(Debug)]
+pub struct CoordinatorMetrics {
+    book: Book,
+    bus: BusMetrics,
+    account: Account,
+    steps: IntCounterVec,
+    reductions: IntCounterVec,
+    grants: IntCounterVec,
+    leader: Gauge,
+    epoch: Gauge,
+    params: GaugeVec,
+    symbols: Bounded,
+    /// The loop that feeds this.
+    pub beat: Beat,
+    newest: Mutex<Option<(AccountSnapshot, Instant)>>,
+    leads: Mutex<Option<bool>>,
+}
+
+impl CoordinatorMetrics {
+    /// For the account of this bus; `identity` is a label of every metric.
+    ///
+    /// # Errors
+    /// A name is taken twice.
+    pub fn new(bus: AccountBus, identity: &str) -> Result<Self> {
+        let book = Book::new(&[("account", bus.account()), ("identity", identity)])?;
+        Ok(Self {
+            bus: BusMetrics::new(&book, bus)?,
+            account: Account::new(&book)?,
+            steps: book.counters(
+                "helios_ladder_steps_total",
+                "Steps of the margin ladder that this coordinator took, by the level reached",
+                &["level"],
+            )?,
+            reductions: book.counters(
+                "helios_position_reductions_total",
+                "Orders of this coordinator that reduce a position",
+                &["symbol", "kind"],
+            )?,
+            grants: book.counters(
+                "helios_grants_total",
+                "Questions for permission that this coordinator answered",
+                &["result"],
+            )?,
+            leader: book.gauge("helios_leader", "1 while this coordinator leads")?,
+            epoch: book.gauge("helios_epoch", "Epoch of this coordinator; grows with each change of leader")?,
+            params: book.gauges(
+                "helios_params_generation",
+                "Generation of the parameters that this coordinator published or found published last",
+                "strategy",
+            )?,
+            symbols: Bounded::new(SYMBOLS),
+            beat: Beat::default(),
+            newest: Mutex::default(),
+            leads: Mutex::default(),
+            book,
+        })
+    }
+
+    #[cfg(test)]
+    pub(super) fn book(&self) -> &Book {
+        &self.book
+    }
+
+    fn newest(&self) -> MutexGuard<'_, Option<(AccountSnapshot, Instant)>> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A snapshot, this coordinator's own or the leader's. True when it is newer than all before.
+    pub fn snapshot(&self, s: &AccountSnapshot) -> bool {
+        let mut newest = self.newest();
+        let newer = newest
+            .as_ref()
+            .is_none_or(|(old, _)| (s.epoch, s.seq) > (old.epoch, old.seq));
+        if newer {
+            self.account.set(s);
+            *newest = Some((s.clone(), Instant::now()));
+        }
+        newer
+    }
+
+    /// An alert, this process's own or heard.
+    pub fn alert(&self, a: &Alert) {
+        self.bus.alert(a);
+    }
+
+    /// Parameters stand published in this generation.
+    pub fn params(&self, strategy: &str, generation: u64) {
+        self.params
+            .with_label_values(&[strategy])
+            .set(generation as f64);
+    }
+
+    fn leads(&self) -> MutexGuard<'_, Option<bool>> {
+        self.leads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn result(reply: &GrantReply) -> &'static str {
+    let reason = match reply {
+        GrantReply::Granted(_) => return "granted",
+        GrantReply::Denied { reason, .. } => reason,
+    };
+    match reason {
+        DenyReason::NotWanted => "notWanted",
+        DenyReason::AccountUnknown => "accountUnknown",
+        DenyReason::Ladder => "ladder",
+        DenyReason::Halted => "halted",
+        DenyReason::Limit => "limit",
+        DenyReason::Reserved => "reserved",
+        DenyReason::External => "external",
+        DenyReason::NotOwner => "notOwner",
+        DenyReason::NotReady => "notReady",
+    }
+}
+
+fn level(l: LadderLevel) -> &'static str {
+    match l {
+        LadderLevel::Normal => "normal",
+        LadderLevel::Warning => "warning",
+        LadderLevel::Critical => "critical",
+        LadderLevel::Emergency => "emergency",
+    }
+}
+
+impl Observer for CoordinatorMetrics {
+    fn effect(&self, effect: &GuardianEffect) {
+        // Whatever it does, it has started; on standby nobody says so.
+        self.leads().get_or_insert(false);
+        match effect {
+            GuardianEffect::Reply { reply, .. } => {
+                self.grants.with_label_values(&[result(reply)]).inc();
+            }
+            GuardianEffect::Ladder { level: l, .. } => {
+                self.steps.with_label_values(&[level(*l)]).inc();
+            }
+            // Goes with each order that reduces, and says in words which of the two it is.
+            GuardianEffect::Alert(a) if a.code == "PositionReduced" => {
+                let whole = a.text.starts_with("closed");
+                let symbol = self.symbols.of(a.symbol.as_deref().unwrap_or("other"));
+                let kind = if whole { "whole" } else { "slice" };
+                self.reductions.with_label_values(&[symbol, kind]).inc();
+            }
+            GuardianEffect::Publish(s) => drop(self.snapshot(s)),
+            _ => {}
+        }
+    }
+
+    fn leadership(&self, leading: bool, epoch: u64) {
+        self.leader.set(bit(leading));
+        self.epoch.set(epoch as f64);
+        *self.leads() = Some(leading);
+    }
+}
+
+impl Shown for CoordinatorMetrics {
+    fn text(&self) -> Result<String> {
+        self.account.age(self.newest().as_ref());
+        self.bus.collect();
+        self.book.text()
+    }
+
+    fn lives(&self) -> bool {
+        self.beat.lives()
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        let age = self.newest().as_ref().map(|(_, at)| at.elapsed());
+        match *self.leads() {
+            None => Err("starting".into()),
+            Some(true) if age.is_none_or(|a| a > FRESH) => {
+                Err("leads, but publishes no snapshot".into())
+            }
+            Some(true) => Ok(()),
+            Some(false) if !self.bus.connected() => {
+                Err("standby without a bus: it does not hear the leader".into())
+            }
+            Some(false) => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use helios_bus::memory::MemoryBus;
+    use helios_core::messages::{AccountNumbers, Health, Severity, WorkerHealth};
+    use std::sync::Arc;
+
+    fn metrics() -> CoordinatorMetrics {
+        let bus = AccountBus::new(Arc::new(MemoryBus::new()), "default/a");
+        CoordinatorMetrics::new(bus, "me").unwrap()
+    }
+
+    fn has(m: &CoordinatorMetrics, line: &str) {
+        let text = m.text().unwrap();
+        let bare = text.replace("account=\"default/a\",identity=\"me\"", "");
+        let bare = bare
+            .replace("{}", "")
+            .replace("{,", "{")
+            .replace(",}", "}")
+            .replace(",,", ",");
+        assert!(bare.lines().any(|l| l == line), "{line} is not in\n{bare}");
+    }
+
+    #[test]
+    fn a_snapshot_is_shown_and_an_older_one_is_not() {
+        let m = metrics();
+        assert!(m.text().unwrap().contains("helios_snapshot_age_seconds"));
+        let mut s = AccountSnapshot {
+            epoch: 3,
+            seq: 7,
+            known: true,
+            level: LadderLevel::Critical,
+            margin_ratio: Decimal::new(125, 1),
+            latches: vec!["kill".into()],
+            numbers: Some(AccountNumbers {
+                gross_leverage: Decimal::new(15, 1),
+                input_age_ms: Some(60_000),
+                ..AccountNumbers::default()
+            }),
+            ..AccountSnapshot::default()
+        };
+        let mut health = Health::default();
+        let worker = WorkerHealth {
+            ready: true,
+            protected: false,
+            ..WorkerHealth::default()
+        };
+        health.workers.insert("BTCUSDT".into(), worker);
+        s.health = Some(health);
+        assert!(m.snapshot(&s));
+        s.seq = 6;
+        s.level = LadderLevel::Normal;
+        assert!(!m.snapshot(&s));
+        for line in [
+            "helios_margin_ratio_percent 12.5",
+            "helios_ladder_level 2",
+            "helios_gross_leverage 1.5",
+            "helios_latch{name=\"kill\"} 1",
+            "helios_latch{name=\"drawdown\"} 0",
+            "helios_workers{ready=\"true\"} 1",
+            "helios_workers_unprotected 1",
+            "helios_account_known 1",
+            "helios_peak_equity NaN",
+            "helios_bus_connected 1",
+        ] {
+            has(&m, line);
+        }
+        let text = m.text().unwrap();
+        let age = text
+            .lines()
+            .find(|l| l.starts_with("helios_account_input_age_seconds{"));
+        let age: f64 = age.unwrap().rsplit(' ').next().unwrap().parse().unwrap();
+        assert!((60.0..120.0).contains(&age), "{age}");
+    }
+
+    #[test]
+    fn what_the_guardian_does_is_counted() {
+        let m = metrics();
+        let denied = |reason| GuardianEffect::Reply {
+            task_uid: "t".into(),
+            reply: GrantReply::Denied {
+                seq: 1,
+                epoch: 1,
+                reason,
+            },
+        };
+        m.effect(&denied(DenyReason::Halted));
+        m.effect(&denied(DenyReason::Halted));
+        m.effect(&GuardianEffect::Ladder {
+            level: LadderLevel::Warning,
+            margin_ratio: Decimal::ONE,
+        });
+        for text in ["closed: 1 of 1 at", "reduced by a slice of 1 of 4 at"] {
+            let a = Alert {
+                severity: Severity::Warning,
+                code: "PositionReduced".into(),
+                symbol: Some("BTCUSDT".into()),
+                text: text.into(),
+            };
+            m.effect(&GuardianEffect::Alert(a.clone()));
+            m.alert(&a);
+        }
+        for line in [
+            "helios_grants_total{result=\"halted\"} 2",
+            "helios_ladder_steps_total{level=\"warning\"} 1",
+            "helios_position_reductions_total{kind=\"whole\",symbol=\"BTCUSDT\"} 1",
+            "helios_position_reductions_total{kind=\"slice\",symbol=\"BTCUSDT\"} 1",
+        ] {
+            has(&m, line);
+        }
+        assert!(m.text().unwrap().contains("code=\"PositionReduced\""));
+    }
+
+    #[test]
+    fn it_is_ready_as_a_leader_that_publishes_and_as_a_standby_that_hears() {
+        let m = metrics();
+        assert_eq!(m.ready(), Err("starting".into()));
+        m.effect(&GuardianEffect::Reconcile);
+        assert_eq!(m.ready(), Ok(()));
+        m.leadership(true, 4);
+        assert!(m.ready().unwrap_err().contains("publishes no snapshot"));
+        m.snapshot(&AccountSnapshot::default());
+        assert_eq!(m.ready(), Ok(()));
+        has(&m, "helios_leader 1");
+        has(&m, "helios_epoch 4");
+        assert!(m.lives());
+    }
+}
