@@ -1,10 +1,12 @@
 # Helios: `make help` lists everything.
 SHELL := /bin/bash
 HELIOS := target/release/helios
+# Everything that tests and lints see: one selection of features, or all would be built twice.
+ALL := --workspace --features helios/nats,helios-bus/nats,helios-bus/testing
 UP := --no-default-features --features up
 
 .DEFAULT_GOAL := help
-.PHONY: help up build test check soak bench generate clean
+.PHONY: help up build build-all test check soak bench generate clean
 
 help: ## This list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -16,14 +18,18 @@ build: ## The binary `make up` runs: release, without Kubernetes, NATS, Redis
 	@tools/toolchain.sh
 	cargo build --release --locked -p helios $(UP)
 
+build-all: ## The whole binary: what `make build` has, and the bus between processes (NATS)
+	@tools/toolchain.sh
+	cargo build --release --locked -p helios --features nats
+
 test: ## Everything that must hold, with a table of the minutes each stage took
 	@tools/test.sh
 
 check: ## Format, lint, unit tests, drift: under three minutes warm
 	@tools/toolchain.sh
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked -- -D warnings
-	cargo test --workspace --lib --bins --locked -q
+	cargo clippy $(ALL) --all-targets --locked -- -D warnings
+	cargo test $(ALL) --lib --bins --locked -q
 
 soak: ## What needs longer; writes docs/soak.md with the commit it ran on
 	@tools/soak.sh
@@ -33,7 +39,7 @@ bench: build ## Measure; writes bench/results.json
 
 generate: ## Regenerate golden files
 	@tools/toolchain.sh
-	HELIOS_REGENERATE=1 cargo test --workspace --locked -q golden
+	HELIOS_REGENERATE=1 cargo test $(ALL) --locked -q golden
 
 clean: ## Remove build results
 	cargo clean

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # `make soak`: what needs longer than `make test`. Writes docs/soak.md with the results and the commit they belong to.
 #   HELIOS_SOAK_ROUNDS  rounds of every property with fresh random cases (default 10)
+#   HELIOS_CRASH_PATHS  crashes of each set of the margin ladder (default 1000)
 #   HELIOS_SOAK_FOR     wall time of each long run of the whole system (default 5m)
 #   HELIOS_SOAK_SEEDS   its seeds (default "7 8 9")
 set -uo pipefail
@@ -24,6 +25,8 @@ stage() { # name log command...
 }
 
 statistics() { cargo test --release --locked -p helios-sim --test '*' -- --ignored --nocapture --test-threads=1; }
+
+crashes() { HELIOS_CRASH_PATHS=${HELIOS_CRASH_PATHS:-1000} cargo test --release --locked -p helios-sim --test crash_paths -- --nocapture; }
 
 # Each round draws new cases; those whose number is not fixed take 2000.
 properties() {
@@ -55,6 +58,7 @@ PY
 }
 
 stage "Statistics: the simulator gives no money away" statistics statistics
+stage "Crashes: no account is liquidated under protection" crashes crashes
 stage "Properties, $rounds rounds of fresh cases" properties properties
 stage "The whole system, $run_for for each seed ($seeds)" runs long_runs
 
@@ -70,10 +74,11 @@ stage "The whole system, $run_for for each seed ($seeds)" runs long_runs
   echo "|---|---|---|"
   printf '%s' "$table"
   echo
-  echo "What the statistics and the long runs said:"
+  echo "What the statistics, the crashes and the long runs said:"
   echo
   echo '```'
   grep -h 'trades, gross' "$work/statistics" 2>/dev/null | sed 's/^test [^ ]* \.\.\. //' | sort -u
+  grep -ohE 'crash (Warned|Leveraged): .*' "$work/crashes" 2>/dev/null | sort
   grep -hE '^seed ' "$work/runs" 2>/dev/null
   echo '```'
 } >docs/soak.md.tmp && mv docs/soak.md.tmp docs/soak.md

@@ -5,6 +5,8 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 tools/toolchain.sh || exit 1
 export HELIOS_BIN="$PWD/target/release/helios" RUST_BACKTRACE=1 CARGO_TERM_COLOR=never
+# One set of features for everything but what `make up` runs: another selection builds everything again.
+features=(--features helios/nats,helios-bus/nats,helios-bus/testing)
 table=""; failed=0; cold=0
 [ -d target/release/deps ] || cold=1
 
@@ -26,9 +28,10 @@ build_up() {
   cargo build --release --locked -p helios --no-default-features --features up || return 1
   echo "make up builds $crates crates; $([ $cold = 1 ] && echo cold || echo warm) build took $((SECONDS - t0)) s"
 }
-lint() { cargo fmt --all --check && cargo clippy --workspace --all-targets --locked -- -D warnings; }
-unit() { cargo test --workspace --lib --bins --locked; }
-build_tests() { cargo test --workspace --locked --no-run; }
+nats() { HELIOS_NATS_SERVER=$(tools/nats.sh) && "$HELIOS_NATS_SERVER" --version; }
+lint() { cargo fmt --all --check && cargo clippy --workspace --all-targets --locked "${features[@]}" -- -D warnings; }
+unit() { cargo test --workspace --lib --bins --locked "${features[@]}"; }
+build_tests() { cargo test --workspace --locked "${features[@]}" --no-run; }
 # The integration tests of some crates by name. Always with --workspace: another selection has other features, and
 # everything would be built again.
 tests_of() {
@@ -42,23 +45,29 @@ tests_of() {
   done
   printf '%s\n' "${args[@]}"
 }
+# Of the command line's tests, those that run coordinator and workers as processes over a real NATS.
+processes='^(coordinator|nats_roles)$'
 integration() { # crates... -- arguments of the test binaries
   local crates=() names
   while (( $# )) && [ "$1" != -- ]; do crates+=("$1"); shift; done
-  mapfile -t names < <(tests_of "${crates[@]}")
-  cargo test --workspace --locked "${names[@]}" "$@"
+  mapfile -t names < <(tests_of "${crates[@]}" | sed '/^--test$/d' | grep -vE "$processes" | sed 's/^/--test=/')
+  cargo test --workspace --locked "${features[@]}" "${names[@]}" "$@"
 }
 contracts() { integration core crds bus lease binance venue; }
 spine() { integration helios worker coordinator -- --test-threads=1; }
+coordination() { cargo test --workspace --locked "${features[@]}" --test nats_roles --test coordinator; }
 simulation() { integration sim -- --nocapture --test-threads=2; }
 
 # Cold builds of the dependencies count here and nowhere else; 20 minutes cold on 2 cores is the outer limit.
 stage "build: what make up runs" 1200 build_up || { echo "$table"; exit 1; }
+stage "build: nats-server for tests" 600 nats || { echo "$table"; exit 1; }
+export HELIOS_NATS_SERVER
 stage "build: tests" 1200 build_tests || { echo "$table"; exit 1; }
 stage "format and lint" 900 lint
 stage "unit" 180 unit
 stage "contracts (protocol, manifests)" 240 contracts
 stage "spine (helios up, end to end)" 600 spine
+stage "coordinator (real NATS, processes)" 300 coordination
 stage "simulation" 300 simulation
 [ -d ../shared/data ] || echo "SKIPPED: ../shared/data is not here, so the checks on recorded markets did not run"
 echo; echo "$table"

@@ -6,6 +6,8 @@
 //!
 //! Border: carries hints and requests, never authority. Losing, doubling or delaying any message here is safe.
 
+#[cfg(feature = "nats")]
+pub mod auth;
 pub mod codec;
 pub mod conformance;
 pub mod memory;

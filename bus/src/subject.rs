@@ -41,9 +41,19 @@ pub fn command(account: &str, symbol: &str) -> String {
     format!("helios.v1.{}.command.{}", token(account), token(symbol))
 }
 
+/// All commands of an account.
+pub fn commands(account: &str) -> String {
+    format!("helios.v1.{}.command.*", token(account))
+}
+
 /// Alerts of an account.
 pub fn alerts(account: &str) -> String {
     format!("helios.v1.{}.alert", token(account))
+}
+
+/// Where a person asks the leader of an account.
+pub fn admin(account: &str) -> String {
+    format!("helios.v1.{}.admin", token(account))
 }
 
 /// Key of the account snapshot.
@@ -51,19 +61,71 @@ pub fn snapshot_key(account: &str) -> String {
     format!("snapshot.{}", token(account))
 }
 
-/// A person's requests to the leader of an account.
-pub fn admin(account: &str) -> String {
-    format!("helios.v1.{}.admin", token(account))
+/// Key of a strategy's parameters document. The account is part of it, so that a permission can bind all of one account's.
+pub fn params_key(account: &str, strategy: &str) -> String {
+    format!("params.{}.{}", token(account), token(strategy))
 }
 
-/// Key of an account's fence.
+/// All parameters documents of an account; for permissions, not a key.
+pub fn params_keys(account: &str) -> String {
+    format!("params.{}.*", token(account))
+}
+
+/// Key of the account's fence, which its leader writes each second.
 pub fn fence_key(account: &str) -> String {
     format!("fence.{}", token(account))
 }
 
-/// Key of a strategy's parameters document; the account is in it so that permissions can bind it.
-pub fn params_key(account: &str, strategy: &str) -> String {
-    format!("params.{}.{}", token(account), token(strategy))
+/// Name of the one key-value bucket.
+pub const BUCKET: &str = "helios";
+
+/// Name of the stream that holds [`BUCKET`].
+pub const BUCKET_STREAM: &str = "KV_helios";
+
+/// Subject on which a key is written, and on which its writes are heard.
+pub fn kv(key: &str) -> String {
+    format!("$KV.{BUCKET}.{key}")
+}
+
+/// Subject that reads the newest value of a key, with its revision.
+pub fn kv_get(key: &str) -> String {
+    format!("$JS.API.DIRECT.GET.{BUCKET_STREAM}.{}", kv(key))
+}
+
+/// Prefix of the inboxes of a symbol's worker; what follows is chosen by the client at random.
+pub fn worker_inbox(account: &str, symbol: &str) -> String {
+    format!("_INBOX_helios.{}.worker.{}", token(account), token(symbol))
+}
+
+/// Prefix of the inboxes of all workers of an account.
+pub fn worker_inboxes(account: &str) -> String {
+    format!("_INBOX_helios.{}.worker.*", token(account))
+}
+
+/// Prefix of the inboxes of an account's coordinators.
+pub fn coordinator_inbox(account: &str) -> String {
+    format!("_INBOX_helios.{}.coordinator", token(account))
+}
+
+/// Prefix of the inboxes of the people who administer an account.
+pub fn admin_inbox(account: &str) -> String {
+    format!("_INBOX_helios.{}.admin", token(account))
+}
+
+/// May a question on `question` be answered to `reply`? The asker names the address and the server does not check it: one
+/// that is not the asker's own inbox would turn the answer into a message somewhere else, signed with the answerer's
+/// permissions. True only for the inboxes of the symbol's worker (a grant) and of the account's people (an admin request).
+pub fn answerable(question: &str, reply: &str) -> bool {
+    let q: Vec<&str> = question.split('.').collect();
+    let prefix = match q.as_slice() {
+        ["helios", "v1", account, "grant", symbol] => {
+            format!("_INBOX_helios.{account}.worker.{symbol}.>")
+        }
+        ["helios", "v1", account, "admin"] => format!("_INBOX_helios.{account}.admin.>"),
+        _ => return false,
+    };
+    // A wildcard in a reply address is no address.
+    !reply.split('.').any(|t| matches!(t, "" | "*" | ">")) && matches(&prefix, reply)
 }
 
 /// Does `subject` match `pattern`?
@@ -92,6 +154,31 @@ mod tests {
         assert!(!matches("a.*", "a.b.c"));
         assert!(matches("a.>", "a.b.c"));
         assert!(!matches("a.>", "a"));
+    }
+
+    #[test]
+    fn a_question_is_answered_to_its_askers_inbox_alone() {
+        let q = grant("ns/a", "BTCUSDT");
+        let inbox = |p: String| format!("{p}.x.1");
+        assert!(answerable(&q, &inbox(worker_inbox("ns/a", "BTCUSDT"))));
+        assert!(answerable(&admin("ns/a"), &inbox(admin_inbox("ns/a"))));
+        for reply in [
+            inbox(worker_inbox("ns/a", "ETHUSDT")),
+            inbox(worker_inbox("ns/b", "BTCUSDT")),
+            inbox(coordinator_inbox("ns/a")),
+            worker_inbox("ns/a", "BTCUSDT"),
+            command("ns/a", "BTCUSDT"),
+            kv(&fence_key("ns/a")),
+            format!("{}.>", worker_inbox("ns/a", "BTCUSDT")),
+            format!("{}..", worker_inbox("ns/a", "BTCUSDT")),
+            String::new(),
+        ] {
+            assert!(!answerable(&q, &reply), "{reply}");
+        }
+        assert!(!answerable(
+            "helios.v1.a.report.b",
+            "_INBOX_helios.a.worker.b.x"
+        ));
     }
 
     proptest! {

@@ -32,13 +32,15 @@ pub(crate) enum News {
     /// This one leads.
     Gained {
         /// The state as stored; `Ok(None)` when there is none, an error when it can't be read.
-        stored: Result<Option<Stored>, StoreError>,
+        stored: Result<Option<Box<Stored>>, StoreError>,
         /// Times the lock has changed hands.
         transitions: u64,
         /// Highest epoch known of lock and fence.
         epoch: u64,
         /// Liveness ns until which it leads unless renewed; `None` without a lock.
         until_ns: Option<u64>,
+        /// Whoever led before ended long enough ago that nothing it granted holds any more.
+        waited_out: bool,
     },
     /// It still leads.
     Renewed(u64),
@@ -83,6 +85,7 @@ impl Lead {
             held: false,
             transitions: 0,
             until_ns: None,
+            waited_out: false,
             revision: 0,
             beat: 0,
             rollbacks: 0,
@@ -145,6 +148,7 @@ struct Keeper {
     held: bool,
     transitions: u64,
     until_ns: Option<u64>,
+    waited_out: bool,
     revision: u64,
     beat: u64,
     rollbacks: u64,
@@ -193,6 +197,7 @@ impl Keeper {
                     }
                 }
                 Some(()) = again.recv() => {
+                    self.waited_out = false;
                     if self.held && self.yielding.is_none() {
                         self.take_over().await;
                     }
@@ -225,7 +230,9 @@ impl Keeper {
             Leadership::Leader {
                 transitions,
                 until_ns,
+                waited_out,
             } => {
+                self.waited_out = waited_out;
                 self.until_ns = Some(until_ns);
                 if self.held && self.term == Some(transitions) {
                     if self.yielding.is_none() {
@@ -250,6 +257,7 @@ impl Keeper {
 
     async fn lose(&mut self, why: String) {
         (self.held, self.term, self.yielding) = (false, None, None);
+        self.waited_out = false;
         self.tell(News::Lost(why)).await;
     }
 
@@ -268,17 +276,20 @@ impl Keeper {
             // Without the bus nobody can be granted anything; the first beat finds out.
             Ok(Err(_)) | Err(_) => {}
         }
-        let stored = state.unwrap_or_else(|_| {
-            Err(StoreError::Io {
-                path: std::path::PathBuf::new(),
-                why: format!("not read within {LOAD_TIMEOUT:?}"),
-            })
-        });
+        let stored = state
+            .map(|s| s.map(|s| s.map(Box::new)))
+            .unwrap_or_else(|_| {
+                Err(StoreError::Io {
+                    path: std::path::PathBuf::new(),
+                    why: format!("not read within {LOAD_TIMEOUT:?}"),
+                })
+            });
         self.tell(News::Gained {
             stored,
             transitions: self.transitions,
             epoch,
             until_ns: self.until_ns,
+            waited_out: self.waited_out,
         })
         .await;
     }
@@ -373,7 +384,8 @@ impl Keeper {
             Ok(Err(_)) | Err(_) => y.moved = Instant::now(),
         }
         if y.moved.elapsed() >= SILENT && self.held {
-            self.yielding = None;
+            // It may still grant without being able to write.
+            (self.yielding, self.waited_out) = (None, false);
             self.take_over().await;
         }
     }

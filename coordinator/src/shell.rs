@@ -27,6 +27,8 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 const TICK: Duration = Duration::from_millis(50);
 /// Frames that may wait for the machine; then the sockets wait.
 const FEED_QUEUE: usize = 1024;
+/// What writing down the promises for the next leader may take.
+const HAND_OVER: Duration = Duration::from_secs(1);
 /// How long a person waits for a latch to be written.
 const PERSON_WAITS: Duration = Duration::from_secs(5);
 
@@ -185,8 +187,27 @@ pub async fn run(
         }
         lead.set_epoch(shell.guardian.leads());
     }
-    shell.handle(&GuardianEvent::Follow);
     lead.set_epoch(None);
+    shell.asked.close();
+    shell.handle(&GuardianEvent::Follow);
+    // What was promised is written for the next leader, so that it need not wait for it to die.
+    let handover = async {
+        while !shell.guardian.handed_over() {
+            tokio::select! {
+                Some(a) = answers.recv() => match a {
+                    Answer::Event(e) => {
+                        shell.written(&e);
+                        shell.handle(&e);
+                    }
+                    Answer::StateConflict => break,
+                },
+                _ = tick.tick() => shell.handle(&GuardianEvent::Tick),
+            }
+        }
+    };
+    if timeout(HAND_OVER, handover).await.is_err() {
+        tracing::warn!("what was promised is not written: the next leader waits until it is dead");
+    }
     shell.effects.finish().await;
     lead.release().await;
     Ok(())
@@ -197,6 +218,7 @@ fn guardian_config(c: &CoordinatorConfig, contracts: &Contracts) -> GuardianConf
         account: c.account.clone(),
         strategies: c.strategies.clone(),
         symbols: contracts.infos.clone(),
+        rate_limits: helios_core::guardian::RateLimits::default(),
     }
 }
 
@@ -288,16 +310,20 @@ impl Shell {
                 transitions,
                 epoch,
                 until_ns,
+                waited_out,
             } => {
                 self.effects.forget_questions();
                 match stored {
                     Ok(Some(s)) => {
                         self.effects.save_from(s.revision);
-                        self.handle(&GuardianEvent::Restored(Box::new(s.state)));
+                        self.handle(&GuardianEvent::State(Box::new(s.state)));
                     }
                     Ok(None) => {
                         self.effects.save_from(0);
-                        self.handle(&GuardianEvent::StateMissing { transitions });
+                        // The first term of a lock is no change of hands.
+                        self.handle(&GuardianEvent::StateMissing {
+                            transitions: transitions.saturating_sub(1),
+                        });
                     }
                     // Nothing can be written over what can't be read: it stays without a grant, and guards.
                     Err(e) => {
@@ -306,6 +332,9 @@ impl Shell {
                             transitions: transitions.max(1),
                         });
                     }
+                }
+                if waited_out {
+                    self.handle(&GuardianEvent::LockRanOut);
                 }
                 let epoch = epoch.max(self.peers.epoch).saturating_add(1);
                 self.handle(&GuardianEvent::Lead { epoch, until_ns });

@@ -30,6 +30,9 @@ enum Command {
     Coordinator(crate::alone::CoordinatorArgs),
     /// Trade one symbol of an account and guard its position
     Worker(crate::alone::WorkerArgs),
+    /// Tell a NATS server who may do what: the service behind its auth callout
+    #[cfg(feature = "nats")]
+    NatsAuth(crate::alone::NatsAuthArgs),
 }
 
 impl Cli {
@@ -44,6 +47,8 @@ impl Cli {
             Command::Venue(a) => crate::alone::run_venue(a),
             Command::Coordinator(a) => crate::alone::run_coordinator(a),
             Command::Worker(a) => crate::alone::run_worker(a),
+            #[cfg(feature = "nats")]
+            Command::NatsAuth(a) => crate::alone::run_nats_auth(a),
         }
     }
 }

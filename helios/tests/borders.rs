@@ -112,6 +112,25 @@ fn the_check_itself_sees_impurity() {
 }
 
 #[test]
+fn what_make_up_builds_has_no_network_bus_and_nats_is_the_bus_crates_alone() {
+    let up = closure("helios", "--features=up");
+    assert!(!up.contains("async-nats"), "`make up` builds NATS");
+    assert!(
+        closure("helios", "--features=nats").contains("async-nats"),
+        "so the check above can fail"
+    );
+    let m = metadata("helios", CargoOpt::AllFeatures);
+    for p in m.workspace_packages() {
+        let names = p.dependencies.iter().any(|d| d.name == "async-nats");
+        assert!(
+            !names || p.name.as_str() == "helios-bus",
+            "{} must not import NATS: only the bus does",
+            p.name
+        );
+    }
+}
+
+#[test]
 fn arrows_between_crates_point_one_way() {
     let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
         ("helios-core", &[][..]),

@@ -76,6 +76,7 @@ fn links_between_the_documents_lead_somewhere() {
             include_str!("../../docs/architecture.md"),
         ),
         ("docs/venue.md", "docs", include_str!("../../docs/venue.md")),
+        ("docs/nats.md", "docs", include_str!("../../docs/nats.md")),
     ] {
         for link in text.split("](").skip(1) {
             let target = link.split(')').next().unwrap();

@@ -23,6 +23,8 @@ const RELEASED_SECONDS: u32 = 1;
 struct Lead {
     transitions: u64,
     until: u64,
+    /// As in [`Elector::waited_out`].
+    waited_out: bool,
 }
 
 /// What the store last showed, and since when it shows it.
@@ -47,6 +49,8 @@ struct Flight {
     sent_ns: u64,
     /// What is written; `None` for a read.
     record: Option<LeaseRecord>,
+    /// An acquisition after the whole duration without a change.
+    waited_out: bool,
 }
 
 /// One candidate.
@@ -116,6 +120,12 @@ impl Elector {
     /// Term and end of the lead, as of the last step. Whoever acts compares the end with its clock first.
     pub fn lead(&self) -> Option<(u64, u64)> {
         self.lead.as_ref().map(|l| (l.transitions, l.until))
+    }
+
+    /// The lead was taken after the record had not changed for the whole duration: whoever led before ended at least
+    /// duration − renew deadline before that. False when it was handed over.
+    pub fn waited_out(&self) -> bool {
+        self.lead.as_ref().is_some_and(|l| l.waited_out)
     }
 
     /// Whom the record last seen names.
@@ -262,7 +272,11 @@ impl Elector {
                 None => self.next_ns = at.mono_ns,
             },
             Kind::Acquire if at.mono_ns < until && !self.releasing => {
-                self.lead = Some(Lead { transitions, until });
+                self.lead = Some(Lead {
+                    transitions,
+                    until,
+                    waited_out: f.waited_out,
+                });
                 out.push(Output::Became { transitions, until });
             }
             Kind::Acquire => self.next_ns = at.mono_ns,
@@ -367,10 +381,14 @@ impl Elector {
             Some(r) => Output::Write(found.map(|(_, v)| v.clone()), r.clone()),
         });
         let sent_ns = at.mono_ns;
+        let replaced = self.seen.as_ref().and_then(|s| s.found.as_ref());
+        let waited_out = kind == Kind::Acquire
+            && replaced.is_some_and(|(r, _)| self.patience_ns(r) >= ns(self.times.duration));
         self.flight = Some(Flight {
             kind,
             sent_ns,
             record,
+            waited_out,
         });
     }
 }

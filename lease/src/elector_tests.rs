@@ -62,6 +62,7 @@ fn leader() -> (Elector, LeaseRecord) {
             until
         }]
     );
+    assert!(!e.waited_out(), "it was handed over");
     (e, r)
 }
 

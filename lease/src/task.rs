@@ -28,6 +28,9 @@ pub enum Leadership {
         transitions: u64,
         /// End of the lead unless renewed, [`mono_ns`].
         until_ns: u64,
+        /// Whoever led before ended at least duration − renew deadline before this term began: the record was watched for
+        /// the whole duration. False when the lead was handed over.
+        waited_out: bool,
     },
 }
 
@@ -179,6 +182,7 @@ impl Runner {
             Some((transitions, until_ns)) => Leadership::Leader {
                 transitions,
                 until_ns,
+                waited_out: self.elector.waited_out(),
             },
             None => Leadership::Standby {
                 holder: self.elector.holder().map(str::to_string),

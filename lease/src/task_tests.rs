@@ -136,6 +136,7 @@ fn a_leader_past_its_end_leads_no_more_whatever_is_shown() {
     let l = Leadership::Leader {
         transitions: 1,
         until_ns: 50,
+        waited_out: false,
     };
     assert!(l.leads(49));
     assert!(!l.leads(50));

@@ -14,6 +14,23 @@ pub(crate) struct Told {
 }
 
 impl Told {
+    /// What had been told before a simulation took up a saved venue: its positions and its ledger.
+    pub(crate) fn found(engine: &Engine, account: AccountId, symbol: SymbolId) -> Self {
+        let of = |kind: LedgerKind| -> Money {
+            let all = engine.ledger(account).iter();
+            all.filter(|e| e.kind == kind && e.symbol == Some(symbol))
+                .map(|e| e.amount)
+                .sum()
+        };
+        Self {
+            qty: engine
+                .position(account, symbol)
+                .map_or(Qty::ZERO, |p| p.qty),
+            realised: of(LedgerKind::RealizedPnl),
+            fees: -of(LedgerKind::Commission),
+        }
+    }
+
     pub(crate) fn on_order(&mut self, u: &OrderUpdate) {
         if let Some(f) = &u.fill {
             self.qty = self.qty + Qty(u.side.sign() * f.qty.0);
@@ -71,6 +88,12 @@ impl Sim {
     /// # Errors
     /// [`SimError::Books`], in words.
     pub fn check_books(&self) -> Result<(), SimError> {
+        self.check_positions()?;
+        self.check_cash().map_err(SimError::Books)
+    }
+
+    /// Position, realised profit and fees of every contract as the machines were told them, against the venue.
+    pub(crate) fn check_positions(&self) -> Result<(), SimError> {
         for (i, told) in self.told.iter().enumerate() {
             let trader = self.by_symbol[i].map(|k| &self.slots[k].trader);
             let position = trader.map(|t| t.position());
@@ -85,7 +108,7 @@ impl Sim {
             )
             .map_err(SimError::Books)?;
         }
-        self.check_cash().map_err(SimError::Books)
+        Ok(())
     }
 
     /// Σ of the traders' round trips is what the venue has booked, for every contract that is flat.

@@ -4,6 +4,7 @@
 //! clocks of the machines are derived from the one virtual time.
 
 use crate::books::Told;
+use crate::crash::Note;
 use crate::link;
 use crate::queue::Queue;
 use crate::setup::{SimConfig, guardian_config};
@@ -119,6 +120,21 @@ pub struct Sim {
     pub(crate) refusals: BTreeMap<String, u64>,
     pub(crate) max_unprotected_ms: i64,
     pub(crate) events: u64,
+    /// The guardian leads; off, nothing reaches it and it does nothing.
+    pub(crate) coordinated: bool,
+    /// Contracts whose worker is dead: none is started.
+    pub(crate) deserted: Vec<bool>,
+    /// What the guardian asked for and was told, kept where somebody wants to judge it.
+    pub(crate) notes: Option<Vec<Note>>,
+}
+
+/// A venue taken up with what it holds, and who is there to mind it.
+#[derive(Debug)]
+pub(crate) struct Resumed {
+    pub(crate) engine: Engine,
+    pub(crate) account: AccountId,
+    pub(crate) coordinated: bool,
+    pub(crate) deserted: Vec<bool>,
 }
 
 impl std::fmt::Debug for Sim {
@@ -137,6 +153,30 @@ impl Sim {
     /// # Errors
     /// [`SimError`] when strategies and market do not fit each other.
     pub fn new(config: SimConfig, source: Box<dyn MarketSource>) -> Result<Self, SimError> {
+        let symbols = source.symbols();
+        let deserted = vec![false; symbols.len()];
+        let mut engine = Engine::new(EngineConfig {
+            symbols,
+            auto_cancel_orphan_stops: config.auto_cancel_orphan_stops,
+            countdown_cancels_algo: false,
+        });
+        engine.advance(source.start_ms(), &mut Vec::new());
+        let account = engine.open_account(config.initial_balance);
+        let venue = Resumed {
+            engine,
+            account,
+            coordinated: true,
+            deserted,
+        };
+        Self::resume(config, source, venue)
+    }
+
+    /// A simulation over a venue that has lived before, at the first moment of its market.
+    pub(crate) fn resume(
+        config: SimConfig,
+        source: Box<dyn MarketSource>,
+        venue: Resumed,
+    ) -> Result<Self, SimError> {
         let l = config.latency;
         if !(1..=100).contains(&config.tick_ms)
             || [l.market_ms, l.order_ms, l.user_ms, l.bus_ms]
@@ -149,20 +189,22 @@ impl Sim {
         }
         let specs = source.symbols();
         let names: Vec<Symbol> = specs.iter().map(|s| s.instrument.symbol.clone()).collect();
-        let mut engine = Engine::new(EngineConfig {
-            symbols: specs.clone(),
-            auto_cancel_orphan_stops: config.auto_cancel_orphan_stops,
-            countdown_cancels_algo: false,
-        });
+        let Resumed {
+            mut engine,
+            account,
+            coordinated,
+            deserted,
+        } = venue;
         let start_ms = source.start_ms();
         engine.advance(start_ms, &mut Vec::new());
-        let account = engine.open_account(config.initial_balance);
         let guardian = Guardian::new(
             guardian_config(&config, &specs, start_ms),
             GuardianState::default(),
         );
         let n = specs.len();
+        let told = (0..n).map(|i| Told::found(&engine, account, SymbolId(i as u16)));
         let mut sim = Self {
+            told: told.collect(),
             source,
             engine,
             account,
@@ -173,7 +215,6 @@ impl Sim {
             now_ms: start_ms,
             start_ms,
             guardian,
-            told: vec![Told::default(); n],
             open_since: vec![None; n],
             ticks: 0,
             trader_out: Vec::new(),
@@ -186,6 +227,9 @@ impl Sim {
             refusals: BTreeMap::new(),
             max_unprotected_ms: 0,
             events: 0,
+            coordinated,
+            deserted,
+            notes: None,
             specs,
             config,
         };
@@ -222,7 +266,9 @@ impl Sim {
                         second: strategy.clone(),
                     });
                 }
-                self.start_trader(k, id);
+                if !self.deserted[usize::from(id.0)] {
+                    self.start_trader(k, id);
+                }
             }
         }
         Ok(())
@@ -291,7 +337,7 @@ impl Sim {
     }
 
     /// Handles the next thing due; false at the end of time or of the market.
-    fn step(&mut self, end_ms: i64) -> bool {
+    pub(crate) fn step(&mut self, end_ms: i64) -> bool {
         let Some(market) = self.source.peek_ms() else {
             return false;
         };
@@ -327,7 +373,7 @@ impl Sim {
     }
 
     /// No market, no ticks: messages under way arrive, and what they cause, until nothing is left.
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         let mut tick = None;
         let deadline = self.now_ms + 5_000;
         loop {
@@ -370,6 +416,9 @@ impl Sim {
     }
 
     pub(crate) fn guardian_event(&mut self, event: &GuardianEvent) {
+        if !self.coordinated {
+            return;
+        }
         let now = self.now();
         let mut out = std::mem::take(&mut self.guardian_out);
         self.guardian.on_event(now, event, &mut out);

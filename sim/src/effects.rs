@@ -1,5 +1,6 @@
 //! What machines want done, and what arrives: every effect goes its way through virtual time to its real counterpart.
 
+use crate::crash::Note;
 use crate::driver::{Item, Party, Sim};
 use crate::link;
 use helios_core::guardian::{GuardianEffect, GuardianEvent};
@@ -52,7 +53,14 @@ impl Sim {
                         * inst.step
                 };
                 let name = self.names[i].clone();
-                let e = GuardianEvent::VisibleDepth(name, money(bids), money(asks));
+                let (bids, asks) = (money(bids), money(asks));
+                self.note(|_| Note::Depth {
+                    told_ms: back,
+                    symbol: s,
+                    bids,
+                    asks,
+                });
+                let e = GuardianEvent::VisibleDepth(name, bids, asks);
                 self.tell_guardian(back, e);
             }
             Item::Scan => {
@@ -90,6 +98,12 @@ impl Sim {
             let text = format!("{r:?}");
             let class = text.split([' ', '{', '(']).next().unwrap_or_default();
             *self.refusals.entry(class.to_owned()).or_default() += 1;
+            if let (Party::Guardian, ReplyTo::Place(_)) = (&party, &to) {
+                self.note(|s| Note::Refused {
+                    ms: s.now_ms,
+                    symbol,
+                });
+            }
         }
         let back = self.now_ms + self.config.latency.order_ms;
         let item = match party {
@@ -192,6 +206,7 @@ impl Sim {
     }
 
     pub(crate) fn guardian_effect(&mut self, e: GuardianEffect) {
+        self.note_effect(&e);
         let l = self.config.latency;
         let (venue, bus) = (self.now_ms + l.order_ms, self.now_ms + l.bus_ms);
         match e {
@@ -269,6 +284,7 @@ impl Sim {
             for name in symbols {
                 if let Some(s) = self.id(name)
                     && self.by_symbol[usize::from(s.0)].is_none()
+                    && !self.deserted[usize::from(s.0)]
                 {
                     self.start_trader(k, s);
                 }
@@ -276,7 +292,7 @@ impl Sim {
         }
     }
 
-    fn id(&self, name: &str) -> Option<SymbolId> {
+    pub(crate) fn id(&self, name: &str) -> Option<SymbolId> {
         self.engine.symbol_id(name)
     }
 }

@@ -6,9 +6,11 @@
 //! byte-identical trades, which [`SimReport::fingerprint`] stands for.
 //!
 //! Rooms: `queue` (what happens when), `setup` (configurations), `driver` (time), `tell` (who hears what), `effects` (what machines
-//! want done), `link` (their words to the engine's and back), `books` (position and cash against the venue's ledger), `report`, `stats`.
+//! want done), `link` (their words to the engine's and back), `books` (position and cash against the venue's ledger), `report`, `stats`;
+//! `crash` (seeded crashes over a saved venue, with and without the guardian).
 
 mod books;
+pub mod crash;
 mod driver;
 mod effects;
 mod link;

@@ -233,5 +233,6 @@ pub(crate) fn guardian_config(
                 (name, info)
             })
             .collect(),
+        rate_limits: helios_core::guardian::RateLimits::default(),
     }
 }

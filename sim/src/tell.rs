@@ -19,7 +19,8 @@ impl Sim {
                 EngineEvent::Depth(s, d) => self.pass_on(market, s, |_| TraderEvent::Depth(d)),
                 EngineEvent::Trade(s, t) => self.pass_on(market, s, |_| TraderEvent::Trade(t)),
                 EngineEvent::Mark(s, m) => {
-                    if self.by_symbol[usize::from(s.0)].is_some() {
+                    let i = usize::from(s.0);
+                    if self.by_symbol[i].is_some() || !self.told[i].qty.is_zero() {
                         let name = self.names[usize::from(s.0)].clone();
                         self.tell_guardian(market, GuardianEvent::Mark(name, m));
                         self.pass_on(market, s, |_| TraderEvent::Mark(m));
@@ -96,6 +97,9 @@ impl Sim {
     }
 
     pub(crate) fn tell_guardian(&mut self, ms: i64, e: GuardianEvent) {
+        if !self.coordinated {
+            return;
+        }
         self.queue.push(ms, Item::Guardian(Box::new(e)));
     }
 }

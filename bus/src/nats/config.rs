@@ -38,6 +38,13 @@ pub enum NatsAuth {
     Token(Secret),
     /// A token in a file, read anew for each connection (a projected service account token changes).
     TokenFile(PathBuf),
+    /// The same, with a user that says which of several the token stands for (a worker's symbol).
+    UserTokenFile {
+        /// User.
+        user: String,
+        /// File of the token.
+        file: PathBuf,
+    },
     /// A user with a password.
     UserPassword {
         /// User.
@@ -107,11 +114,11 @@ impl NatsConfig {
         }
     }
 
-    /// Defaults for the coordinator's side: as [`NatsConfig::new`], creating the bucket and asking its leader.
+    /// Defaults for the coordinator's side: as [`NatsConfig::new`], creating the bucket. It does not ask the bucket's leader:
+    /// that request reads every key, so no permission grants it.
     pub fn coordinator(url: impl Into<String>) -> Self {
         Self {
             create_bucket: true,
-            leader_reads: true,
             ..Self::new(url)
         }
     }
@@ -142,7 +149,7 @@ impl NatsConfig {
         };
         if !self.inbox_prefix.split('.').all(plain) {
             return bad(format!(
-                "inbox prefix {:?} is no subject",
+                "inbox prefix {:?} is no subject without wildcards",
                 self.inbox_prefix
             ));
         }

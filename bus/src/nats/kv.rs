@@ -3,6 +3,7 @@
 use super::Shared;
 use super::link::{self, Link};
 use super::seen::{Floor, Found, digest};
+use crate::auth::origin;
 use crate::{BusError, Entry};
 use async_nats::client::RequestErrorKind;
 use async_nats::{Client, HeaderMap, Message, Request, StatusCode};
@@ -157,15 +158,23 @@ impl Shared {
                 });
             }
         }
+        // A value that the store was made to send carries the headers of that sending too; the last ones are this read's.
         let revision = m
             .headers
             .as_ref()
-            .and_then(|h| h.get("Nats-Sequence"))
+            .and_then(|h| h.get_all("Nats-Sequence").last())
             .and_then(|v| v.as_str().parse().ok())
             .ok_or_else(|| malformed(&subject, "a value without revision"))?;
+        let written = origin::passes(m.headers.as_ref()) <= 1;
+        if !written {
+            tracing::warn!(
+                key,
+                "a value that nobody wrote, but the store was made to send, reads as empty"
+            );
+        }
         Ok(Some(Entry {
             key: key.into(),
-            value: m.payload,
+            value: if written { m.payload } else { Bytes::new() },
             revision,
         }))
     }

@@ -132,6 +132,13 @@ impl Says {
     }
 }
 
+fn token(file: &std::path::Path) -> Result<String, NatsError> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|e| NatsError::Connect(format!("{}: {e}", file.display())))?;
+    let text = zeroize::Zeroizing::new(text);
+    Ok(text.trim().to_owned())
+}
+
 fn options(
     config: &NatsConfig,
     shared: &Arc<Shared>,
@@ -160,12 +167,11 @@ fn options(
         NatsAuth::UserPassword { user, password } => {
             o.user_and_password(user.clone(), password.text())
         }
-        NatsAuth::TokenFile(path) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|e| NatsError::Connect(format!("{}: {e}", path.display())))?;
-            let text = zeroize::Zeroizing::new(text);
-            o.token(text.trim().to_owned())
-        }
+        NatsAuth::TokenFile(file) => o.token(token(file)?),
+        // The token is the token, not the password: a server without an auth callout takes it too.
+        NatsAuth::UserTokenFile { user, file } => o
+            .user_and_password(user.clone(), String::new())
+            .token(token(file)?),
     };
     if let Some(tls) = &config.tls {
         o = o.require_tls(true);

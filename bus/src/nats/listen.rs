@@ -3,6 +3,8 @@
 use super::Shared;
 use super::link::{self, Link};
 use super::queue::Queue;
+use crate::auth::origin;
+use crate::subject;
 use crate::{BusError, Message, Question, Server, Subscription};
 use async_trait::async_trait;
 use futures_util::{FutureExt, StreamExt};
@@ -99,6 +101,11 @@ impl NatsSubscription {
         let task = Task::of(async move {
             let (fill, of, says) = (q.clone(), pattern.clone(), shared.clone());
             receive(shared, pattern, first, move |_, m| {
+                // What the store sent on is nobody's word, whatever it says.
+                if origin::passes(m.headers.as_ref()) > 0 {
+                    tracing::warn!(subject = %m.subject, "a message that the store was made to send was dropped");
+                    return;
+                }
                 let size = m.payload.len();
                 let message = Message {
                     subject: m.subject.to_string(),
@@ -141,6 +148,15 @@ impl NatsServer {
             receive(shared, pattern, first, move |link, m| {
                 // Without a way back it is no question.
                 let Some(back) = m.reply else { return };
+                // The asker names the way back: one that is not its own inbox would have us speak elsewhere with our permissions.
+                if origin::passes(m.headers.as_ref()) > 0 {
+                    tracing::warn!(subject = %m.subject, "a question that the store was made to ask was dropped");
+                    return;
+                }
+                if m.subject.starts_with("helios.") && !subject::answerable(&m.subject, &back) {
+                    tracing::warn!(subject = %m.subject, "a question that asks to be answered elsewhere was dropped");
+                    return;
+                }
                 let size = m.payload.len();
                 let link = link.clone();
                 let question = Question {

@@ -1,13 +1,13 @@
 //! The networked transport: NATS, with one JetStream key-value bucket.
 //!
 //! Same promises as the in-process one, kept by means of our own where the client library's are others:
-//! - A connection of the library is used once. When it ends, what it had queued ends with it, and [`link`] makes a new one:
+//! - A connection of the library is used once. When it ends, what it had queued ends with it, and `link` makes a new one:
 //!   a command or a grant written before an outage is never sent after it. What needs the connection fails at once
 //!   ([`BusError::Disconnected`]) while there is none; what listens goes on by itself on the next.
-//! - Queues are bounded in messages and bytes, lose the oldest and count it ([`queue`]).
-//! - A watch is a core subscription whose messages are only hints, with reads for the truth ([`watch`]): no JetStream consumer,
+//! - Queues are bounded in messages and bytes, lose the oldest and count it (`queue`).
+//! - A watch is a core subscription whose messages are only hints, with reads for the truth (`watch`): no JetStream consumer,
 //!   which would go deaf when old data is restored and would need permissions on the whole bucket.
-//! - A revision that goes back is noticed and counted ([`seen`]).
+//! - A revision that goes back is noticed and counted (`seen`).
 //!
 //! # Subjects each operation uses
 //! `B` is the bucket (default `helios`), `K` a key, `I` the inbox prefix ([`NatsConfig::inbox_prefix`]).

@@ -3,7 +3,9 @@
 use crate::fixed::Money;
 use crate::instrument::{Symbol, SymbolInfo};
 use crate::market::MarkPrice;
-use crate::messages::{AccountSnapshot, Alert, Command, GrantReply, GrantRequest, WorkerReport};
+use crate::messages::{
+    AccountSnapshot, Alert, Command, GrantReply, GrantRequest, RateShare, WorkerReport,
+};
 use crate::order::{
     AlgoUpdate, CancelTarget, NewOrder, NewStop, OrderUpdate, PositionUpdate, ReplyTo, VenueReply,
     VenueState,
@@ -12,7 +14,7 @@ use crate::params::{AccountParams, StrategyParams, WatchlistParams};
 use crate::watchlist::Candidate;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a guardian is told at birth.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +25,31 @@ pub struct GuardianConfig {
     pub strategies: Vec<StrategyInfo>,
     /// All tradable symbols of the venue by name.
     pub symbols: BTreeMap<Symbol, SymbolInfo>,
+    /// What the exchange allows.
+    #[serde(default)]
+    pub rate_limits: RateLimits,
+}
+
+/// The exchange's limits: request weight for each IP, orders for the account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct RateLimits {
+    /// Request weight a minute on one IP.
+    pub weight_1m: u32,
+    /// Orders in 10 s.
+    pub orders_10s: u32,
+    /// Orders a minute.
+    pub orders_1m: u32,
+}
+
+impl Default for RateLimits {
+    fn default() -> Self {
+        Self {
+            weight_1m: 2400,
+            orders_10s: 300,
+            orders_1m: 1200,
+        }
+    }
 }
 
 /// A strategy as the guardian needs it.
@@ -52,10 +79,68 @@ pub struct GuardianState {
     pub day: i64,
     /// Equity at 00:00 UTC, net of transfers.
     pub day_start_equity: Option<Money>,
+    /// Venue ms at which `day_start_equity` was taken: what was transferred before is in it. 0: at 00:00.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub day_start_ms: i64,
+    /// Venue ms at which `peak_equity` was last reached. 0: not known.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub peak_ms: i64,
     /// Latches by name, with the venue ms they were set at.
     pub latches: BTreeMap<String, i64>,
     /// W, R, n by strategy.
     pub kelly: BTreeMap<String, crate::messages::KellyStats>,
+    /// Transfers before this venue time, ms, are in the marks already. `None` before the first marks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfers_since_ms: Option<i64>,
+    /// Transfers since then that the marks have been adjusted by, as venue ms and id.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub transfers: BTreeSet<(i64, u64)>,
+    /// What the last leader had promised when it went in peace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handover: Option<Handover>,
+}
+
+fn is_zero(n: &i64) -> bool {
+    *n == 0
+}
+
+/// The promises of a leader that has stopped granting, for the next one: it starts with them instead of waiting blind.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Handover {
+    /// Epoch they were given under. One that is not the state's own epoch is worth nothing.
+    pub epoch: u64,
+    /// Every promise not yet known to be dead.
+    pub promises: Vec<HandedPromise>,
+    /// Shares of the rate limits in force, by symbol.
+    #[serde(default)]
+    pub shares: BTreeMap<String, HandedShare>,
+}
+
+/// One promise. It has no deadline: clocks differ between hosts, so the next leader counts it from its own beginning.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HandedPromise {
+    /// Symbol.
+    pub symbol: String,
+    /// `namespace/name` of the strategy.
+    pub strategy: String,
+    /// Task it was given to.
+    pub task_uid: String,
+    /// Ceiling on |position + open entries|, quote asset.
+    pub ceiling: Money,
+    /// Loss at the stop it may lead to, quote asset.
+    pub risk: Money,
+}
+
+/// A share of the rate limits as last given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HandedShare {
+    /// Way out to the exchange, empty when not told.
+    pub egress: String,
+    /// The most that may be in force.
+    pub share: RateShare,
 }
 
 /// A transfer to (positive) or from the account.
@@ -143,18 +228,22 @@ pub enum GuardianEvent {
         /// Set or release.
         set: bool,
     },
-    /// Nothing was found where the guardian's state should be: first event, if at all.
+    /// The state as read after the leader lock was taken, before [`GuardianEvent::Lead`]: another leader may have written
+    /// since this process read it last. Ignored while leading.
+    State(Box<GuardianState>),
+    /// Before [`GuardianEvent::Lead`]: the lock was taken because it ran out by time, so whatever its former holder granted
+    /// ended at least 2 s ago (grants end with the renew deadline, the lock 3 s later). A read replaces the wait.
+    LockRanOut,
+    /// Nothing was found where the guardian's state should be: before [`GuardianEvent::Lead`], if at all.
     StateMissing {
         /// Times the leader lock has changed hands: more than none means that there must have been a state.
         transitions: u64,
     },
-    /// The state as stored, before a term begins; ignored while leading.
-    Restored(Box<GuardianState>),
     /// Transfers to and from the account, as the income history tells them, in any order, known ones too.
     Transfers(Vec<Transfer>),
     /// The transfers asked for could not be read.
     TransfersFailed,
-    /// Leadership, with the epoch to write before the first grant.
+    /// Leadership, with the epoch to write before the first grant. Between two processes [`GuardianEvent::State`] goes before.
     Lead {
         /// Epoch from the lease's transitions and what workers echo.
         epoch: u64,
@@ -168,7 +257,8 @@ pub enum GuardianEvent {
     },
     /// The message store has gone back: the epoch is raised, so that nothing said before counts any more.
     FenceLost,
-    /// Leadership is lost: grant nothing.
+    /// Leadership is lost, or shall be handed over: grant nothing. While the lead still stands the promises are written for
+    /// the next leader; release the lock when [`super::Guardian::handed_over`] says so, or after a second at most.
     Follow,
 }
 

@@ -6,11 +6,11 @@
 //! expiries can breach a limit. Anything unknown is a refusal with its reason.
 
 use super::event::GuardianEffect;
-use super::ledger::{GRANT_MS, Owner};
+use super::ledger::Owner;
 use super::{Guardian, ladder};
 use crate::fixed::Money;
 use crate::instrument::Symbol;
-use crate::messages::{DenyReason, Grant, GrantReply, GrantRequest, LadderLevel};
+use crate::messages::{DenyReason, Grant, GrantReply, GrantRequest, LadderLevel, RateShare};
 use crate::order::client_id;
 use crate::params::ExternalPositions;
 use crate::risk::brackets::{maintenance_margin, max_notional};
@@ -45,6 +45,9 @@ struct Others {
 impl Guardian {
     pub(super) fn request(&mut self, now: Now, r: &GrantRequest, out: &mut Vec<GuardianEffect>) {
         self.echo(now, r.epoch_seen);
+        if r.fence_lost {
+            self.fence_lost_by_worker(now, r.epoch_seen);
+        }
         let symbol: Symbol = r.symbol.as_str().into();
         let answer = self.decide(now, &symbol, r);
         let reply = match answer {
@@ -53,7 +56,8 @@ impl Guardian {
                     self.ledger
                         .promise(now, &symbol, &r.task_uid, ceiling, risk);
                 }
-                GrantReply::Granted(self.grant(r, ceiling))
+                let share = self.share(now, &symbol);
+                GrantReply::Granted(self.grant(now, r, ceiling, share))
             }
             Err(reason) => GrantReply::Denied {
                 seq: r.seq,
@@ -67,7 +71,7 @@ impl Guardian {
         });
     }
 
-    fn grant(&self, r: &GrantRequest, ceiling: Money) -> Grant {
+    fn grant(&self, now: Now, r: &GrantRequest, ceiling: Money, share: RateShare) -> Grant {
         Grant {
             seq: r.seq,
             epoch: self.office.epoch,
@@ -82,8 +86,8 @@ impl Guardian {
                 .get(&r.strategy)
                 .copied()
                 .unwrap_or_default(),
-            length_ms: GRANT_MS,
-            share: None,
+            length_ms: self.office.lead.grant_ms(now).unwrap_or(0),
+            share: Some(share),
         }
     }
 
@@ -107,7 +111,10 @@ impl Guardian {
         if !self.office.may_grant(now, self.picture.read.map(|x| x.0)) {
             return Err(DenyReason::NotReady);
         }
-        if self.halted() || suspended {
+        if self.office.lead.grant_ms(now).is_none() {
+            return Err(DenyReason::NotReady);
+        }
+        if self.halted() || suspended || self.transfers.doubting() {
             return Err(DenyReason::Halted);
         }
         if self.unknown.is_some() {
@@ -288,7 +295,7 @@ impl Guardian {
     }
 
     /// A flat symbol may open only if it is among the best that fit beside the positions, and if that many more
-    /// positions and their stops fit whatever comes of the promises.
+    /// positions, their stops and their sockets fit whatever comes of the promises.
     fn has_place(&self, symbol: &Symbol, queue: &[Place], others: &Others) -> bool {
         let most = (self.config.account.max_open_positions as usize).min(MOST_POSITIONS);
         let open = self.picture.open().count();
@@ -303,6 +310,7 @@ impl Guardian {
         rank.is_none_or(|r| r < most.saturating_sub(open))
             && others.count < most
             && strangers + STOPS_PER_POSITION * (others.count + 1) <= STOP_LIMIT
+            && self.has_sockets(symbol, queue)
     }
 
     /// Flat symbols that may want to open, best first: by priority, place on the list, name. The asker is in it.
@@ -375,7 +383,7 @@ impl Guardian {
     }
 
     /// Margin balance less initial margins of positions and entries.
-    fn available(&self) -> Money {
+    pub(super) fn available(&self) -> Money {
         let Some(m) = self.margin else {
             return Decimal::ZERO;
         };
@@ -390,10 +398,10 @@ impl Guardian {
 }
 
 /// A flat symbol in the queue for a place.
-struct Place {
+pub(super) struct Place {
     priority: i32,
     place: usize,
-    symbol: Symbol,
+    pub symbol: Symbol,
 }
 
 /// `x × num / den`, 0 when that can't be told.

@@ -18,11 +18,12 @@ pub(super) const GRACE_NS: u64 = 2 * NS_PER_S;
 /// Tasks remembered as replaced, per symbol.
 const RETIRED: usize = 64;
 
+/// One grant that may still be in force, or its orders under way.
 #[derive(Clone, Debug)]
-struct Promise {
-    task: String,
-    ceiling: Money,
-    risk: Money,
+pub(super) struct Promise {
+    pub task: String,
+    pub ceiling: Money,
+    pub risk: Money,
     deadline: u64,
 }
 
@@ -76,7 +77,7 @@ impl Ledger {
         Owner::Yes
     }
 
-    /// Notes a grant of `length_ms` given now.
+    /// Notes a grant given now. A shorter one counts like the longest: later promises never end before earlier ones.
     pub fn promise(&mut self, now: Now, symbol: &Symbol, task: &str, ceiling: Money, risk: Money) {
         let deadline = now.mono_ns + GRANT_MS * NS_PER_MS;
         let slot = self.slots.entry(symbol.clone()).or_default();
@@ -88,6 +89,31 @@ impl Ledger {
             risk,
             deadline,
         });
+    }
+
+    /// A promise of a former leader's, as if given now: it can't have been given later.
+    pub fn inherit(
+        &mut self,
+        now: Now,
+        symbol: &Symbol,
+        task: &str,
+        strategy: &str,
+        ceiling: Money,
+        risk: Money,
+    ) {
+        let slot = self.slots.entry(symbol.clone()).or_default();
+        slot.owner.get_or_insert_with(|| task.into());
+        if slot.strategy.is_empty() {
+            slot.strategy = strategy.into();
+        }
+        self.promise(now, symbol, task, ceiling, risk);
+    }
+
+    /// Every promise not yet swept, with its symbol and strategy.
+    pub fn standing(&self) -> impl Iterator<Item = (&Symbol, &str, &Promise)> {
+        self.slots
+            .iter()
+            .flat_map(|(s, slot)| slot.promises.iter().map(move |p| (s, &*slot.strategy, p)))
     }
 
     /// Drops promises that a read asked for at `asked_at` has made visible.

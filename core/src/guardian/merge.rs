@@ -16,6 +16,8 @@ pub(super) struct ReadOf<'a> {
     pub venue_ms: i64,
     pub wallet: Money,
     pub symbols: &'a BTreeMap<Symbol, VenueState>,
+    /// Contracts with a position or orders that are not known here.
+    pub strange: &'a [String],
 }
 
 pub(super) fn stop_view(

@@ -2,25 +2,33 @@
 //!
 //! Same shape as the trader. The shell (coordinator, simulator) feeds the account's own streams and reads and the
 //! workers' questions; it carries out the effects. Persisted marks ([`GuardianState`]) are written before they count.
-//! One topic a file: `picture` (with `merge`, `reads`) what is known, `ledger` what is promised, `grants` (with `clusters`,
-//! `record`) who gets how much, `ladder` how bad it is, `calm` and `reduce` (with `slices`) what is done about it, `protect` the stop of last resort, `wanted` the watchlist, `office`
-//! leadership, writing and publishing.
+//! One topic a file: `picture` (with `merge`, `reads`, `doubt`) what is known, `equity` (with `transfers`) gain and loss,
+//! `ledger` what is promised, `grants` (with `clusters`, `record`, `rates`) who gets how much, `ladder` how bad it is, `calm`
+//! and `reduce` (with `slices`) what is done about it, `protect` the stop of last resort, `wanted` the watchlist, `lead`
+//! (with `lost`) who may act, `office` (with `numbers`) writing and publishing.
 
 mod calm;
 mod clusters;
+mod doubt;
 mod equity;
 mod event;
 mod grants;
+mod heard;
 mod ladder;
+mod lead;
 mod ledger;
+mod lost;
 mod merge;
+mod numbers;
 mod office;
 mod picture;
 mod protect;
+mod rates;
 mod reads;
 mod record;
 mod reduce;
 mod slices;
+mod transfers;
 mod wanted;
 
 #[cfg(test)]
@@ -30,37 +38,33 @@ mod scenarios;
 #[cfg(test)]
 mod testkit;
 
-pub use equity::{DAILY_LOSS, DRAWDOWN, KILL};
+pub use equity::{DAILY_LOSS, DRAWDOWN, KILL, STATE_LOST};
 pub use event::{
-    GuardianConfig, GuardianEffect, GuardianEvent, GuardianState, StrategyInfo, Transfer,
+    GuardianConfig, GuardianEffect, GuardianEvent, GuardianState, HandedPromise, HandedShare,
+    Handover, RateLimits, StrategyInfo, Transfer,
 };
 
-use crate::fixed::Money;
 use crate::instrument::{Symbol, SymbolInfo};
-use crate::messages::{AccountSnapshot, Alert, LadderLevel, Severity, WorkerReport};
+use crate::messages::{AccountSnapshot, Alert, LadderLevel, Severity};
 use crate::order::{ClientId, IdMaker, Refusal, ReplyTo, Role, VenueReply};
 use crate::params::ExternalPositions;
 use crate::risk::margin::Margin;
 use crate::time::{NS_PER_MS, Now};
 use calm::Calm;
 use clusters::Clusters;
+use heard::Heard;
 use ladder::{Ladder, Reading};
 use ledger::Ledger;
+use lost::Missing;
 use office::Office;
 use picture::Picture;
 use protect::Protect;
+use rates::Rates;
 use reduce::Reduce;
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, VecDeque};
+use transfers::Transfers;
 use wanted::Wanted;
-
-/// A worker as last heard.
-#[derive(Clone, Debug)]
-struct Heard {
-    strategy: String,
-    atr: Option<f64>,
-    generation: u64,
-}
 
 /// The machine of one account.
 #[derive(Debug)]
@@ -78,6 +82,11 @@ pub struct Guardian {
     protect: Protect,
     heard: BTreeMap<Symbol, Heard>,
     makers: BTreeMap<Symbol, IdMaker>,
+    transfers: Transfers,
+    rates: Rates,
+    missing: Option<Missing>,
+    /// The highest epoch a worker honoured that was above ours.
+    echoed: u64,
     incarnation: Option<u64>,
     counted: VecDeque<(String, String, bool)>,
     unknown: Option<String>,
@@ -86,6 +95,8 @@ pub struct Guardian {
     read_tried_at: Option<u64>,
     /// Something that the snapshot shows at once may have changed.
     touched: bool,
+    /// Time of the last event.
+    at: Now,
 }
 
 impl Guardian {
@@ -105,6 +116,11 @@ impl Guardian {
             protect: Protect::default(),
             heard: BTreeMap::new(),
             makers: BTreeMap::new(),
+            transfers: Transfers::default(),
+            rates: Rates::default(),
+            missing: None,
+            echoed: 0,
+            at: Now::default(),
             incarnation: None,
             counted: VecDeque::new(),
             unknown: Some("the account has not been read yet".into()),
@@ -129,6 +145,8 @@ impl Guardian {
 
     /// Handles one event; effects are appended to `out` in the order they must be carried out.
     pub fn on_event(&mut self, now: Now, event: &GuardianEvent, out: &mut Vec<GuardianEffect>) {
+        self.at = now;
+        self.lapse(now, out);
         self.touched |= !matches!(
             event,
             GuardianEvent::Tick
@@ -171,12 +189,13 @@ impl Guardian {
                 available: _,
                 maint_margin,
                 symbols,
-                unknown_symbols: _,
+                unknown_symbols,
             } => {
                 let read = merge::ReadOf {
                     venue_ms: *venue_ms,
                     wallet: *wallet,
                     symbols,
+                    strange: unknown_symbols,
                 };
                 self.reconciled(now, &read, *maint_margin, out);
             }
@@ -211,33 +230,35 @@ impl Guardian {
                 ));
             }
             GuardianEvent::Latch { name, set } => self.latch(now, name, *set, out),
-            GuardianEvent::Restored(state) => {
-                if !self.office.leading() {
-                    self.state = (**state).clone();
-                }
-            }
-            GuardianEvent::StateMissing { .. }
-            | GuardianEvent::Transfers(_)
-            | GuardianEvent::TransfersFailed
-            | GuardianEvent::Renewed { .. } => {}
-            GuardianEvent::FenceLost => self.lead(now, self.office.epoch.saturating_add(1)),
-            GuardianEvent::Lead { epoch, .. } => self.lead(now, *epoch),
-            GuardianEvent::Follow => self.office.follow(),
+            GuardianEvent::State(state) => self.state_read(state),
+            GuardianEvent::LockRanOut => self.office.lead.lock_ran_out(),
+            GuardianEvent::StateMissing { transitions } => self.state_missing(*transitions),
+            GuardianEvent::Transfers(list) => self.transferred(now, list),
+            GuardianEvent::TransfersFailed => self.transfers_failed(),
+            GuardianEvent::Renewed { until_ns } => self.office.lead.renewed(*until_ns),
+            GuardianEvent::FenceLost => self.fence_lost(),
+            GuardianEvent::Lead { epoch, until_ns } => self.lead(now, *epoch, *until_ns),
+            GuardianEvent::Follow => self.step_down(now),
         }
         self.drive(now, out);
     }
 
     /// What the rest of the system reads, with the sequence number of the last one published.
     pub fn snapshot(&self) -> AccountSnapshot {
-        self.make_snapshot()
+        AccountSnapshot {
+            numbers: Some(self.numbers(self.at)),
+            health: Some(self.health(self.at)),
+            ..self.make_snapshot()
+        }
     }
 
     /// Everything that follows from what is known and from time passing.
     fn drive(&mut self, now: Now, out: &mut Vec<GuardianEffect>) {
-        self.office.begin(now);
         self.assess(now, out);
         self.wanted_changed(now);
         if self.office.leading() {
+            self.judge_missing(now, out);
+            self.drive_transfers(now, out);
             self.keep_calm(now, out);
             self.drive_reduce(now, out);
             self.drive_protect(now, out);
@@ -253,6 +274,7 @@ impl Guardian {
     /// Measures the account and steps the ladder.
     fn assess(&mut self, now: Now, out: &mut Vec<GuardianEffect>) {
         let unknown = self.picture.unknown(now, &self.config.symbols);
+        let unknown = unknown.or_else(|| self.workers_apart(now));
         if unknown.is_some() != self.unknown.is_some() {
             let (severity, code, text) = match &unknown {
                 Some(why) => (Severity::Warning, "AccountUnknown", why.clone()),
@@ -298,41 +320,12 @@ impl Guardian {
         }
     }
 
-    fn mark_equity(&mut self, now: Now, equity: Money, out: &mut Vec<GuardianEffect>) {
-        // A follower's marks are the leader's.
+    /// Marks as read after the lock was taken: another leader may have written them since.
+    fn state_read(&mut self, state: &GuardianState) {
         if !self.office.leading() {
-            return;
-        }
-        let m = equity::mark(&mut self.state, &self.config.account, now.market_ms, equity);
-        self.office.dirty(m.urgent, m.marks);
-        for (name, text) in m.tripped {
-            out.push(alert(Severity::Critical, name, None, text));
-        }
-        for name in m.released {
-            let text = format!("latch {name} released by a new day");
-            out.push(alert(Severity::Info, name, None, text));
-        }
-    }
-
-    fn report(&mut self, now: Now, report: &WorkerReport) {
-        let symbol: Symbol = report.symbol.as_str().into();
-        if !self.config.symbols.contains_key(&symbol) {
-            return;
-        }
-        self.echo(now, report.epoch);
-        let acknowledged =
-            |h: &Heard| h.generation == report.generation && h.strategy == report.strategy;
-        self.touched |= !self.heard.get(&symbol).is_some_and(acknowledged);
-        self.heard.insert(
-            symbol,
-            Heard {
-                strategy: report.strategy.clone(),
-                atr: report.view.atr.filter(|a| a.is_finite() && *a > 0.0),
-                generation: report.generation,
-            },
-        );
-        for trade in &report.closed {
-            self.count_trade(trade);
+            self.state = state.clone();
+            self.missing = None;
+            self.office.lead.forget();
         }
     }
 
@@ -349,11 +342,8 @@ impl Guardian {
             return;
         }
         // A person who releases a drawdown accepts it: the peak starts anew, else it would trip again at once.
-        if !set && name == DRAWDOWN {
-            self.state.peak_equity = self.margin.map(|m| m.balance);
-        }
-        if !set && name == DAILY_LOSS {
-            self.state.day_start_equity = self.margin.map(|m| m.balance);
+        if !set {
+            self.accept_equity(now, name);
         }
         self.office.dirty(true, false);
         let (severity, word) = if set {

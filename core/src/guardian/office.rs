@@ -1,10 +1,10 @@
-//! Leadership, epochs, writing the marks, publishing the snapshot.
+//! Writing the marks, publishing the snapshot.
 //!
 //! The epoch and latches are written at once, equity marks at most once a minute; nothing is granted while something
-//! urgent is not acknowledged. An epoch is above every one persisted or echoed by a worker.
+//! urgent is not acknowledged.
 
 use super::event::GuardianEffect;
-use super::picture::STALE_NS;
+use super::lead::{Lead, THERE_NS};
 use super::{Guardian, equity};
 use crate::messages::{AccountSnapshot, SCHEMA};
 use crate::time::{NS_PER_S, Now};
@@ -18,18 +18,13 @@ const WRITE_TIMEOUT_NS: u64 = 5 * NS_PER_S;
 const RETRY_NS: u64 = NS_PER_S;
 /// The snapshot is published at least this often.
 const PUBLISH_EVERY_NS: u64 = NS_PER_S;
-/// Grants of a former leader may live this long: their length and its grace.
-const INHERIT_NS: u64 = 4 * NS_PER_S;
 
 /// Leadership and what is on its way to be written or read by others.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Office {
-    started_at: Option<u64>,
-    /// Since when this one leads.
-    lead_since: Option<u64>,
+    pub lead: Lead,
+    /// Epoch of the present or the last lead of this process, 0 before the first.
     pub epoch: u64,
-    /// Somebody may have granted before: wait until that is dead and the venue read.
-    inherits: bool,
     urgent: bool,
     marks: bool,
     /// A write under way, since when, and whether it carries something urgent.
@@ -41,20 +36,8 @@ pub(super) struct Office {
 }
 
 impl Office {
-    pub fn begin(&mut self, now: Now) {
-        self.started_at.get_or_insert(now.mono_ns);
-    }
-
     pub fn leading(&self) -> bool {
-        self.lead_since.is_some()
-    }
-
-    pub fn lead_since(&self) -> Option<u64> {
-        self.lead_since
-    }
-
-    pub fn follow(&mut self) {
-        self.lead_since = None;
+        self.lead.since().is_some()
     }
 
     pub fn dirty(&mut self, urgent: bool, marks: bool) {
@@ -66,6 +49,7 @@ impl Office {
         let Some((_, urgent)) = self.writing.take() else {
             return;
         };
+        self.lead.written();
         if ok {
             self.failed_at = None;
             self.written_at = Some(now.mono_ns);
@@ -86,54 +70,11 @@ impl Office {
 
     /// Leading, written, and whatever a former leader granted is dead and read.
     pub fn may_grant(&self, now: Now, read_asked_at: Option<u64>) -> bool {
-        let Some(since) = self.lead_since else {
-            return false;
-        };
-        let inherited = self.inherits
-            && !(now.mono_since(since) >= INHERIT_NS
-                && read_asked_at.is_some_and(|r| r >= since + INHERIT_NS));
-        self.settled() && !inherited
-    }
-
-    /// A read would end the wait for a former leader's grants.
-    pub fn wants_read(&self, now: Now, read_asked_at: Option<u64>) -> bool {
-        self.lead_since.is_some_and(|since| {
-            self.inherits
-                && now.mono_since(since) >= INHERIT_NS
-                && read_asked_at.is_none_or(|r| r < since + INHERIT_NS)
-        })
+        self.leading() && self.settled() && self.lead.clear(now, read_asked_at)
     }
 }
 
 impl Guardian {
-    pub(super) fn lead(&mut self, now: Now, epoch: u64) {
-        if self.office.leading() {
-            // The shell has lost its fence and asks for a higher epoch; our own promises are still known.
-            if epoch > self.office.epoch {
-                self.raise_epoch(epoch);
-            }
-            return;
-        }
-        self.office.inherits = self.state.epoch > 0 || epoch > 1;
-        self.office.lead_since = Some(now.mono_ns);
-        self.raise_epoch(epoch);
-    }
-
-    /// A worker has honoured an epoch: ours must be above any that is not ours.
-    pub(super) fn echo(&mut self, now: Now, seen: u64) {
-        if self.office.leading() && seen > self.office.epoch && seen < u64::MAX {
-            self.office.inherits = true;
-            self.office.lead_since = Some(now.mono_ns);
-            self.raise_epoch(seen + 1);
-        }
-    }
-
-    fn raise_epoch(&mut self, at_least: u64) {
-        self.office.epoch = at_least.max(self.state.epoch.saturating_add(1));
-        self.state.epoch = self.office.epoch;
-        self.office.dirty(true, false);
-    }
-
     pub(super) fn persist(&mut self, now: Now, out: &mut Vec<GuardianEffect>) {
         let o = &mut self.office;
         if o.writing
@@ -141,7 +82,17 @@ impl Guardian {
         {
             o.written(now, false);
         }
-        if !o.leading() || o.writing.is_some() {
+        if o.writing.is_some() {
+            return;
+        }
+        if !o.leading() {
+            // The last word of a lead: everything as it stands, with the handover in it.
+            if o.lead.wants_write(now) {
+                o.lead.writing();
+                o.writing = Some((now.mono_ns, o.urgent));
+                (o.urgent, o.marks) = (false, false);
+                out.push(GuardianEffect::Persist(Box::new(self.state.clone())));
+            }
             return;
         }
         let rested = o.failed_at.is_none_or(|t| now.mono_since(t) >= RETRY_NS);
@@ -180,8 +131,11 @@ impl Guardian {
         };
         if due {
             self.office.seq += 1;
+            // Ages move all the time, so they are reckoned only for what is published.
             let s = AccountSnapshot {
                 seq: self.office.seq,
+                numbers: Some(self.numbers(now)),
+                health: Some(self.health(now)),
                 ..s
             };
             self.office.published = Some((now.mono_ns, s.clone()));
@@ -245,8 +199,8 @@ impl Guardian {
     /// A worker that may be running: it asked lately, or there has been no time to.
     pub(super) fn may_be_there(&self, now: Now, symbol: &str) -> bool {
         let asked = self.ledger.slot(symbol).and_then(|s| s.asked_at);
-        let last = asked.max(self.office.lead_since());
-        last.is_some_and(|t| now.mono_since(t) <= 3 * STALE_NS)
+        let last = asked.max(self.office.lead.since());
+        last.is_some_and(|t| now.mono_since(t) <= THERE_NS)
     }
 }
 

@@ -4,6 +4,7 @@
 //! stream has told since the read was asked for. Ages count liveness time. Nothing here decides; a number that is
 //! missing, zero or contradictory makes [`Picture::unknown`] say so.
 
+use super::doubt::{Word, same_side, same_wallet};
 use super::merge::{ReadOf, merge, stop_view};
 use crate::fixed::{Money, Qty, Side};
 use crate::instrument::{Symbol, SymbolInfo};
@@ -81,6 +82,8 @@ pub(super) struct SymbolView {
     pub unbooked: Vec<Unbooked>,
     /// A read has shown this position: whose it is could be told.
     pub read: bool,
+    /// What the stream last said of it, against the reads.
+    pub word: Word<Qty>,
 }
 
 impl SymbolView {
@@ -156,6 +159,10 @@ pub(super) struct Picture {
     pub read_failed: bool,
     /// The exchange's maintenance margin was far from ours at the last read.
     pub contradiction: bool,
+    /// What the stream last said of the wallet, against the reads.
+    pub wallet_word: Word<Money>,
+    /// Contracts of the last read that are not known here.
+    pub strange: Vec<String>,
     pub venue_ms: i64,
 }
 
@@ -168,6 +175,7 @@ impl Picture {
 
     pub fn down(&mut self) {
         self.up = false;
+        self.void_words();
     }
 
     /// Age of the account input; `None` when there never was one.
@@ -191,6 +199,7 @@ impl Picture {
     pub fn balance(&mut self, now: Now, event_ms: i64, wallet: Money) {
         self.alive(now);
         if event_ms >= self.wallet_ms {
+            self.wallet_word.say(now, wallet);
             self.set_wallet(now, event_ms, wallet);
         }
     }
@@ -211,6 +220,7 @@ impl Picture {
         v.position_ms = u.transact_ms;
         v.position_heard_at = now.mono_ns;
         v.unbooked.retain(|f| f.venue_ms > u.transact_ms);
+        v.word.say(now, u.qty);
         v.set_position(now, u.qty, u.entry_price);
     }
 
@@ -225,6 +235,8 @@ impl Picture {
         self.alive(now);
         let v = self.symbols.entry(symbol.clone()).or_default();
         if u.exec == ExecType::Trade {
+            // The position is another now, though its own frame is still to come.
+            v.word.void();
             v.note_id(account, &u.client_id);
         }
         if let Some(f) = &u.fill
@@ -337,6 +349,9 @@ impl Picture {
         self.venue_ms = self.venue_ms.max(read.venue_ms);
         self.read = Some((asked_at, now.mono_ns));
         self.read_failed = false;
+        self.strange = read.strange.to_vec();
+        self.wallet_word
+            .held_against(now, asked_at, read.wallet, same_wallet);
         if self.wallet.is_none() || self.wallet_heard_at < asked_at {
             self.set_wallet(now, read.venue_ms.max(self.wallet_ms), read.wallet);
         }
@@ -348,6 +363,8 @@ impl Picture {
         for name in names {
             let state = read.symbols.get(&name).unwrap_or(&empty);
             let v = self.symbols.entry(name.clone()).or_default();
+            v.word
+                .held_against(now, asked_at, state.position.qty, same_side);
             merge(now, account, infos.get(&name), v, state, asked_at);
         }
     }
@@ -422,6 +439,9 @@ impl Picture {
         }
         if self.contradiction {
             return Some("the exchange's maintenance margin is far from ours".into());
+        }
+        if let Some(why) = self.contradicted() {
+            return Some(why);
         }
         if self.wallet.is_none() {
             return Some("wallet balance zero or missing".into());

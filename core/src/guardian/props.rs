@@ -4,3 +4,5 @@
 mod limits;
 mod model;
 mod robust;
+mod seats;
+mod shares;

@@ -58,6 +58,8 @@ impl Guardian {
             out.push(alert(Severity::Warning, "MarginContradiction", None, text));
         }
         self.picture.contradiction = apart && !isolated;
+        // Frame and read may have crossed; the next one can't.
+        self.want_read |= self.picture.doubted();
         if let Some(at) = asked {
             self.ledger.sweep(at);
             self.exits_read(now, read, at);
@@ -79,7 +81,7 @@ impl Guardian {
         }
         let late_fill = self.picture.late_fill(now);
         let read_at = self.picture.read.map(|r| r.0);
-        let late_fill = late_fill || self.office.wants_read(now, read_at);
+        let late_fill = late_fill || self.office.lead.wants_read(now, read_at);
         let wanted =
             self.want_read || late_fill || self.ledger.wants_read(now) || self.picture.read_failed;
         let gap = if wanted { READ_AGAIN_NS } else { READ_EVERY_NS };

@@ -22,13 +22,21 @@ use rust_decimal::Decimal;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Slices in a row after which the ratio is no better: they do not bite.
-const STUCK_AFTER: u32 = 4;
+pub(super) const STUCK_AFTER: u32 = 4;
 /// An order without an end is asked after.
 const ASK_AFTER_NS: u64 = 2 * NS_PER_S;
 /// An order that a read asked for this long after it does not show is over.
 const OVER_AFTER_NS: u64 = 3 * NS_PER_S;
 /// After a refusal a symbol rests.
-const REST_NS: u64 = ms(500);
+const REST_NS: u64 = ms(250);
+/// Between the end of a slice and the next, where its position and balance are in.
+const SETTLED_NS: u64 = ms(20);
+/// The same after [`BURST`] slices: the exchange counts orders.
+const STEADY_NS: u64 = ms(100);
+/// So many slices may follow each other as fast as answers come.
+const BURST: u32 = 30;
+/// Where they are not in yet.
+const UNSETTLED_NS: u64 = ms(300);
 /// Window within which the exchange must accept an exit, wall ms.
 const EXIT_WINDOW_MS: u32 = 1000;
 
@@ -43,6 +51,14 @@ struct Exit {
     slice: bool,
 }
 
+/// A stretch of slices, judged as a whole: each of them may lift the ratio a little while prices take more in between.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bite {
+    pub since: u64,
+    pub ratio: Decimal,
+    pub slices: u32,
+}
+
 /// What is under way and how well it works.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reduce {
@@ -51,9 +67,13 @@ pub(super) struct Reduce {
     pub depth: BTreeMap<Symbol, (Money, Money, u64)>,
     pub depth_asked: BTreeMap<Symbol, u64>,
     pub looking_since: Option<u64>,
-    pub slice_over_at: Option<u64>,
+    /// Liveness time before which no further slice is sent.
+    pub slice_ready_at: u64,
     pub ratio_at_slice: Option<Decimal>,
     pub misses: u32,
+    pub bite: Option<Bite>,
+    /// Slices since the account was last recovered.
+    pub slices: u32,
     /// Single positions to close whole: their stop could not be placed.
     close: BTreeSet<Symbol>,
 }
@@ -75,6 +95,8 @@ impl Reduce {
             self.misses = 0;
             self.ratio_at_slice = None;
             self.looking_since = None;
+            self.bite = None;
+            self.slices = 0;
         }
     }
 
@@ -210,7 +232,10 @@ impl Guardian {
 
     pub(super) fn exit_update(&mut self, now: Now, symbol: &Symbol, u: &OrderUpdate) {
         if u.status.is_final() {
-            self.exit_over(now, symbol, &u.client_id);
+            // A fill's position and balance come before its order update: then nothing is left to wait for.
+            let v = self.picture.symbols.get(symbol);
+            let told = v.is_some_and(|v| v.position_ms >= u.transact_ms);
+            self.end_exit(now, symbol, &u.client_id, told);
         }
     }
 
@@ -240,7 +265,7 @@ impl Guardian {
                     .rest_until
                     .insert(symbol.clone(), now.mono_ns + wait);
                 let id = id.clone();
-                self.exit_over(now, symbol, &id);
+                self.end_exit(now, symbol, &id, true);
             }
             VenueReply::Unknown { dead_after_ms, .. } => {
                 e.dead_after_ms = Some(*dead_after_ms);
@@ -252,10 +277,26 @@ impl Guardian {
 
     /// An order of ours has ended; the next one is derived from the position.
     pub(super) fn exit_over(&mut self, now: Now, symbol: &Symbol, id: &ClientId) {
-        if self.reduce.exits.get(symbol).is_some_and(|e| e.id == *id) {
-            if self.reduce.exits.remove(symbol).is_some_and(|e| e.slice) {
-                self.reduce.slice_over_at = Some(now.mono_ns);
-            }
+        self.end_exit(now, symbol, id, false);
+    }
+
+    /// `told`: the position after it is known already, because its frame came first or because nothing was done.
+    fn end_exit(&mut self, now: Now, symbol: &Symbol, id: &ClientId, told: bool) {
+        if self.reduce.exits.get(symbol).is_none_or(|e| e.id != *id) {
+            return;
+        }
+        let wait = match told {
+            true if self.reduce.slices <= BURST => SETTLED_NS,
+            true => STEADY_NS,
+            false => UNSETTLED_NS,
+        };
+        if self.reduce.exits.remove(symbol).is_some_and(|e| e.slice) {
+            self.reduce.slice_ready_at = now.mono_ns + wait;
+            // It took from the book: what is visible now must be seen anew.
+            self.reduce.depth.remove(symbol);
+            self.reduce.depth_asked.remove(symbol);
+        }
+        if !told {
             // The position that the next is derived from must be the one after this: wait for its frame.
             let rest = self.reduce.rest_until.entry(symbol.clone()).or_default();
             *rest = (*rest).max(now.mono_ns + ms(100));

@@ -1,8 +1,17 @@
-//! Scripted scenarios: grants, ladder, stops of last resort, latches.
+//! Scripted scenarios: leads, grants, doubts, ladder, stops of last resort, latches.
 #![allow(clippy::unwrap_used)]
 
+mod doubting;
 mod granting;
 mod ladder;
+mod leading;
+mod losing;
+mod money;
+mod numbers;
 mod protecting;
 mod races;
+mod sharing;
+mod slicing;
 mod watching;
+
+pub(in crate::guardian) use granting::report;

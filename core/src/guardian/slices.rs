@@ -4,6 +4,7 @@
 //! symbol that frees most maintenance margin per cost.
 
 use super::event::GuardianEffect;
+use super::reduce::{Bite, STUCK_AFTER};
 use super::{Guardian, ladder, ms};
 use crate::fixed::{Money, Qty};
 use crate::instrument::{Symbol, SymbolInfo};
@@ -16,11 +17,13 @@ const SLICE_PART: i64 = 4;
 /// Symbols whose depth is read before a slice, most maintenance margin first.
 const LOOK_AT: usize = 3;
 /// Depth older than this is read again.
-const DEPTH_FRESH_NS: u64 = 3 * NS_PER_S;
+const DEPTH_FRESH_NS: u64 = NS_PER_S;
 /// How long a slice waits for depth before it goes by the position alone.
 const DEPTH_WAIT_NS: u64 = NS_PER_S;
-/// Between two slices, so that marks and balances of the first are in.
-const SLICE_PAUSE_NS: u64 = ms(300);
+/// Slices are judged over at least this long, so that a mark of every symbol is in.
+const BITE_NS: u64 = ms(1200);
+/// And over at least so many of them.
+const BITE_SLICES: u32 = 3;
 
 /// One reduction that could be made.
 #[derive(Clone, Copy, Debug)]
@@ -54,25 +57,16 @@ impl Slice {
 impl Guardian {
     /// The next slice, when the last one has been measured and the account has not recovered.
     pub(super) fn slice(&mut self, now: Now, out: &mut Vec<GuardianEffect>) {
-        let pause = self
-            .reduce
-            .slice_over_at
-            .is_some_and(|t| now.mono_since(t) < SLICE_PAUSE_NS);
-        if self.reduce.slicing() || pause {
+        if self.reduce.slicing() {
             return;
         }
         let ratio = self.ratio();
         if self.unknown.is_none() && ratio >= ladder::recovered(&self.config.account) {
             self.reduce.ratio_at_slice = None;
             self.reduce.misses = 0;
+            self.reduce.bite = None;
+            self.reduce.slices = 0;
             return;
-        }
-        if let Some(before) = self.reduce.ratio_at_slice.take() {
-            self.reduce.misses = if ratio > before {
-                0
-            } else {
-                self.reduce.misses + 1
-            };
         }
         let candidates = self.by_maintenance();
         let rested = |s: &Symbol| {
@@ -87,7 +81,20 @@ impl Guardian {
             .filter(rested)
             .take(LOOK_AT)
             .collect();
-        if candidates.is_empty() || !self.looked(now, &candidates, out) {
+        // Asked for during the pause, so that it is there when the pause is over.
+        let looked = !candidates.is_empty() && self.looked(now, &candidates, out);
+        if now.mono_ns < self.reduce.slice_ready_at {
+            return;
+        }
+        if let Some(before) = self.reduce.ratio_at_slice.take() {
+            self.reduce.misses = if ratio > before {
+                0
+            } else {
+                self.reduce.misses + 1
+            };
+        }
+        self.judge_bite(now, ratio);
+        if !looked {
             return;
         }
         let mut slices: Vec<(&Symbol, Slice)> = candidates
@@ -106,8 +113,31 @@ impl Guardian {
         if let Some((s, qty)) = best {
             self.reduce.ratio_at_slice = Some(ratio);
             self.reduce.looking_since = None;
+            self.reduce.slices += 1;
+            if let Some(b) = &mut self.reduce.bite {
+                b.slices += 1;
+            }
             self.send_exit(now, &s, qty, true, out);
         }
+    }
+
+    /// Slices bite when, over a stretch of them, the ratio has risen in spite of what prices did meanwhile.
+    fn judge_bite(&mut self, now: Now, ratio: Decimal) {
+        let fresh = Bite {
+            since: now.mono_ns,
+            ratio,
+            slices: 0,
+        };
+        let b = *self.reduce.bite.get_or_insert(fresh);
+        if b.slices < BITE_SLICES || now.mono_since(b.since) < BITE_NS {
+            return;
+        }
+        // Above the critical ratio there is still room for slices to work in.
+        let critical = ratio <= self.config.account.critical_margin_ratio;
+        if critical && ratio <= b.ratio {
+            self.reduce.misses = self.reduce.misses.max(STUCK_AFTER);
+        }
+        self.reduce.bite = Some(fresh);
     }
 
     /// Asks for depth; true when it is there for all, or has been waited for long enough.

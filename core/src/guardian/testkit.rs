@@ -30,6 +30,12 @@ pub(super) struct Rig {
     pub marks: BTreeMap<Symbol, Decimal>,
     pub out: Vec<GuardianEffect>,
     pub seq: u64,
+    /// What the exchange knows of transfers.
+    pub transfers: Vec<Transfer>,
+    /// Contracts of the exchange that the guardian does not know.
+    pub strange: Vec<String>,
+    /// Reads of transfers are answered at once, when reads are.
+    pub histories: bool,
     /// Reads are answered at once.
     pub reads: bool,
     /// Frames and marks keep coming as time passes.
@@ -57,10 +63,39 @@ impl Rig {
             marks,
             out: vec![],
             seq: 0,
+            transfers: vec![],
+            strange: vec![],
+            histories: true,
             reads: true,
             frames: true,
             writes: true,
         }
+    }
+
+    /// Started and read, not leading.
+    pub fn standby(mut self) -> Self {
+        self.send(&GuardianEvent::Start);
+        self.pass(100);
+        self
+    }
+
+    /// Leads under a lock until `millis` from now.
+    pub fn lead(&mut self, epoch: u64, millis: u64) -> Vec<GuardianEffect> {
+        let until_ns = Some(self.now.mono_ns + ms(millis));
+        self.send(&GuardianEvent::Lead { epoch, until_ns })
+    }
+
+    pub fn renew(&mut self, millis: u64) -> Vec<GuardianEffect> {
+        let until_ns = self.now.mono_ns + ms(millis);
+        self.send(&GuardianEvent::Renewed { until_ns })
+    }
+
+    /// Time passes without anything being heard, as in a stopped process.
+    pub fn stop(&mut self, millis: u64) {
+        self.now = Now::new(
+            self.now.market_ms + millis as i64,
+            self.now.mono_ns + ms(millis),
+        );
     }
 
     /// Started, leading, read, known.
@@ -83,6 +118,9 @@ impl Rig {
             let answer = match &fresh[i] {
                 GuardianEffect::Persist(_) if self.writes => Some(GuardianEvent::Persisted),
                 GuardianEffect::Reconcile if self.reads => Some(self.read()),
+                GuardianEffect::ReadTransfers { .. } if self.reads && self.histories => {
+                    Some(GuardianEvent::Transfers(self.transfers.clone()))
+                }
                 _ => None,
             };
             if let Some(a) = answer {
@@ -138,7 +176,7 @@ impl Rig {
             available: self.wallet,
             maint_margin: maint,
             symbols: self.venue.clone(),
-            unknown_symbols: Vec::new(),
+            unknown_symbols: self.strange.clone(),
         }
     }
 
@@ -154,8 +192,20 @@ impl Rig {
         wish: &str,
         risk: &str,
     ) -> GrantReply {
+        let r = self.question(symbol, strategy, task, wish, risk);
+        self.answer(r)
+    }
+
+    pub fn question(
+        &mut self,
+        symbol: &str,
+        strategy: &str,
+        task: &str,
+        wish: &str,
+        risk: &str,
+    ) -> GrantRequest {
         self.seq += 1;
-        let r = GrantRequest {
+        GrantRequest {
             symbol: symbol.into(),
             strategy: strategy.into(),
             task_uid: task.into(),
@@ -166,7 +216,10 @@ impl Rig {
             open_entry_notional: Decimal::ZERO,
             wish_risk: d(risk),
             fence_lost: false,
-        };
+        }
+    }
+
+    pub fn answer(&mut self, r: GrantRequest) -> GrantReply {
         let out = self.send(&GuardianEvent::GrantRequested(r));
         out.into_iter()
             .find_map(|e| match e {
@@ -329,6 +382,24 @@ impl Rig {
                 update_ms: self.now.market_ms,
             });
     }
+}
+
+/// The last state that was written.
+pub(super) fn written(out: &[GuardianEffect]) -> GuardianState {
+    let state = out.iter().rev().find_map(|e| match e {
+        GuardianEffect::Persist(s) => Some((**s).clone()),
+        _ => None,
+    });
+    state.unwrap()
+}
+
+pub(super) fn alerts(out: &[GuardianEffect], code: &str) -> Vec<String> {
+    out.iter()
+        .filter_map(|e| match e {
+            GuardianEffect::Alert(a) if a.code == code => Some(a.text.clone()),
+            _ => None,
+        })
+        .collect()
 }
 
 pub(super) fn granted(r: &GrantReply) -> &Grant {

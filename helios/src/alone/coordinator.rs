@@ -224,8 +224,11 @@ async fn guard(
     if let Some(failure) = ended? {
         return Err(failure);
     }
-    desk.control.send(Control::Shutdown).await.ok();
-    match timeout(LEAVE_BY, &mut role).await {
+    let left = timeout(LEAVE_BY, async {
+        desk.control.send(Control::Shutdown).await.ok();
+        (&mut role).await
+    });
+    match left.await {
         Ok(ended) => ended.context("the coordinator crashed")??,
         Err(_) => {
             role.abort();

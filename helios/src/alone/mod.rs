@@ -9,6 +9,8 @@ mod coordinator;
 mod keys;
 mod link;
 mod nats;
+#[cfg(feature = "nats")]
+mod nats_auth;
 mod own;
 mod pick;
 mod publish;
@@ -18,6 +20,9 @@ mod worker;
 
 pub use coordinator::{CoordinatorArgs, run as run_coordinator};
 pub use nats::{HELP as NATS_HELP, NatsArgs, Side};
+#[cfg(feature = "nats")]
+pub use nats_auth::{NatsAuthArgs, run as run_nats_auth};
+#[cfg(feature = "nats")]
 pub use pick::full;
 pub use venue::{VenueArgs, run as run_venue};
 pub use worker::{WorkerArgs, run as run_worker};
@@ -39,7 +44,7 @@ const LOG: &str = "warn,helios=info,helios_worker=info,helios_coordinator=info,h
 /// Where a role writes and shows what it does.
 #[derive(Clone, Debug, clap::Args)]
 pub struct LogArgs {
-    /// Also write helios.log and alerts.log here
+    /// Also write helios.log and alerts.log here: a directory of its own for each process
     #[arg(long, value_name = "DIR")]
     pub logs: Option<PathBuf>,
     /// Serve /metrics (Prometheus), /healthz and /readyz here, e.g. 127.0.0.1:9184; no password

@@ -82,6 +82,7 @@ mod on {
     use super::{NatsArgs, Side};
     use anyhow::{Context, Result, bail};
     use helios_bus::Bus;
+    use helios_bus::auth::validator::worker_user;
     use helios_bus::nats::{NatsAuth, NatsBus, NatsConfig, NatsTls};
     use helios_bus::subject;
     use std::os::unix::fs::MetadataExt;
@@ -139,7 +140,15 @@ mod on {
             let auth = match &self.nats_token_file {
                 Some(file) => {
                     private(file, "--nats-token-file")?;
-                    NatsAuth::TokenFile(file.clone())
+                    let file = file.clone();
+                    match side {
+                        // One token may serve the workers of several symbols: the user says which this is.
+                        Side::Worker(symbol) => NatsAuth::UserTokenFile {
+                            user: worker_user(symbol),
+                            file,
+                        },
+                        Side::Coordinator | Side::Admin => NatsAuth::TokenFile(file),
+                    }
                 }
                 None => NatsAuth::None,
             };
@@ -159,6 +168,8 @@ mod on {
                 client,
             });
             let config = NatsConfig {
+                // The permissions of a token do not hold it.
+                leader_reads: base.leader_reads && self.nats_token_file.is_none(),
                 urls: self.nats.clone(),
                 auth,
                 tls,
@@ -174,13 +185,11 @@ mod on {
 
     /// Where this client's answers arrive: of one shape for each role, so that permissions can bind it.
     fn inbox(side: Side<'_>, account: &str) -> String {
-        let account = subject::token(account);
-        let role = match side {
-            Side::Coordinator => "coordinator".into(),
-            Side::Worker(symbol) => format!("worker.{}", subject::token(symbol)),
-            Side::Admin => "admin".into(),
-        };
-        format!("_INBOX_helios.{account}.{role}")
+        match side {
+            Side::Coordinator => subject::coordinator_inbox(account),
+            Side::Worker(symbol) => subject::worker_inbox(account, symbol),
+            Side::Admin => subject::admin_inbox(account),
+        }
     }
 
     fn readable(file: &Path, flag: &str) -> Result<std::fs::File> {

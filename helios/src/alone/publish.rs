@@ -203,12 +203,30 @@ apiVersion: helios.trading/v1alpha1\nkind: HeliosStrategy\nmetadata: {{name: s}}
         assert_eq!((all["d/s"], all["d/t"], all.len()), (3, 1, 2));
     }
 
-    #[tokio::test(start_paused = true)]
+    /// What stands published, as soon as it is what is wanted.
+    async fn until(bus: &AccountBus, generation: u64, leverage: u32) -> ParamsDocument {
+        let seen = async {
+            loop {
+                match bus.read_params("default/s").await.unwrap() {
+                    Some(d) if (d.generation, d.stable.risk.leverage) == (generation, leverage) => {
+                        return d;
+                    }
+                    _ => tokio::time::sleep(Duration::from_millis(10)).await,
+                }
+            }
+        };
+        tokio::time::timeout(LOOK * 20, seen).await.unwrap()
+    }
+
+    #[tokio::test]
     async fn only_the_leader_publishes_and_what_is_overwritten_comes_back() {
         let bus = AccountBus::new(Arc::new(MemoryBus::new()), "default/a");
         let metrics = Arc::new(CoordinatorMetrics::new(bus.clone(), "me").unwrap());
         let all = BTreeMap::from([("default/s".to_string(), strategy(2))]);
         let (set, strategies) = watch::channel(all);
+        let change = |leverage| {
+            set.send_modify(|m| drop(m.insert("default/s".into(), strategy(leverage))));
+        };
         let (lead, leads) = watch::channel(false);
         let (_ack, acknowledged) = watch::channel(BTreeMap::new());
         let wanted = Wanted {
@@ -217,19 +235,16 @@ apiVersion: helios.trading/v1alpha1\nkind: HeliosStrategy\nmetadata: {{name: s}}
             acknowledged,
         };
         let task = tokio::spawn(publish(bus.clone(), wanted, metrics));
-        tokio::time::sleep(LOOK * 3).await;
-        assert_eq!(bus.read_params("default/s").await.unwrap(), None);
+        tokio::task::yield_now().await;
+        change(3);
+        tokio::task::yield_now().await;
         lead.send_replace(true);
-        tokio::time::sleep(LOOK * 3).await;
-        let first = bus.read_params("default/s").await.unwrap().unwrap();
-        assert_eq!(first.generation, 1);
-        set.send_modify(|m| drop(m.insert("default/s".into(), strategy(3))));
-        tokio::time::sleep(LOOK * 3).await;
-        let second = bus.read_params("default/s").await.unwrap().unwrap();
-        assert_eq!((second.generation, second.stable.risk.leverage), (2, 3));
+        // The first number: nothing was published before it led.
+        let first = until(&bus, 1, 3).await;
+        change(4);
+        let second = until(&bus, 2, 4).await;
         bus.publish_params("default/s", &first).await.unwrap();
-        tokio::time::sleep(LOOK * 3).await;
-        assert_eq!(bus.read_params("default/s").await.unwrap(), Some(second));
+        assert_eq!(until(&bus, 2, 4).await, second);
         drop((set, lead));
         task.await.unwrap();
     }

@@ -93,7 +93,6 @@ async fn work(args: WorkerArgs, manifests: Manifests, logs: Option<Logs>) -> Res
         environment: convert::account_params(account).environment,
         params,
         egress: None,
-        egress: None,
         depth_cadence: "100ms".into(),
     };
     let side = Side::Worker(&config.symbol);
@@ -150,9 +149,11 @@ async fn work(args: WorkerArgs, manifests: Manifests, logs: Option<Logs>) -> Res
             why = &mut end => {
                 let how = if args.flatten { OnDelete::Flatten } else { OnDelete::KeepProtected };
                 tracing::info!(?how, "leaving: {}", why?);
-                control.send(Control::Shutdown(how)).await.ok();
-                let left = timeout(LEAVE_BY, &mut role).await;
-                break left.with_context(|| {
+                let left = timeout(LEAVE_BY, async {
+                    control.send(Control::Shutdown(how)).await.ok();
+                    (&mut role).await
+                });
+                break left.await.with_context(|| {
                     format!("the worker did not leave in {LEAVE_BY:?}: what is open keeps its stops at the venue")
                 })?;
             }

@@ -146,6 +146,7 @@ mod tests {
             .lines()
             .filter_map(|l| l.strip_prefix("| `helios_"))
             .filter_map(|l| l.split(['`', '{']).next())
+            .filter(|n| !n.contains(' '))
             .collect();
         let registered: BTreeSet<&str> = registered
             .iter()

@@ -23,6 +23,7 @@ fn show(now: u64, l: &Leadership) -> serde_json::Value {
         Leadership::Leader {
             transitions,
             until_ns,
+            ..
         } if l.leads(now) => {
             serde_json::json!({"at": now, "is": "leader", "term": transitions, "until": until_ns})
         }

@@ -7,7 +7,7 @@ use crate::engine::SymbolSpec;
 use helios_core::fixed::Qty;
 use helios_core::instrument::{Bracket, FeeRates, Instrument, InstrumentError};
 use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive;
+use rust_decimal::prelude::{FromPrimitive, ToPrimitive};
 
 /// The contracts of the demo market, deepest first.
 pub const DEMO_SYMBOLS: [&str; 8] = [
@@ -76,6 +76,16 @@ impl Known {
     pub(crate) fn step_dec(&self) -> Decimal {
         Decimal::new(self.step.0, self.step.1)
     }
+}
+
+/// A contract of the demo market with the price that generated markets start it at; `None` for any other name.
+#[must_use]
+pub fn demo_contract(symbol: &str, onboard_ms: i64) -> Option<(SymbolSpec, Decimal)> {
+    let k = known(symbol)?;
+    let price = Decimal::from_f64(k.price)?;
+    let (tick, step) = (k.tick_dec(), k.step_dec());
+    let s = spec(symbol, tick, step, price, k.depth, onboard_ms).ok()?;
+    Some((s, price))
 }
 
 /// A listing with plausible filters, brackets and fees. `price` scales the quantity limits, `depth` the brackets.

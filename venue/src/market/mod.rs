@@ -13,8 +13,9 @@ mod rng;
 
 pub use fit::{FitReport, FitRow, MarketStats};
 pub use generator::{Generator, GeneratorConfig, GeneratorError, Imbalance, Profile};
-pub use listing::DEMO_SYMBOLS;
+pub use listing::{DEMO_SYMBOLS, demo_contract};
 pub use replay::{Replay, ReplayError, ReplayStats};
+pub use rng::{Rng, exp, ln};
 
 use crate::engine::{MarketInput, SymbolId, SymbolSpec};
 use helios_core::market::Bar;

@@ -9,36 +9,36 @@ use std::sync::OnceLock;
 
 /// A seeded stream of draws.
 #[derive(Clone, Debug)]
-pub(crate) struct Rng {
+pub struct Rng {
     inner: ChaCha8Rng,
     spare: Option<f64>,
 }
 
 impl Rng {
     /// Stream number `stream` of `seed`: different streams are independent.
-    pub(crate) fn new(seed: u64, stream: u64) -> Self {
+    pub fn new(seed: u64, stream: u64) -> Self {
         let mut inner = ChaCha8Rng::seed_from_u64(seed);
         inner.set_stream(stream);
         Self { inner, spare: None }
     }
 
     /// 64 random bits.
-    pub(crate) fn bits(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.inner.next_u64()
     }
 
     /// Uniform in [0, 1), 53 bits.
-    pub(crate) fn uniform(&mut self) -> f64 {
+    pub fn uniform(&mut self) -> f64 {
         (self.bits() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
     }
 
     /// True with probability `p`.
-    pub(crate) fn chance(&mut self, p: f64) -> bool {
+    pub fn chance(&mut self, p: f64) -> bool {
         self.uniform() < p
     }
 
     /// Standard normal, by the polar method.
-    pub(crate) fn normal(&mut self) -> f64 {
+    pub fn normal(&mut self) -> f64 {
         if let Some(v) = self.spare.take() {
             return v;
         }
@@ -55,12 +55,12 @@ impl Rng {
     }
 
     /// Exponential with mean 1.
-    pub(crate) fn exponential(&mut self) -> f64 {
+    pub fn exponential(&mut self) -> f64 {
         -ln(1.0 - self.uniform())
     }
 
     /// Poisson with mean `lambda` (normal approximation above 30).
-    pub(crate) fn poisson(&mut self, lambda: f64) -> u32 {
+    pub fn poisson(&mut self, lambda: f64) -> u32 {
         if lambda <= 0.0 {
             return 0;
         }
@@ -79,7 +79,7 @@ impl Rng {
     }
 
     /// An integer whose expectation is exactly `x`: its floor, or one more with the probability of the fraction.
-    pub(crate) fn round(&mut self, x: f64) -> i64 {
+    pub fn round(&mut self, x: f64) -> i64 {
         (x + self.uniform()).floor() as i64
     }
 }
@@ -104,7 +104,7 @@ impl Ou {
 }
 
 /// Natural logarithm of a positive number; −745 for anything smaller than the smallest normal one.
-pub(crate) fn ln(x: f64) -> f64 {
+pub fn ln(x: f64) -> f64 {
     if !(x >= f64::MIN_POSITIVE && x.is_finite()) {
         return -745.0;
     }
@@ -126,7 +126,7 @@ pub(crate) fn ln(x: f64) -> f64 {
 }
 
 /// e^x, clamped to the finite range.
-pub(crate) fn exp(x: f64) -> f64 {
+pub fn exp(x: f64) -> f64 {
     let x = x.clamp(-700.0, 700.0);
     let k = (x / std::f64::consts::LN_2 + 0.5).floor();
     let r = x - k * std::f64::consts::LN_2;

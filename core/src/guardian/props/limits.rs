@@ -1,5 +1,6 @@
-//! I9 and I17: no interleaving of questions, late answers, fills, lost frames, replaced tasks, slow reads and expiries
-//! lets an order be sent that breaches a limit, and no sum of promises does either.
+//! I9, I14 and I17: no interleaving of questions, late answers, fills, lost frames, replaced tasks, slow reads, expiries,
+//! stopped, dying and handing-over leaders lets an order be sent that breaches a limit, and no sum of promises does either.
+//! The workers here do not even look at the epoch.
 
 use super::model::{Model, NAMES, Step, Told};
 use crate::guardian::testkit::account;
@@ -22,14 +23,18 @@ fn step() -> impl Strategy<Value = Step> {
     let window = prop_oneof![Just(0u64), Just(100), 0u64..=100];
     prop_oneof![
         5 => pass.prop_map(Step::Pass),
-        7 => (symbol(), ago(), wish, 0i64..300, late)
-            .prop_map(|(symbol, ago, wish, risk, delay)| Step::Ask { symbol, ago, wish, risk, delay }),
+        7 => (symbol(), ago(), wish, 0i64..300, late, prop::bool::weighted(0.15))
+            .prop_map(|(symbol, ago, wish, risk, delay, astray)| Step::Ask { symbol, ago, wish, risk, delay, astray }),
         7 => (symbol(), ago(), part, window, prop::bool::weighted(0.3), told())
             .prop_map(|(symbol, ago, part, delay, rest, told)| Step::Send { symbol, ago, part, delay, rest, told }),
         2 => (symbol(), any::<bool>(), told()).prop_map(|(symbol, fill, told)| Step::Touch { symbol, fill, told }),
         2 => (symbol(), told()).prop_map(|(symbol, told)| Step::Leave { symbol, told }),
         1 => symbol().prop_map(|symbol| Step::Replace { symbol }),
         2 => Just(Step::Nudge),
+        1 => (0usize..2, prop_oneof![Just(500u64), Just(2_500), Just(4_000), Just(8_000)])
+            .prop_map(|(seat, millis)| Step::Freeze { seat, millis }),
+        1 => Just(Step::HandOver),
+        1 => (0usize..2).prop_map(|seat| Step::Crash { seat }),
     ]
 }
 
@@ -64,6 +69,7 @@ fn the_model_trades() {
         wish: 5_000,
         risk: 10,
         delay: Some(0),
+        astray: false,
     });
     m.step(&Step::Send {
         symbol: 0,
@@ -77,5 +83,45 @@ fn the_model_trades() {
         },
     });
     assert_eq!(m.truth[0].position, 50_000);
+    m.check().unwrap();
+}
+
+/// The model's worker asks and gets an answer at once; true when it was granted something.
+fn asks(m: &mut Model, symbol: usize) -> bool {
+    let seq = m.granted(symbol);
+    m.step(&Step::Ask {
+        symbol,
+        ago: 0,
+        wish: 4_000,
+        risk: 10,
+        delay: Some(0),
+        astray: false,
+    });
+    m.granted(symbol) > seq
+}
+
+#[test]
+fn the_model_hands_over_without_a_gap_and_fails_over_in_time() {
+    let mut m = Model::new(account(), vec![(0, 50)]);
+    m.pass(200);
+    assert!(asks(&mut m, 0));
+    m.step(&Step::HandOver);
+    m.pass(500);
+    assert!(asks(&mut m, 0), "in time for the worker's next question");
+    m.step(&Step::Freeze {
+        seat: 0,
+        millis: 20_000,
+    });
+    m.step(&Step::Freeze {
+        seat: 1,
+        millis: 4_000,
+    });
+    let mut waited = 0;
+    while !asks(&mut m, 0) {
+        m.pass(500);
+        waited += 500;
+        assert!(waited < 11_000);
+    }
+    assert!(waited >= 4_000);
     m.check().unwrap();
 }

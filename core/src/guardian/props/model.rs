@@ -1,6 +1,7 @@
 //! A venue (positions, resting entries, orders on their way), workers that use their grants as badly as they may, and a
 //! guardian that sees only what reaches it. Prices stand still, so that every breach is one of sending.
 
+use super::seats::Seat;
 use crate::fixed::{Price, Qty, Side};
 use crate::guardian::testkit::*;
 use crate::guardian::*;
@@ -10,7 +11,6 @@ use crate::order::{
     CancelTarget, ClientId, ExecType, OpenOrder, OrderStatus, OrderUpdate, PositionUpdate,
     TradeFill, VenuePosition, VenueState,
 };
-use crate::time::NS_PER_S;
 use proptest::prelude::*;
 
 /// The first belongs to a strategy of higher priority.
@@ -29,12 +29,14 @@ pub(super) enum Step {
     /// Time passes, ms.
     Pass(u64),
     /// A task of a symbol (0 the present, 1 the one before) asks; the answer takes this long (ms), or is lost.
+    /// It may ask the one that does not lead.
     Ask {
         symbol: usize,
         ago: u32,
         wish: i64,
         risk: i64,
         delay: Option<u64>,
+        astray: bool,
     },
     /// A task sends an entry of this part (percent) of what its grant leaves; it arrives after this part of its window.
     Send {
@@ -55,8 +57,14 @@ pub(super) enum Step {
     Leave { symbol: usize, told: Told },
     /// Another task takes the place of the present one, which may not know it yet.
     Replace { symbol: usize },
-    /// Something makes the guardian want to read the venue soon.
+    /// Something makes the guardians want to read the venue soon.
     Nudge,
+    /// A coordinator hears and does nothing for this long, ms, as under SIGSTOP.
+    Freeze { seat: usize, millis: u64 },
+    /// The leader gives its lead up in peace.
+    HandOver,
+    /// A coordinator dies and starts anew.
+    Crash { seat: usize },
 }
 
 /// An entry on its way to the venue.
@@ -79,7 +87,7 @@ pub(super) struct Truth {
     /// Newest grant of each task and its end by the worker's own clock.
     grants: BTreeMap<u32, (Grant, u64)>,
     /// Answers on their way: arrival, t0, task, reply.
-    answers: Vec<(u64, u64, u32, GrantReply)>,
+    pub(super) answers: Vec<(u64, u64, u32, GrantReply)>,
 }
 
 impl Truth {
@@ -108,68 +116,21 @@ fn due<T>(all: &mut Vec<T>, is_due: impl Fn(&T) -> bool) -> Vec<T> {
 }
 
 pub(super) struct Model {
-    g: Guardian,
-    now: Now,
+    pub(super) config: GuardianConfig,
+    pub(super) seats: Vec<Seat>,
+    pub(super) now: Now,
     pub truth: Vec<Truth>,
-    /// A read under way: when it is taken at the venue, when it arrives, and what it took.
-    read: Option<(u64, u64, Option<GuardianEvent>)>,
-    delays: Vec<(u64, u64)>,
-    reads: usize,
-    seq: u64,
+    pub(super) delays: Vec<(u64, u64)>,
+    pub(super) seq: u64,
+    /// The guardians' state as stored, and its revision.
+    pub(super) stored: (u64, GuardianState),
+    /// Holder and last renewal of the lock.
+    pub(super) lock: Option<(usize, u64)>,
+    pub(super) term: u64,
 }
 
 impl Model {
-    pub fn new(params: crate::params::AccountParams, delays: Vec<(u64, u64)>) -> Self {
-        let mut c = config(&NAMES);
-        c.account = params;
-        c.strategies = vec![
-            strategy("ns/nobi", 1, &NAMES[..1]),
-            strategy("ns/low", 0, &NAMES[1..]),
-        ];
-        let mut m = Self {
-            g: Guardian::new(c, GuardianState::default()),
-            now: Now::new(1_700_000_000_000, NS_PER_S),
-            truth: (0..NAMES.len()).map(|_| Truth::default()).collect(),
-            read: None,
-            delays,
-            reads: 0,
-            seq: 0,
-        };
-        m.send(&GuardianEvent::Start);
-        m.send(&GuardianEvent::Lead {
-            epoch: 1,
-            until_ns: None,
-        });
-        m
-    }
-
-    fn send(&mut self, e: &GuardianEvent) -> Option<GrantReply> {
-        let (mut out, mut reply) = (vec![], None);
-        self.g.on_event(self.now, e, &mut out);
-        for e in out {
-            match e {
-                GuardianEffect::Persist(_) => {
-                    self.send(&GuardianEvent::Persisted);
-                }
-                GuardianEffect::Reconcile => {
-                    // The first comes at once: nothing is granted before it.
-                    let later = self
-                        .reads
-                        .checked_sub(1)
-                        .map(|n| self.delays[n % self.delays.len()]);
-                    let (take, more) = later.unwrap_or_default();
-                    self.reads += 1;
-                    let take = self.now.mono_ns + ms(take);
-                    self.read = Some((take, take + ms(more), None));
-                }
-                GuardianEffect::Reply { reply: r, .. } => reply = Some(r),
-                _ => {}
-            }
-        }
-        reply
-    }
-
-    fn take_read(&self) -> GuardianEvent {
+    pub(super) fn take_read(&self) -> GuardianEvent {
         let mut symbols = BTreeMap::new();
         let mut maint = Decimal::ZERO;
         for (i, t) in self.truth.iter().enumerate() {
@@ -230,17 +191,17 @@ impl Model {
                 self.send(&GuardianEvent::Mark(s.into(), m));
             }
             self.send(&GuardianEvent::Tick);
-            if let Some((take, arrive, taken)) = self.read.take() {
-                let at = self.now.mono_ns;
-                let taken = taken.or_else(|| (at >= take).then(|| self.take_read()));
-                match taken {
-                    Some(e) if at >= arrive => {
-                        self.send(&e);
-                    }
-                    taken => self.read = Some((take, arrive, taken)),
-                }
+            self.keep_lock();
+            for i in 0..self.seats.len() {
+                self.wake(i);
             }
         }
+    }
+
+    /// Sequence of the newest grant of a symbol's present task.
+    pub fn granted(&self, symbol: usize) -> u64 {
+        let t = &self.truth[symbol];
+        t.grants.get(&t.task).map_or(0, |g| g.0.seq)
     }
 
     /// Orders and answers that are due arrive.
@@ -321,8 +282,17 @@ impl Model {
         self.send(&GuardianEvent::Position(NAMES[i].into(), u));
     }
 
-    fn ask(&mut self, i: usize, task: u32, wish: i64, risk: i64) -> Option<GrantReply> {
+    fn ask(
+        &mut self,
+        i: usize,
+        task: u32,
+        wish: i64,
+        risk: i64,
+        astray: bool,
+    ) -> Option<GrantReply> {
         self.seq += 1;
+        let leader = self.lock.map_or(0, |l| l.0);
+        let to = if astray { 1 - leader } else { leader };
         let r = GrantRequest {
             symbol: NAMES[i].into(),
             strategy: if i < 1 { "ns/nobi" } else { "ns/low" }.into(),
@@ -335,7 +305,12 @@ impl Model {
             wish_risk: Decimal::from(risk),
             fence_lost: false,
         };
-        self.send(&GuardianEvent::GrantRequested(r))
+        if self.frozen(to) {
+            let t0 = self.now.mono_ns;
+            self.seats[to].inbox.push((t0, i, task, r));
+            return None;
+        }
+        self.tell(to, &GuardianEvent::GrantRequested(r))
     }
 
     pub fn step(&mut self, s: &Step) {
@@ -347,12 +322,13 @@ impl Model {
                 wish,
                 risk,
                 delay,
+                astray,
             } => {
                 let t0 = self.now.mono_ns;
                 let Some(task) = self.truth[symbol].task.checked_sub(ago) else {
                     return;
                 };
-                let reply = self.ask(symbol, task, wish, risk);
+                let reply = self.ask(symbol, task, wish, risk, astray);
                 if let Some((delay, reply)) = delay.zip(reply) {
                     let answer = (t0 + ms(delay), t0, task, reply);
                     self.truth[symbol].answers.push(answer);
@@ -421,12 +397,28 @@ impl Model {
                 };
                 self.send(&GuardianEvent::Reply(NAMES[0].into(), to, unknown));
             }
+            Step::Freeze { seat, millis } => {
+                self.seats[seat].frozen_until = self.now.mono_ns + ms(millis);
+            }
+            Step::HandOver => {
+                if let Some((i, _)) = self.lock.filter(|l| !self.frozen(l.0)) {
+                    self.tell(i, &GuardianEvent::Follow);
+                    if self.seats[i].g.handed_over() {
+                        self.lock = None;
+                    }
+                    self.keep_lock();
+                }
+            }
+            Step::Crash { seat } => {
+                self.seats[seat] = self.seat();
+                self.tell(seat, &GuardianEvent::Start);
+            }
         }
     }
 
     /// What the venue holds and may still receive, and what workers may do with the grants they hold on top of it.
     pub fn check(&self) -> Result<(), TestCaseError> {
-        let p = &self.g.config.account;
+        let p = &self.config.account;
         let equity = d("10000");
         let limit = p.max_gross_leverage * equity;
         let sums: Vec<Decimal> = self.truth.iter().map(|t| worth(t.lots())).collect();

@@ -4,7 +4,7 @@ use crate::fixed::{Price, Qty, Side};
 use crate::guardian::testkit::*;
 use crate::guardian::*;
 use crate::market::MarkPrice;
-use crate::messages::{GrantReply, GrantRequest};
+use crate::messages::{GrantReply, GrantRequest, RateShare};
 use crate::order::{
     AlgoStatus, AlgoUpdate, CancelTarget, ExecType, OrderStatus, OrderUpdate, PositionUpdate,
     TradeFill, VenuePosition, VenueState,
@@ -65,9 +65,49 @@ fn event() -> impl Strategy<Value = GuardianEvent> {
         Just(GuardianEvent::Persisted),
         Just(GuardianEvent::PersistFailed),
         Just(GuardianEvent::Follow),
-        any::<u64>().prop_map(|epoch| GuardianEvent::Lead {
+        (any::<u64>(), prop::option::of(0u64..200)).prop_map(|(epoch, s)| GuardianEvent::Lead {
             epoch,
-            until_ns: None
+            until_ns: s.map(|s| s * crate::time::NS_PER_S)
+        }),
+        (0u64..200).prop_map(|s| GuardianEvent::Renewed {
+            until_ns: s * crate::time::NS_PER_S
+        }),
+        Just(GuardianEvent::FenceLost),
+        Just(GuardianEvent::LockRanOut),
+        Just(GuardianEvent::TransfersFailed),
+        any::<u64>().prop_map(|transitions| GuardianEvent::StateMissing { transitions }),
+        prop::collection::vec((0u64..5, any::<i64>(), money()), 0..4).prop_map(|list| {
+            let of = |(id, venue_ms, amount)| Transfer {
+                id,
+                venue_ms,
+                amount,
+            };
+            GuardianEvent::Transfers(list.into_iter().map(of).collect())
+        }),
+        (any::<u64>(), symbol(), money(), any::<u32>()).prop_map(|(epoch, s, ceiling, n)| {
+            let promise = HandedPromise {
+                symbol: s.to_string(),
+                strategy: "ns/nobi".into(),
+                task_uid: "t".into(),
+                ceiling,
+                risk: ceiling,
+            };
+            let share = RateShare {
+                weight_1m: n,
+                orders_10s: n,
+                orders_1m: n,
+            };
+            let egress = String::new();
+            let handover = Handover {
+                epoch,
+                promises: vec![promise],
+                shares: [(s.to_string(), HandedShare { egress, share })].into(),
+            };
+            GuardianEvent::State(Box::new(GuardianState {
+                epoch,
+                handover: Some(handover),
+                ..GuardianState::default()
+            }))
         }),
         (any::<i64>(), money())
             .prop_map(|(event_ms, wallet)| GuardianEvent::Balance { event_ms, wallet }),
@@ -171,7 +211,11 @@ fn event() -> impl Strategy<Value = GuardianEvent> {
                             },
                         )]
                         .into(),
-                        unknown_symbols: Vec::new(),
+                        unknown_symbols: if isolated {
+                            vec!["ZUSDT".into()]
+                        } else {
+                            vec![]
+                        },
                     }
                 }
             ),

@@ -313,7 +313,7 @@ pub(super) fn candidate(name: &str) -> Candidate {
     }
 }
 
-pub(super) fn report(symbol: &str) -> WorkerReport {
+pub(in crate::guardian) fn report(symbol: &str) -> WorkerReport {
     WorkerReport {
         schema: 1,
         symbol: symbol.into(),

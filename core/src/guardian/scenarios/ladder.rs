@@ -16,7 +16,7 @@ fn tolerant() -> GuardianConfig {
 }
 
 /// Three longs: 16,000, 12,000 and 8,000 on 10,000: gross 36,000, ratio about 27.4 %.
-fn exposed() -> Rig {
+pub(super) fn exposed() -> Rig {
     let mut r = Rig::with(tolerant(), GuardianState::default()).ready();
     for (s, lots) in [("AUSDT", 160_000), ("BUSDT", 120_000), ("CUSDT", 80_000)] {
         r.protected(s, lots, "100");
@@ -34,7 +34,7 @@ fn commands(out: &[GuardianEffect], want: impl Fn(&Command) -> bool) -> Vec<Stri
         .collect()
 }
 
-fn levels(out: &[GuardianEffect]) -> Vec<LadderLevel> {
+pub(super) fn levels(out: &[GuardianEffect]) -> Vec<LadderLevel> {
     out.iter()
         .filter_map(|e| match e {
             GuardianEffect::Ladder { level, .. } => Some(*level),
@@ -43,8 +43,16 @@ fn levels(out: &[GuardianEffect]) -> Vec<LadderLevel> {
         .collect()
 }
 
+/// Prices of all symbols go to `mark` and stay there for two seconds: what follows is not one fall with it.
+pub(super) fn slide(r: &mut Rig, mark: &str) {
+    for s in r.marks.clone().keys() {
+        r.mark(s, d(mark));
+    }
+    r.pass(2000);
+}
+
 /// Prices of all symbols go to `mark`, with every slice filled and every depth answered.
-fn crash(r: &mut Rig, mark: &str, depth: &str, millis: u64) -> Vec<(Symbol, NewOrder)> {
+pub(super) fn crash(r: &mut Rig, mark: &str, depth: &str, millis: u64) -> Vec<(Symbol, NewOrder)> {
     let mut first = vec![];
     for s in r.marks.clone().keys() {
         first.extend(r.mark(s, d(mark)));
@@ -109,7 +117,7 @@ fn entering_a_warning_tells_every_worker_to_cancel_entries_once() {
 #[test]
 fn critical_reduces_in_slices_most_maintenance_first_until_recovered_and_returns_to_normal() {
     let mut r = exposed();
-    r.pass(1000);
+    slide(&mut r, "92");
     r.out.clear();
     // At 86: gross 30,960, balance 4,960, ratio about 15.6 %; at 85: 4,600 / 30,600 = 14.6 %.
     let sent = crash(&mut r, "85", "1000000", 20_000);
@@ -135,7 +143,7 @@ fn critical_reduces_in_slices_most_maintenance_first_until_recovered_and_returns
 #[test]
 fn a_slice_takes_at_most_a_quarter_of_visible_depth() {
     let mut r = exposed();
-    r.pass(1000);
+    slide(&mut r, "92");
     let sent = crash(&mut r, "85", "8000", 1_000);
     // 2,000 of notional at 85 is 23.529 lots of 1.
     assert!(!sent.is_empty());
@@ -145,7 +153,7 @@ fn a_slice_takes_at_most_a_quarter_of_visible_depth() {
 #[test]
 fn without_depth_a_slice_goes_by_the_position_after_a_second() {
     let mut r = exposed();
-    r.pass(1000);
+    slide(&mut r, "92");
     r.out.clear();
     for s in ["AUSDT", "BUSDT", "CUSDT"] {
         r.mark(s, d("85"));

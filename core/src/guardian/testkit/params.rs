@@ -1,7 +1,7 @@
 //! Parameters and contracts for the guardian's tests.
 
 use super::{ACCOUNT, d};
-use crate::guardian::{GuardianConfig, StrategyInfo};
+use crate::guardian::{GuardianConfig, RateLimits, StrategyInfo};
 use crate::instrument::{Bracket, FeeRates, Instrument, SymbolInfo};
 use crate::params::*;
 use rust_decimal::Decimal;
@@ -120,5 +120,6 @@ pub(in crate::guardian) fn config(symbols: &[&str]) -> GuardianConfig {
         account: account(),
         strategies: vec![strategy("ns/nobi", 0, symbols)],
         symbols: symbols.iter().map(|s| ((*s).into(), info(s))).collect(),
+        rate_limits: RateLimits::default(),
     }
 }

@@ -130,6 +130,11 @@ impl StopKeeper {
         if stamp >= self.held.stamp {
             self.hold(now, p.qty, p.entry_price, stamp, false);
             self.adopt_early(now, ids, out);
+        } else if p.qty.position_side() != self.held.qty.position_side() {
+            // Late news of a moment in which the position was gone or turned: the venue may have taken its stops off then.
+            for leg in self.legs.values_mut() {
+                leg.doubt();
+            }
         }
         self.step(now, ids, out);
     }

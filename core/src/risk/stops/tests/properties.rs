@@ -139,3 +139,15 @@ fn the_model_exercises_what_it_judges() {
         "{sum:?}"
     );
 }
+
+#[test]
+fn a_flat_moment_heard_of_too_late_throws_doubt_on_the_anchor_that_the_venue_took_off_then() {
+    let chaos = Chaos {
+        delay_ms: 231,
+        duplicate: 234,
+        lose_algo: 179,
+        auto_cancel: true,
+        ..Chaos::default()
+    };
+    live(4_006_263_023_716_473_757, chaos, 40_000);
+}

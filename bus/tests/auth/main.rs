@@ -1,0 +1,7 @@
+//! The auth callout before a real NATS server: what each role may do, and that it may do nothing else.
+#![allow(clippy::unwrap_used)]
+
+mod permissions;
+mod server;
+mod service;
+mod world;

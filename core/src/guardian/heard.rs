@@ -1,0 +1,61 @@
+//! Workers as last heard: their reports.
+
+use super::Guardian;
+use crate::instrument::Symbol;
+use crate::messages::{RateReport, WorkerReport};
+use crate::time::Now;
+use rust_decimal::Decimal;
+
+/// A worker as last heard.
+#[derive(Clone, Debug)]
+pub(super) struct Heard {
+    pub strategy: String,
+    pub task_uid: String,
+    pub atr: Option<f64>,
+    pub generation: u64,
+    pub ready: bool,
+    pub heard_at: u64,
+    pub epoch: u64,
+    pub schema: u32,
+    pub protected: bool,
+    /// Signed, base asset.
+    pub position: Decimal,
+    /// Since when that is not what the account shows.
+    pub apart_since: Option<u64>,
+    pub rates: Option<RateReport>,
+}
+
+impl Guardian {
+    pub(super) fn report(&mut self, now: Now, report: &WorkerReport) {
+        let symbol: Symbol = report.symbol.as_str().into();
+        if !self.config.symbols.contains_key(&symbol) {
+            return;
+        }
+        self.echo(now, report.epoch);
+        let acknowledged =
+            |h: &Heard| h.generation == report.generation && h.strategy == report.strategy;
+        self.touched |= !self.heard.get(&symbol).is_some_and(acknowledged);
+        let view = &report.view;
+        let apart_since = self.heard.get(&symbol).and_then(|h| h.apart_since);
+        self.heard.insert(
+            symbol,
+            Heard {
+                strategy: report.strategy.clone(),
+                task_uid: report.task_uid.clone(),
+                atr: view.atr.filter(|a| a.is_finite() && *a > 0.0),
+                generation: report.generation,
+                ready: report.ready,
+                heard_at: now.mono_ns,
+                epoch: report.epoch,
+                schema: report.schema,
+                protected: view.anchor_confirmed || view.position.is_zero(),
+                position: view.position,
+                apart_since,
+                rates: report.rates.clone(),
+            },
+        );
+        for trade in &report.closed {
+            self.count_trade(trade);
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Money paid in and taken out: neither gain nor loss.
+//!
+//! Read each minute, and at once before a loss is latched: the balance tells of a withdrawal before the history does.
+//! Each transfer counts once; the ids that count are written together with the marks they moved.
+
+use super::equity::{self, Highs};
+use super::event::{GuardianEffect, Transfer};
+use super::{Guardian, alert, ms};
+use crate::fixed::Money;
+use crate::messages::Severity;
+use crate::risk::margin::believable;
+use crate::time::{NS_PER_S, Now};
+
+/// Between two reads of the transfers.
+const EVERY_NS: u64 = 60 * NS_PER_S;
+/// After a read that failed.
+const AGAIN_NS: u64 = 10 * NS_PER_S;
+/// The same while a loss waits to be latched.
+const DOUBT_AGAIN_NS: u64 = ms(500);
+/// A read without an answer has failed.
+const TIMEOUT_NS: u64 = 10 * NS_PER_S;
+/// A loss waits this long for a read of the transfers; then it counts as what it looks like.
+const DOUBT_NS: u64 = 2 * NS_PER_S;
+/// A transfer may be told this much later than it happened, venue ms.
+const OVERLAP_MS: i64 = 3_600_000;
+/// Transfers remembered at most.
+const REMEMBERED: usize = 500;
+
+/// A loss that may be a withdrawal.
+#[derive(Clone, Copy, Debug)]
+struct Doubt {
+    since: u64,
+    /// A read asked for after the loss was seen has come: it is a loss.
+    answered: bool,
+}
+
+/// Reads of transfers and what waits for them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Transfers {
+    /// Liveness and venue time at which the read under way was asked for.
+    asked: Option<(u64, i64)>,
+    tried_at: Option<u64>,
+    failed: bool,
+    doubt: Option<Doubt>,
+    pub highs: Highs,
+}
+
+impl Transfers {
+    /// A lead begins: the marks may be others than those seen last.
+    pub fn begin(&mut self) {
+        self.doubt = None;
+        self.tried_at = None;
+        self.highs = Highs::default();
+    }
+
+    /// A loss waits to be latched: no new risk meanwhile.
+    pub fn doubting(&self) -> bool {
+        self.doubt.is_some()
+    }
+}
+
+impl Guardian {
+    /// Takes the equity of a known account: marks, and what they trip.
+    pub(super) fn mark_equity(&mut self, now: Now, equity: Money, out: &mut Vec<GuardianEffect>) {
+        // A follower's marks are the leader's.
+        if !self.office.leading() {
+            return;
+        }
+        let highs = &mut self.transfers.highs;
+        let m = equity::mark(
+            &mut self.state,
+            highs,
+            now.market_ms,
+            self.picture.venue_ms,
+            equity,
+        );
+        self.office.dirty(m.urgent, m.marks);
+        for name in m.released {
+            let text = format!("latch {name} released by a new day");
+            out.push(alert(Severity::Info, name, None, text));
+        }
+        let losses = equity::losses(&self.state, &self.config.account, equity);
+        if losses.is_empty() {
+            self.transfers.doubt = None;
+            return;
+        }
+        let doubt = *self.transfers.doubt.get_or_insert(Doubt {
+            since: now.mono_ns,
+            answered: false,
+        });
+        if !doubt.answered && now.mono_since(doubt.since) < DOUBT_NS {
+            return;
+        }
+        self.transfers.doubt = None;
+        for (name, text) in losses {
+            self.state.latches.insert(name.into(), now.market_ms);
+            self.office.dirty(true, false);
+            self.touched = true;
+            out.push(alert(Severity::Critical, name, None, text));
+        }
+    }
+
+    /// The transfers as read, in any order, known ones too.
+    pub(super) fn transferred(&mut self, now: Now, list: &[Transfer]) {
+        let asked = self.transfers.asked.take();
+        self.transfers.failed = false;
+        if let (Some(d), Some((at, _))) = (&mut self.transfers.doubt, asked) {
+            d.answered |= at >= d.since;
+        }
+        // Before the first marks there is nothing to adjust; they will have it in them.
+        let Some(mut since) = self.state.transfers_since_ms else {
+            return;
+        };
+        // A follower's marks are the leader's.
+        if !self.office.leading() {
+            return;
+        }
+        let mut list: Vec<&Transfer> = list.iter().collect();
+        list.sort_by_key(|t| (t.venue_ms, t.id));
+        for t in list {
+            let real = !t.amount.is_zero() && believable(t.amount) && t.venue_ms >= since;
+            if real && self.state.transfers.insert((t.venue_ms, t.id)) {
+                equity::transferred(&mut self.state, &mut self.transfers.highs, t);
+                self.office.dirty(true, false);
+            }
+        }
+        let told_to = asked.map_or(since, |a| a.1.min(now.market_ms).saturating_sub(OVERLAP_MS));
+        if told_to.saturating_sub(since) >= OVERLAP_MS {
+            since = told_to;
+            self.office.dirty(false, true);
+        }
+        while self.state.transfers.len() > REMEMBERED {
+            if let Some((ms, _)) = self.state.transfers.pop_first() {
+                since = since.max(ms.saturating_add(1));
+            }
+        }
+        self.state.transfers.retain(|t| t.0 >= since);
+        self.state.transfers_since_ms = Some(since);
+    }
+
+    pub(super) fn transfers_failed(&mut self) {
+        self.transfers.asked = None;
+        self.transfers.failed = true;
+    }
+
+    /// Asks for the transfers when it is time to, while leading.
+    pub(super) fn drive_transfers(&mut self, now: Now, out: &mut Vec<GuardianEffect>) {
+        let Some(since_ms) = self.state.transfers_since_ms else {
+            return;
+        };
+        let t = &mut self.transfers;
+        if t.asked
+            .is_some_and(|(at, _)| now.mono_since(at) > TIMEOUT_NS)
+        {
+            t.asked = None;
+            t.failed = true;
+        }
+        if t.asked.is_some() || self.unknown.is_some() {
+            return;
+        }
+        let doubted = t.doubt.filter(|d| !d.answered);
+        let gap = match (doubted, t.failed) {
+            (Some(d), false) if t.tried_at.is_none_or(|at| at < d.since) => 0,
+            (Some(_), _) => DOUBT_AGAIN_NS,
+            (None, true) => AGAIN_NS,
+            (None, false) => EVERY_NS,
+        };
+        if t.tried_at.is_none_or(|at| now.mono_since(at) >= gap) {
+            t.asked = Some((now.mono_ns, now.market_ms));
+            t.tried_at = Some(now.mono_ns);
+            out.push(GuardianEffect::ReadTransfers { since_ms });
+        }
+    }
+
+    /// A person accepts the equity as it is: a mark starts anew from it.
+    pub(super) fn accept_equity(&mut self, now: Now, latch: &str) {
+        let equity = self.margin.map(|m| m.balance);
+        if latch == equity::DRAWDOWN {
+            self.state.peak_equity = equity;
+            self.state.peak_ms = now.market_ms;
+            self.transfers.highs = Highs::default();
+        }
+        if latch == equity::DAILY_LOSS {
+            self.state.day_start_equity = equity;
+            self.state.day_start_ms = now.market_ms;
+        }
+    }
+}
