@@ -8,10 +8,9 @@ use crate::numbers::{percentile, round};
 use crate::process::World;
 use crate::traders::{Desk, cancels, now, params};
 use anyhow::{Context, Result, ensure};
-use helios_bus::typed::AccountBus;
 use helios_core::fixed::{Money, Price, Qty, Side};
 use helios_core::guardian::{
-    Guardian, GuardianConfig, GuardianEffect, GuardianEvent, GuardianState, StrategyInfo,
+    Guardian, GuardianConfig, GuardianEffect, GuardianEvent, GuardianState, RateLimits, StrategyInfo,
 };
 use helios_core::messages::{LadderLevel, ParamsDocument, SCHEMA, WorkerReport, WorkerView};
 use helios_core::order::{AlgoOrder, AlgoStatus, IdMaker, Role, VenuePosition, VenueState};
@@ -43,17 +42,19 @@ type Slot = Arc<Mutex<Option<Desk>>>;
 /// Measures it over and over.
 pub async fn run(world: &World) -> Result<Value> {
     let params = params()?;
-    let coordinator = AccountBus::new(world.connect().await?, ACCOUNT);
+    let coordinator = world.coordinator_bus(ACCOUNT).await?;
     let (cancelled, mut heard) = mpsc::unbounded_channel();
     let mut slots: Vec<Slot> = Vec::new();
     let mut workers = JoinSet::new();
     for n in 0..WORKERS {
-        let bus = AccountBus::new(world.connect().await?, ACCOUNT);
+        let bus = world.worker_bus(ACCOUNT, &name(n)).await?;
         let mut commands = bus.commands(&name(n)).await?;
         let slot = Slot::default();
         slots.push(slot.clone());
         let cancelled = cancelled.clone();
         workers.spawn(async move {
+            // The connection ends with its last handle.
+            let _bus = bus;
             while let Some(c) = commands.next().await {
                 let mut held = slot.lock().expect("no worker panics");
                 let out = held.as_mut().map(|d| d.tell(&TraderEvent::Command(c)));
@@ -106,6 +107,7 @@ pub async fn run(world: &World) -> Result<Value> {
 fn config(params: &ParamsDocument) -> GuardianConfig {
     let symbols: Vec<String> = (0..WORKERS + POSITIONS).map(name).collect();
     GuardianConfig {
+        rate_limits: RateLimits::default(),
         account: AccountParams {
             account: ACCOUNT.into(),
             environment: Environment::Paper,

@@ -5,9 +5,8 @@
 
 use crate::market::name;
 use crate::numbers::{percentile, round};
-use crate::process::{Account, Coordinator, World, strategy_of};
+use crate::process::{Coordinator, World, strategy_of};
 use anyhow::{Context, Result, bail, ensure};
-use helios_bus::nats::NatsBus;
 use helios_bus::typed::AccountBus;
 use helios_core::messages::{
     DenyReason, GrantReply, GrantRequest, SCHEMA, WorkerReport, WorkerView,
@@ -24,8 +23,6 @@ use tokio::time::{MissedTickBehavior, interval_at, sleep};
 pub const SYMBOLS: usize = 500;
 /// Workers while the machine is at ease.
 const LIGHT: usize = 100;
-/// Workers that share one connection here; each has its own in earnest, which is the server's business only.
-const OF_A_CONNECTION: usize = 10;
 /// As the worker's shell.
 const ASK_EVERY: Duration = Duration::from_millis(500);
 const ANSWER_BY: Duration = Duration::from_millis(1500);
@@ -54,8 +51,8 @@ struct Heard {
 pub async fn run(world: &World) -> Result<Value> {
     let mut account = world.account("crowd")?;
     let mut buses = Vec::new();
-    for _ in 0..SYMBOLS / OF_A_CONNECTION {
-        buses.push(world.connect().await?);
+    for n in 0..SYMBOLS {
+        buses.push(world.worker_bus(&account.name, &name(n)).await?);
     }
     let coordinator = Arc::new(account.coordinator()?);
     let (stop, mut stopped) = tokio::sync::watch::channel(false);
@@ -70,12 +67,12 @@ pub async fn run(world: &World) -> Result<Value> {
             anyhow::Ok(peak)
         })
     };
-    ready(&account.bus(&buses[0]), &coordinator).await?;
+    ready(&buses[0], &coordinator).await?;
     // The crowd has to be heard once before a lull is one: the marks of all contracts are followed by now.
-    let quiet = phase(&account, &buses, &coordinator, 0, true, true).await?;
-    let light = phase(&account, &buses, &coordinator, LIGHT, true, true).await?;
-    let reports = phase(&account, &buses, &coordinator, SYMBOLS, false, true).await?;
-    let full = phase(&account, &buses, &coordinator, SYMBOLS, true, true).await?;
+    let quiet = phase(&buses, &coordinator, 0, true, true).await?;
+    let light = phase(&buses, &coordinator, LIGHT, true, true).await?;
+    let reports = phase(&buses, &coordinator, SYMBOLS, false, true).await?;
+    let full = phase(&buses, &coordinator, SYMBOLS, true, true).await?;
     stop.send_replace(true);
     let rss = peak.await.context("memory was not watched")??;
     full.check("500 workers")?;
@@ -133,8 +130,7 @@ async fn ready(bus: &AccountBus, coordinator: &Coordinator) -> Result<()> {
 }
 
 async fn phase(
-    account: &Account,
-    buses: &[Arc<NatsBus>],
+    buses: &[AccountBus],
     coordinator: &Coordinator,
     workers: usize,
     asks: bool,
@@ -142,8 +138,7 @@ async fn phase(
 ) -> Result<Phase> {
     let heard = Arc::new(Mutex::new(Heard::default()));
     let mut crowd = JoinSet::new();
-    for n in 0..workers {
-        let bus = account.bus(&buses[n / OF_A_CONNECTION]);
+    for (n, bus) in buses.iter().take(workers).cloned().enumerate() {
         // Evenly over the half second, as workers that started whenever they did.
         let first = tokio::time::Instant::now() + ASK_EVERY.mul_f64(n as f64 / workers as f64);
         let doing = Doing { asks, reports };

@@ -3,6 +3,7 @@
 use crate::market::{Still, name};
 use anyhow::{Context, Result, bail};
 use helios_bus::nats::{NatsBus, NatsConfig};
+use helios_bus::subject;
 use helios_bus::testing::{NatsOptions, NatsServer};
 use helios_bus::typed::AccountBus;
 use helios_venue::server::{VenueConfig, VenueHandle, VenueServer};
@@ -17,6 +18,9 @@ use tempfile::TempDir;
 
 /// Symbols of one strategy: a manifest carries at most 60.
 const OF_A_STRATEGY: usize = 50;
+
+/// Market seconds a wall second: the venue tells its time only to clients of an accelerated market.
+const SPEED: f64 = 1.01;
 
 /// Servers that stand for the whole bench.
 pub struct World {
@@ -35,6 +39,7 @@ impl World {
             .context("no nats-server")?;
         let mut config = VenueConfig::new(Box::new(Still::new(symbols)));
         config.enforce_limits = false;
+        config.speed = SPEED;
         let venue = VenueServer::start(config).await?;
         venue.start_market().await?;
         let dir = tempfile::tempdir()?;
@@ -42,7 +47,7 @@ impl World {
             "apiKey": venue.credentials().key,
             "apiSecret": venue.credentials().secret,
             "url": venue.rest_url(),
-            "speed": 1.0,
+            "speed": SPEED,
         });
         let mut file = File::options()
             .write(true)
@@ -59,11 +64,24 @@ impl World {
         })
     }
 
-    /// A connection of its own.
-    pub async fn connect(&self) -> Result<Arc<NatsBus>> {
-        Ok(Arc::new(
-            NatsBus::connect(NatsConfig::new(self.nats.url())).await?,
-        ))
+    /// The account's bus over a connection of its own; answers arrive where those of the symbol's worker must.
+    pub async fn worker_bus(&self, account: &str, symbol: &str) -> Result<AccountBus> {
+        let config = NatsConfig {
+            inbox_prefix: subject::worker_inbox(account, symbol),
+            ..NatsConfig::new(self.nats.url())
+        };
+        let bus = NatsBus::connect(config).await?;
+        Ok(AccountBus::new(Arc::new(bus), account))
+    }
+
+    /// The same from the coordinator's side.
+    pub async fn coordinator_bus(&self, account: &str) -> Result<AccountBus> {
+        let config = NatsConfig {
+            inbox_prefix: subject::coordinator_inbox(account),
+            ..NatsConfig::new(self.nats.url())
+        };
+        let bus = NatsBus::connect(config).await?;
+        Ok(AccountBus::new(Arc::new(bus), account))
     }
 
     /// An account whose coordinators share state and lock.
@@ -105,7 +123,7 @@ fn manifests(account: &str, symbols: usize) -> String {
 
 /// One account with its files.
 pub struct Account {
-    name: String,
+    pub name: String,
     helios: PathBuf,
     keys: PathBuf,
     nats: String,
@@ -115,11 +133,6 @@ pub struct Account {
 }
 
 impl Account {
-    /// Its side of the bus, over this connection.
-    pub fn bus(&self, bus: &Arc<NatsBus>) -> AccountBus {
-        AccountBus::new(bus.clone(), &self.name)
-    }
-
     /// Starts a coordinator of it; the first leads.
     pub fn coordinator(&mut self) -> Result<Coordinator> {
         self.started += 1;

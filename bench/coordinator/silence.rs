@@ -11,13 +11,11 @@ use crate::process::World;
 use crate::traders::{Desk, cancels, grant, params};
 use anyhow::{Context, Result, bail, ensure};
 use helios_binance::clock::mono_ns;
-use helios_bus::nats::NatsBus;
 use helios_bus::typed::AccountBus;
 use helios_core::messages::{GrantReply, GrantRequest, ParamsDocument};
 use helios_core::trader::{TraderEffect, TraderEvent};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -41,7 +39,7 @@ const ACCOUNT: &str = "default/silent";
 /// Measures it over and over.
 pub async fn run(world: &World) -> Result<Value> {
     let params = params()?;
-    let server = AccountBus::new(world.connect().await?, ACCOUNT);
+    let server = world.coordinator_bus(ACCOUNT).await?;
     let mut grants = server.serve_grants().await?;
     let coordinator = tokio::spawn(async move {
         // Kept, as a dropped question tells its asker at once that nobody answers.
@@ -55,10 +53,10 @@ pub async fn run(world: &World) -> Result<Value> {
             let _ = q.answer(&reply);
         }
     });
-    let bus = world.connect().await?;
     let mut trials = JoinSet::new();
     for n in 0..TRIALS {
-        trials.spawn(trial(n, bus.clone(), params.clone()));
+        let bus = world.worker_bus(ACCOUNT, &name(n)).await?;
+        trials.spawn(trial(n, bus, params.clone()));
         sleep(APART).await;
     }
     let mut worst_ms = 0.0_f64;
@@ -73,8 +71,7 @@ pub async fn run(world: &World) -> Result<Value> {
 }
 
 /// How late (negative: early) a trader was refused its first entry, ms.
-async fn trial(n: usize, bus: Arc<NatsBus>, params: ParamsDocument) -> Result<f64> {
-    let bus = AccountBus::new(bus, ACCOUNT);
+async fn trial(n: usize, bus: AccountBus, params: ParamsDocument) -> Result<f64> {
     let mut desk = Desk::new(&name(n), &params);
     desk.warm();
     let (answers, mut heard) = mpsc::unbounded_channel();

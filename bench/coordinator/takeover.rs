@@ -40,8 +40,11 @@ pub async fn run(world: &World) -> Result<Value> {
     let mut pairs = JoinSet::new();
     for n in 0..PAIRS {
         let account = world.account(&format!("pair{n}"))?;
-        let bus = account.bus(&world.connect().await?);
-        pairs.spawn(pair(account, bus, params.clone(), APART * n));
+        let mut buses = Vec::new();
+        for n in 0..SYMBOLS {
+            buses.push(world.worker_bus(&account.name, &name(n)).await?);
+        }
+        pairs.spawn(pair(account, buses, params.clone(), APART * n));
     }
     let (mut killed, mut ended) = (Vec::new(), Vec::new());
     while let Some(gaps) = pairs.join_next().await {
@@ -61,12 +64,12 @@ pub async fn run(world: &World) -> Result<Value> {
 /// Longest time without a grant, s: after a kill, and after a request to end.
 async fn pair(
     mut account: Account,
-    bus: AccountBus,
+    buses: Vec<AccountBus>,
     params: ParamsDocument,
     late: Duration,
 ) -> Result<(f64, f64)> {
     let first = account.coordinator()?;
-    let mut watched = Watched::start(&bus, &params);
+    let mut watched = Watched::start(buses, &params);
     watched.steady(0, &first).await?;
     let second = account.coordinator()?;
     sleep(WARM + late).await;
@@ -102,13 +105,15 @@ struct Watched {
 }
 
 impl Watched {
-    fn start(bus: &AccountBus, params: &ParamsDocument) -> Self {
+    fn start(buses: Vec<AccountBus>, params: &ParamsDocument) -> Self {
         let mut traders = JoinSet::new();
-        let seen = (0..SYMBOLS)
-            .map(|n| {
+        let seen = buses
+            .into_iter()
+            .enumerate()
+            .map(|(n, bus)| {
                 let seen = Arc::new(Mutex::new(Seen::default()));
                 let desk = Desk::of(&name(n), &strategy_of(n), params);
-                traders.spawn(trade(desk, bus.clone(), seen.clone()));
+                traders.spawn(trade(desk, bus, seen.clone()));
                 seen
             })
             .collect();

@@ -78,6 +78,8 @@ impl Desk {
             last_id: 1000,
             out: Vec::new(),
         };
+        // First, so that the read which the start asks for is later than the stream, and counts.
+        desk.tell(&TraderEvent::StreamUp(StreamKind::User));
         desk.tell(&TraderEvent::Start);
         desk
     }
@@ -90,7 +92,7 @@ impl Desk {
 
     /// Streams up, book, bars and account read: everything but a grant and a signal.
     pub fn warm(&mut self) {
-        for kind in [StreamKind::Depth, StreamKind::Market, StreamKind::User] {
+        for kind in [StreamKind::Depth, StreamKind::Market] {
             self.tell(&TraderEvent::StreamUp(kind));
         }
         let at = now().market_ms;
