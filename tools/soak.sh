@@ -57,9 +57,16 @@ PY
   done
 }
 
+# Coordinator and workers as processes over a real NATS: a hundred kills, ten minutes without NATS.
+processes() {
+  local server; server=$(tools/nats.sh) || return 1
+  HELIOS_SOAK=1 HELIOS_NATS_SERVER=$server cargo test --release --locked -p helios --features nats --test coordinator -- --nocapture
+}
+
 stage "Statistics: the simulator gives no money away" statistics statistics
 stage "Crashes: no account is liquidated under protection" crashes crashes
 stage "Properties, $rounds rounds of fresh cases" properties properties
+stage "Coordinator over NATS: killed, stopped, cut off" processes processes
 stage "The whole system, $run_for for each seed ($seeds)" runs long_runs
 
 {

@@ -16,8 +16,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 
-/// Depth asked for a slice: 500 levels a side reach 20 bp on liquid contracts.
-const SLICE_DEPTH: u32 = 500;
+/// Depth asked for a slice, levels a side, by percent of the weight that is used: 500 reach 20 bp on liquid contracts, fewer
+/// understate what is visible and make smaller slices, but a long fall must not use up what exits need.
+const SLICE_DEPTH: [(u64, u32); 3] = [(40, 500), (70, 100), (u64::MAX, 50)];
 /// What ending may take.
 const FINISH_BY: Duration = Duration::from_secs(2);
 /// A question older than this has no asker any more.
@@ -121,12 +122,24 @@ impl Effects {
     pub(crate) fn carry_out(
         &mut self,
         effects: &mut Vec<GuardianEffect>,
+        leading: bool,
     ) -> Option<AccountSnapshot> {
         while self.tasks.try_join_next().is_some() {}
         let mut orders = Vec::new();
         let mut newest = None;
-        for effect in effects.drain(..) {
-            self.links.observer.effect(&effect);
+        for mut effect in effects.drain(..) {
+            // Before anybody sees it: who looks at this process sees what the others read.
+            if let GuardianEffect::Publish(snapshot) = &mut effect {
+                snapshot.holder.clone_from(&self.links.identity);
+            }
+            // What a standby sees its leader tells people of.
+            if !leading && let GuardianEffect::Alert(a) = &effect {
+                tracing::info!(code = a.code, symbol = a.symbol, "standby sees: {}", a.text);
+                continue;
+            }
+            if leading || !matches!(effect, GuardianEffect::Ladder { .. }) {
+                self.links.observer.effect(&effect);
+            }
             match effect {
                 GuardianEffect::Reply { task_uid, reply } => self.answer(task_uid, &reply),
                 GuardianEffect::Command(symbol, command) => self.outbox.command(&symbol, command),
@@ -138,8 +151,7 @@ impl Effects {
                 GuardianEffect::ReadDepth(symbol) => self.read_depth(symbol),
                 GuardianEffect::Scan => self.scan(),
                 GuardianEffect::ReadTransfers { since_ms } => self.read_transfers(since_ms),
-                GuardianEffect::Publish(mut snapshot) => {
-                    snapshot.holder.clone_from(&self.links.identity);
+                GuardianEffect::Publish(snapshot) => {
                     newest = Some((*snapshot).clone());
                     self.outbox.snapshot(snapshot);
                 }
@@ -275,9 +287,13 @@ impl Effects {
             return;
         };
         let (rest, answers) = (self.links.rest.clone(), self.answers.clone());
+        let budget = rest.budget();
+        let used = budget.usage().weight_1m * 100 / u64::from(budget.limits().weight_1m.max(1));
+        let levels = SLICE_DEPTH.iter().find(|(below, _)| used < *below);
+        let levels = levels.map_or(50, |(_, n)| *n);
         self.tasks.spawn(async move {
             match rest
-                .depth(&i, SLICE_DEPTH, helios_binance::rest::Lane::Exit)
+                .depth(&i, levels, helios_binance::rest::Lane::Exit)
                 .await
             {
                 Ok(s) => {

@@ -8,11 +8,12 @@ use crate::peers::Peers;
 use crate::{CoordinatorConfig, CoordinatorLinks};
 use helios_binance::clock::VenueClock;
 use helios_binance::error::ApiError;
+use helios_binance::rest::RestClient;
 use helios_binance::user::{UserStream, UserStreamConfig, UserStreamEvent};
 use helios_binance::ws::{Feed, MarketStreams, StreamConfig, Subscription};
 use helios_bus::typed::AdminQuestion;
 use helios_core::guardian::{
-    Guardian, GuardianConfig, GuardianEffect, GuardianEvent, GuardianState,
+    Guardian, GuardianConfig, GuardianEffect, GuardianEvent, GuardianState, RateLimits,
 };
 use helios_core::instrument::Symbol;
 use helios_core::messages::{AdminReply, AdminRequest, WorkerReport};
@@ -110,7 +111,7 @@ pub async fn run(
         &marks_tx,
     );
     let guardian = Guardian::new(
-        guardian_config(&config, &contracts),
+        guardian_config(&config, &contracts, &links.rest),
         GuardianState::default(),
     );
     let (effects, mut answers) = Effects::new(links.clone(), contracts.clone());
@@ -135,7 +136,7 @@ pub async fn run(
             biased;
             c = control.recv() => match c {
                 Some(Control::Config(c)) => {
-                    let config = guardian_config(&c, &contracts);
+                    let config = guardian_config(&c, &contracts, &links.rest);
                     shell.handle(&GuardianEvent::Config(Box::new(config)));
                 }
                 Some(Control::Latch { name, set, done }) => shell.latch(name, set, done),
@@ -213,12 +214,22 @@ pub async fn run(
     Ok(())
 }
 
-fn guardian_config(c: &CoordinatorConfig, contracts: &Contracts) -> GuardianConfig {
+fn guardian_config(
+    c: &CoordinatorConfig,
+    contracts: &Contracts,
+    rest: &RestClient,
+) -> GuardianConfig {
+    let limits = rest.budget().limits();
     GuardianConfig {
         account: c.account.clone(),
         strategies: c.strategies.clone(),
         symbols: contracts.infos.clone(),
-        rate_limits: helios_core::guardian::RateLimits::default(),
+        // As the exchange states them: the contracts were read with them.
+        rate_limits: RateLimits {
+            weight_1m: limits.weight_1m,
+            orders_10s: limits.orders_10s,
+            orders_1m: limits.orders_1m,
+        },
     }
 }
 
@@ -366,7 +377,10 @@ impl Shell {
         if self.out.is_empty() {
             return;
         }
-        if let Some(snapshot) = self.effects.carry_out(&mut self.out) {
+        if let Some(snapshot) = self
+            .effects
+            .carry_out(&mut self.out, led.or(leads).is_some())
+        {
             self.follow_marks(symbols_that_matter(&snapshot));
         } else if leads.is_none() {
             // A standby publishes nothing and still needs the marks of what is open.

@@ -271,7 +271,9 @@ fn workers_of_other_processes_trade_are_killed_resume_and_take_edits() {
     assert!(first["epoch"].as_u64().unwrap() > 0);
     assert!(first["taskUid"].as_str().unwrap().starts_with("worker-"));
     let s = c.json("both workers known", |s| {
-        s["acknowledged"].as_object().is_some_and(|w| w.len() == 2)
+        s["health"]["workers"]
+            .as_object()
+            .is_some_and(|w| w.len() == 2)
     });
     assert_eq!(s["known"], true);
     assert!(s["holder"].as_str().unwrap_or("first").starts_with("first"));
@@ -324,6 +326,7 @@ fn workers_of_other_processes_trade_are_killed_resume_and_take_edits() {
     assert_eq!(metric(at, "helios_leader", "identity=\"first-"), 1.0);
     assert_eq!(metric(at, "helios_latch", "name=\"kill\""), 1.0);
     assert_eq!(metric(at, "helios_bus_connected", ""), 1.0);
+    assert_eq!(metric(at, "helios_workers", "ready=\"true\""), 2.0);
     assert!(metric(at, "helios_grants_total", "result=\"granted\"") > 0.0);
     assert!(metric(at, "helios_position_reductions_total", "kind=\"whole\"") > 0.0);
     assert!(metric(at, "helios_params_generation", "strategy=\"default/nobi\"") >= 4.0);

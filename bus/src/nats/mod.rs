@@ -217,6 +217,10 @@ impl Bus for NatsBus {
         payload: Bytes,
         timeout: Duration,
     ) -> Result<Bytes, BusError> {
+        // Not before it is known whether old data came back: an answer must not overtake that.
+        if !self.shared.state.borrow().connected {
+            return Err(BusError::Disconnected);
+        }
         let answer = self.shared.ask(subject, None, payload, timeout).await?;
         Ok(answer.payload)
     }

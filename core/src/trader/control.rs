@@ -81,7 +81,8 @@ impl Trader {
             .as_ref()
             .map_or(self.config.params.order(), |p| p.order());
         if doc.order() == self.config.params.order() && self.pending.is_none() {
-            // Known already: the acknowledgement was lost, perhaps.
+            // Known already: the acknowledgement was lost, perhaps, or what stood in its place was not understood.
+            self.schema_unknown = false;
             out.push(TraderEffect::Acknowledge {
                 generation: doc.generation,
             });

@@ -175,10 +175,19 @@ pub fn rank(
         if !seen.insert(symbol.clone()) {
             continue;
         }
-        let e = measure(&symbol, by_name.get(name.as_str()).copied(), params, now_ms);
+        let c = by_name.get(name.as_str()).copied();
+        let e = measure(&symbol, c, params, now_ms);
+        // A scan looks closely at the most traded contracts only: a named one needs no score, but a market with two sides.
+        let unranked = e.skipped == Some(SkipReason::Unknown)
+            && c.is_some_and(|c| c.spread_bp.is_finite() && c.quote_volume > 0.0);
         match e.skipped {
             // Who names a symbol may have it young.
             None | Some(SkipReason::NewListing) => first.push(RankEntry {
+                verdict: Verdict::Named,
+                skipped: None,
+                ..e
+            }),
+            Some(_) if unranked => first.push(RankEntry {
                 verdict: Verdict::Named,
                 skipped: None,
                 ..e

@@ -200,3 +200,29 @@ proptest! {
         prop_assert_eq!(names.len(), once.entries.len());
     }
 }
+
+#[test]
+fn a_named_symbol_that_the_scan_did_not_look_at_closely_is_wanted_and_a_dead_one_is_not() {
+    let unread = |name: &str| Candidate {
+        volatility_bp: f64::NAN,
+        depth_20bp: None,
+        ..candidate(name, 1.0)
+    };
+    let c = [
+        unread("FAR"),
+        Candidate {
+            spread_bp: f64::NAN,
+            ..unread("ONESIDED")
+        },
+        Candidate {
+            quote_volume: 0.0,
+            ..unread("DEAD")
+        },
+    ];
+    let mut p = params(5);
+    p.symbols = vec!["FAR".into(), "ONESIDED".into(), "DEAD".into()];
+    let r = ranked(&c, &p, &[], &[]);
+    assert_eq!(r.wanted(), ["FAR".into()]);
+    p.symbols.clear();
+    assert!(ranked(&c, &p, &[], &[]).wanted().is_empty());
+}

@@ -323,14 +323,14 @@ impl Desk {
         files: &mut Files,
         mut ears: Ears,
     ) -> Result<Option<anyhow::Error>> {
-        let end = asked_to_end();
+        let end = asked_to_end()?;
         tokio::pin!(end);
         let mut beat = interval(BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 why = &mut end => {
-                    tracing::info!("leaving: {}; stops stay at the venue", why?);
+                    tracing::info!("leaving: {why}; stops stay at the venue");
                     return Ok(None);
                 }
                 ended = &mut *role => {

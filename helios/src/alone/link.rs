@@ -56,7 +56,7 @@ pub async fn connect(account: &HeliosAccount, args: &LinkArgs) -> Result<RestCli
         Some(credentials),
         // A market that may stand still or run fast is never extrapolated: its time is what it said last.
         VenueClock::sampled(speed),
-        RateBudget::new(RateLimits::default()),
+        RateBudget::new(limits(speed)),
         RestConfig::default(),
     )
     .context("no client for the venue")?;
@@ -65,6 +65,18 @@ pub async fn connect(account: &HeliosAccount, args: &LinkArgs) -> Result<RestCli
         .with_context(|| format!("no venue answers at {url}: is `helios venue` running there?"))?;
     tracing::info!(url, speed, "venue answers");
     Ok(rest)
+}
+
+/// What the exchange allows, until it says so itself. A venue that runs faster than real time allows so much more; a start
+/// that did not know would take what its other clients use for too much, and wait a minute while a position is unwatched.
+fn limits(speed: f64) -> RateLimits {
+    let d = RateLimits::default();
+    let times = |n: u32| n.saturating_mul(speed.ceil().max(1.0) as u32);
+    RateLimits {
+        weight_1m: times(d.weight_1m),
+        orders_10s: times(d.orders_10s),
+        orders_1m: times(d.orders_1m),
+    }
 }
 
 /// All addresses of a venue that serves REST and the three WebSocket routes under one.
@@ -82,6 +94,12 @@ fn endpoints(url: &str) -> Result<Endpoints> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_fast_venue_allows_more() {
+        assert_eq!(limits(0.5), RateLimits::default());
+        assert_eq!(limits(14.5).weight_1m, 15 * 2400);
+    }
 
     #[test]
     fn one_address_gives_rest_and_the_three_routes() {

@@ -84,13 +84,17 @@ fn block_on(role: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
     result
 }
 
-/// Resolves when somebody asks the process to end.
-async fn asked_to_end() -> Result<&'static str> {
+/// What resolves when somebody asks the process to end. From this call on a signal kills nothing, so it comes before the role
+/// says that it is there.
+fn asked_to_end() -> Result<impl Future<Output = &'static str>> {
     let mut terminate = signal(SignalKind::terminate()).context("no signals")?;
-    tokio::select! {
-        r = tokio::signal::ctrl_c() => r.context("no signals").map(|()| "Ctrl-C"),
-        _ = terminate.recv() => Ok("asked to end"),
-    }
+    let mut interrupt = signal(SignalKind::interrupt()).context("no signals")?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => "Ctrl-C",
+            _ = terminate.recv() => "asked to end",
+        }
+    })
 }
 
 /// Prints one line of the role's report. False when nobody reads any more, which ends no role: a guard must not die with

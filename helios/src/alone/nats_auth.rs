@@ -201,7 +201,7 @@ async fn serve(args: NatsAuthArgs) -> Result<ExitCode> {
             r?;
             bail!("the connection to NATS is closed");
         }
-        r = asked_to_end() => r?,
+        why = asked_to_end()? => why,
     };
     // The server forgets us, and whoever asks meanwhile is asked by another.
     let _ = tokio::time::timeout(Duration::from_secs(2), client.drain()).await;

@@ -108,11 +108,12 @@ async fn serve(args: VenueArgs) -> Result<ExitCode> {
             speed: Some(args.speed),
         },
     )?;
+    let end = asked_to_end()?;
     announce(&args, &venue);
     if !args.wait {
         venue.start_market().await?;
     }
-    let why = asked_to_end().await?;
+    let why = end.await;
     tracing::info!("leaving: {why}");
     let (ledger, stats) = (venue.ledger().await?, venue.stats().await?);
     let saved = venue.shutdown().await;

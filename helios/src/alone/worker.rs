@@ -138,7 +138,7 @@ async fn work(args: WorkerArgs, manifests: Manifests, logs: Option<Logs>) -> Res
         WorkerLinks { rest, bus },
         receiver,
     ));
-    let end = asked_to_end();
+    let end = asked_to_end()?;
     tokio::pin!(end);
     let mut book = Alerts::new(&account_name, logs);
     let mut beat = interval(BEAT);
@@ -148,7 +148,7 @@ async fn work(args: WorkerArgs, manifests: Manifests, logs: Option<Logs>) -> Res
         tokio::select! {
             why = &mut end => {
                 let how = if args.flatten { OnDelete::Flatten } else { OnDelete::KeepProtected };
-                tracing::info!(?how, "leaving: {}", why?);
+                tracing::info!(?how, "leaving: {why}");
                 let left = timeout(LEAVE_BY, async {
                     control.send(Control::Shutdown(how)).await.ok();
                     (&mut role).await

@@ -1,6 +1,6 @@
 //! The administration port: what a test, a demo or a person does to the market, as JSON over HTTP, loopback only.
 //!
-//! `GET /state`, `/audit`, `/ledger`, `/positions`, `/orders` (open orders, open stops, all fills); `POST /start`, `/speed {"speed":60}`,
+//! `GET /now` (the two clocks of the audit log), `/state`, `/audit`, `/ledger`, `/positions`, `/orders` (open orders, open stops, all fills); `POST /start`, `/speed {"speed":60}`,
 //! `/price-path {"symbol":"BTCUSDT","path":[[5000,0.98]]}` (market ms from now, factor of the price now, reached linearly),
 //! `/drop-socket {"kind":"private"}` or `{"symbol":"BTCUSDT"}`, `/pause-stream {"stream":"btcusdt@depth","ms":3000}` (its
 //! frames are lost for so many wall ms, without `ms` until `/resume`; `"user"` is the user stream), `/resume`, `/save`.
@@ -43,6 +43,10 @@ pub(super) fn answer(v: &mut Venue, c: &Call) -> Reply {
 
 fn route(v: &mut Venue, c: &Call) -> Answer {
     match (c.method.as_str(), c.path.as_str()) {
+        ("GET", "/now") => {
+            let at = v.at();
+            Ok(json!({"market_ms": at.market_ms, "wall_ns": at.wall_ns}))
+        }
         ("GET", "/state") => tell(&v.stats()),
         ("GET", "/audit") => tell(&v.audit.report(v.at())),
         ("GET", "/ledger") => tell(&v.ledger()),

@@ -1,11 +1,12 @@
-//! The venue's own log of fills and protective stops, and what it says about unprotected time.
+//! The venue's own log of orders, fills and protective stops, and what it says about unprotected time.
 //!
 //! Client and venue must not share a stopwatch: the time from a position-opening fill to its anchor's NEW is measured here,
 //! on the venue's side, in wall and in market time.
 
 use crate::engine::SymbolId;
-use helios_core::fixed::{Qty, Side};
+use helios_core::fixed::{Money, Qty, Side};
 use helios_core::order::AlgoStatus;
+use rust_decimal::Decimal;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -24,6 +25,25 @@ pub(super) struct At {
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 enum Line<'a> {
+    /// A plain order arrived.
+    Order {
+        market_ms: i64,
+        wall_ns: u64,
+        symbol: &'a str,
+        side: Side,
+        qty: i64,
+        reduce_only: bool,
+        client_id: &'a str,
+    },
+    /// It was refused.
+    Refused {
+        market_ms: i64,
+        wall_ns: u64,
+        symbol: &'a str,
+        client_id: &'a str,
+        code: i64,
+    },
+    /// A fill; price, equity (wallet and unrealised profit) and gross notional in quote asset, on marks after its request.
     Fill {
         market_ms: i64,
         wall_ns: u64,
@@ -32,6 +52,9 @@ enum Line<'a> {
         qty: i64,
         position: i64,
         client_id: &'a str,
+        price: Decimal,
+        equity: Money,
+        gross: Money,
     },
     Algo {
         market_ms: i64,
@@ -40,6 +63,7 @@ enum Line<'a> {
         side: Side,
         status: AlgoStatus,
         anchor: bool,
+        trigger: Decimal,
         client_id: &'a str,
     },
 }
@@ -85,6 +109,34 @@ pub(super) struct Named<'a> {
     pub(super) client_id: &'a str,
 }
 
+/// A fill and what the account came to after its request.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Filled {
+    /// Quantity.
+    pub(super) qty: Qty,
+    /// Price, quote asset.
+    pub(super) price: Decimal,
+    /// Wallet and unrealised profit.
+    pub(super) equity: Money,
+    /// Sum of |notional| at mark.
+    pub(super) gross: Money,
+}
+
+/// A conditional order as it is now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stop {
+    /// The venue's id.
+    pub(super) id: u64,
+    /// Direction of the closing trade.
+    pub(super) side: Side,
+    /// Status.
+    pub(super) status: AlgoStatus,
+    /// It is a `closePosition` stop (not a take-profit).
+    pub(super) anchor: bool,
+    /// Trigger, quote asset.
+    pub(super) trigger: Decimal,
+}
+
 impl Audit {
     /// A log that is also appended to a file, and that knows the positions and anchors of a loaded state.
     pub(super) fn new(file: Option<File>) -> Self {
@@ -110,8 +162,40 @@ impl Audit {
         }
     }
 
+    /// A plain order of the account arrived.
+    pub(super) fn order(
+        &mut self,
+        who: &Named<'_>,
+        side: Side,
+        qty: Qty,
+        reduce_only: bool,
+        at: At,
+    ) {
+        self.write(&Line::Order {
+            market_ms: at.market_ms,
+            wall_ns: at.wall_ns,
+            symbol: who.name,
+            side,
+            qty: qty.0,
+            reduce_only,
+            client_id: who.client_id,
+        });
+    }
+
+    /// That order was refused.
+    pub(super) fn refused(&mut self, who: &Named<'_>, code: i64, at: At) {
+        self.write(&Line::Refused {
+            market_ms: at.market_ms,
+            wall_ns: at.wall_ns,
+            symbol: who.name,
+            client_id: who.client_id,
+            code,
+        });
+    }
+
     /// A fill of the account.
-    pub(super) fn fill(&mut self, who: &Named<'_>, side: Side, qty: Qty, at: At) {
+    pub(super) fn fill(&mut self, who: &Named<'_>, side: Side, filled: Filled, at: At) {
+        let qty = filled.qty;
         self.fills += 1;
         let w = self.symbols.entry(who.symbol).or_default();
         let before = w.position;
@@ -125,6 +209,9 @@ impl Audit {
             qty: qty.0,
             position: after,
             client_id: who.client_id,
+            price: filled.price,
+            equity: filled.equity,
+            gross: filled.gross,
         });
         if before != 0 && before.signum() != after.signum() {
             self.settle(who.symbol, at, false);
@@ -147,16 +234,15 @@ impl Audit {
         }
     }
 
-    /// A conditional order changed. `anchor`: it is a `closePosition` stop (not a take-profit).
-    pub(super) fn algo(
-        &mut self,
-        who: &Named<'_>,
-        id: u64,
-        side: Side,
-        status: AlgoStatus,
-        anchor: bool,
-        at: At,
-    ) {
+    /// A conditional order changed.
+    pub(super) fn algo(&mut self, who: &Named<'_>, stop: &Stop, at: At) {
+        let Stop {
+            id,
+            side,
+            status,
+            anchor,
+            trigger,
+        } = *stop;
         self.write(&Line::Algo {
             market_ms: at.market_ms,
             wall_ns: at.wall_ns,
@@ -164,6 +250,7 @@ impl Audit {
             side,
             status,
             anchor,
+            trigger,
             client_id: who.client_id,
         });
         if status.is_working() {
@@ -321,6 +408,23 @@ mod tests {
         client_id: "x",
     };
 
+    fn stop(id: u64, side: Side, status: AlgoStatus, anchor: bool) -> Stop {
+        Stop {
+            id,
+            side,
+            status,
+            anchor,
+            trigger: Decimal::ONE,
+        }
+    }
+
+    fn lots(n: i64) -> Filled {
+        Filled {
+            qty: Qty(n),
+            ..Filled::default()
+        }
+    }
+
     fn at(ms: u64) -> At {
         At {
             market_ms: ms as i64 * 60,
@@ -331,12 +435,12 @@ mod tests {
     #[test]
     fn the_time_from_an_opening_fill_to_its_anchor_is_measured() {
         let mut a = Audit::default();
-        a.fill(&WHO, Side::Buy, Qty(5), at(10));
-        a.fill(&WHO, Side::Buy, Qty(5), at(12));
-        a.algo(&WHO, 1, Side::Buy, AlgoStatus::New, true, at(13));
-        a.algo(&WHO, 2, Side::Sell, AlgoStatus::New, false, at(14));
+        a.fill(&WHO, Side::Buy, lots(5), at(10));
+        a.fill(&WHO, Side::Buy, lots(5), at(12));
+        a.algo(&WHO, &stop(1, Side::Buy, AlgoStatus::New, true), at(13));
+        a.algo(&WHO, &stop(2, Side::Sell, AlgoStatus::New, false), at(14));
         assert_eq!(a.report(at(15)).still_bare, 1);
-        a.algo(&WHO, 3, Side::Sell, AlgoStatus::New, true, at(17));
+        a.algo(&WHO, &stop(3, Side::Sell, AlgoStatus::New, true), at(17));
         let r = a.report(at(100));
         assert_eq!(
             (r.fills, r.openings, r.protected, r.still_bare),
@@ -350,14 +454,18 @@ mod tests {
     #[test]
     fn a_lost_anchor_a_flat_exit_and_a_flip_count() {
         let mut a = Audit::default();
-        a.fill(&WHO, Side::Sell, Qty(5), at(0));
-        a.fill(&WHO, Side::Buy, Qty(5), at(3));
+        a.fill(&WHO, Side::Sell, lots(5), at(0));
+        a.fill(&WHO, Side::Buy, lots(5), at(3));
         assert_eq!(a.report(at(9)).flat_first, 1);
-        a.fill(&WHO, Side::Sell, Qty(5), at(10));
-        a.algo(&WHO, 1, Side::Buy, AlgoStatus::New, true, at(11));
-        a.algo(&WHO, 1, Side::Buy, AlgoStatus::Canceled, true, at(20));
+        a.fill(&WHO, Side::Sell, lots(5), at(10));
+        a.algo(&WHO, &stop(1, Side::Buy, AlgoStatus::New, true), at(11));
+        a.algo(
+            &WHO,
+            &stop(1, Side::Buy, AlgoStatus::Canceled, true),
+            at(20),
+        );
         assert!((a.report(at(25)).max_unprotected_ms - 5.0).abs() < 1e-9);
-        a.fill(&WHO, Side::Buy, Qty(9), at(28));
+        a.fill(&WHO, Side::Buy, lots(9), at(28));
         let r = a.report(at(30));
         assert_eq!((r.openings, r.protected, r.still_bare), (3, 1, 1));
         assert!((r.max_unprotected_ms - 8.0).abs() < 1e-9);
@@ -367,9 +475,13 @@ mod tests {
     fn an_anchor_that_stood_already_protects_at_once() {
         let mut a = Audit::default();
         a.seed(S, Qty(3), &[(7, Side::Sell)], at(0));
-        a.fill(&WHO, Side::Buy, Qty(1), at(1));
-        a.algo(&WHO, 7, Side::Sell, AlgoStatus::Triggering, true, at(5));
-        a.fill(&WHO, Side::Sell, Qty(4), at(6));
+        a.fill(&WHO, Side::Buy, lots(1), at(1));
+        a.algo(
+            &WHO,
+            &stop(7, Side::Sell, AlgoStatus::Triggering, true),
+            at(5),
+        );
+        a.fill(&WHO, Side::Sell, lots(4), at(6));
         let r = a.report(at(9));
         assert_eq!((r.openings, r.still_bare), (0, 0));
         assert!((r.max_unprotected_ms - 1.0).abs() < 1e-9);

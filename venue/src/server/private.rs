@@ -1,6 +1,6 @@
 //! What the engine says about the account: to the log, and to the user stream.
 
-use super::audit::Named;
+use super::audit::{Filled, Named, Stop};
 use super::user;
 use super::venue::Venue;
 use crate::engine::{
@@ -92,7 +92,15 @@ impl Venue {
                 name: &text.name,
                 client_id: u.client_id.as_str(),
             };
-            self.audit.fill(&who, u.side, f.qty, at);
+            let spec = self.engine.config().symbols.get(usize::from(symbol.0));
+            let (equity, gross) = self.worth();
+            let filled = Filled {
+                qty: f.qty,
+                price: spec.map_or(Decimal::ZERO, |s| s.instrument.price_dec(f.price)),
+                equity,
+                gross,
+            };
+            self.audit.fill(&who, u.side, filled, at);
         }
         let Some(key) = self.active_key() else {
             return;
@@ -123,6 +131,16 @@ impl Venue {
         self.publish_user(&key, "ORDER_TRADE_UPDATE", json);
     }
 
+    /// Equity and gross notional of the account on marks.
+    fn worth(&self) -> (Money, Money) {
+        self.engine
+            .account(self.account)
+            .map_or((Money::ZERO, Money::ZERO), |a| {
+                let gross = a.positions.iter().map(|p| p.notional.abs()).sum();
+                (a.margin_balance, gross)
+            })
+    }
+
     fn on_algo(&mut self, symbol: SymbolId, u: &AlgoUpdate) {
         let at = self.at();
         let Some(text) = self.symbols.get(usize::from(symbol.0)) else {
@@ -135,9 +153,15 @@ impl Venue {
             name: &text.name,
             client_id: u.client_id.as_str(),
         };
-        let anchor = u.qty.is_none() && !take_profit;
-        self.audit
-            .algo(&who, u.algo_id, u.side, u.status, anchor, at);
+        let spec = self.engine.config().symbols.get(usize::from(symbol.0));
+        let stop = Stop {
+            id: u.algo_id,
+            side: u.side,
+            status: u.status,
+            anchor: u.qty.is_none() && !take_profit,
+            trigger: spec.map_or(Decimal::ZERO, |s| s.instrument.price_dec(u.trigger)),
+        };
+        self.audit.algo(&who, &stop, at);
         let Some(key) = self.active_key() else {
             return;
         };

@@ -4,6 +4,7 @@ use super::{Answer, engine, json, symbol, symbol_opt};
 use crate::engine::{
     OrderOrigin, OrderRef, OrderView, Request, Response, SymbolId, price_on_grid, qty_on_grid,
 };
+use crate::server::audit::Named;
 use crate::server::params::{ApiError, Params};
 use crate::server::text::{fixed, plain};
 use crate::server::venue::Venue;
@@ -219,6 +220,33 @@ fn tell(v: &Venue, o: &OrderView, query: bool) -> Answer {
     json(&shape)
 }
 
+/// Puts the arrival of an order into the venue's own log, or its refusal.
+fn log(v: &mut Venue, symbol: SymbolId, request: &Request, refused: Option<i64>) {
+    let at = v.at();
+    let Some(text) = v.symbols.get(usize::from(symbol.0)) else {
+        return;
+    };
+    let Request::NewOrder {
+        client_id,
+        side,
+        qty,
+        reduce_only,
+        ..
+    } = request
+    else {
+        return;
+    };
+    let who = Named {
+        symbol,
+        name: &text.name,
+        client_id: client_id.as_ref().map_or("", ClientId::as_str),
+    };
+    match refused {
+        None => v.audit.order(&who, *side, *qty, *reduce_only, at),
+        Some(code) => v.audit.refused(&who, code, at),
+    }
+}
+
 /// `POST /order`.
 pub(super) fn place(v: &mut Venue, p: &Params) -> Answer {
     let result = match p.get("newOrderRespType") {
@@ -228,7 +256,12 @@ pub(super) fn place(v: &mut Venue, p: &Params) -> Answer {
     };
     let request = request(v, p)?;
     let id = symbol(v, p)?;
-    let Response::Order(done) = engine(v, request)? else {
+    log(v, id, &request, None);
+    let answer = engine(v, request.clone());
+    if let Err(e) = &answer {
+        log(v, id, &request, Some(e.code));
+    }
+    let Response::Order(done) = answer? else {
         return Err(ApiError::new(-1000, "An unknown error occurred."));
     };
     let mut view = v

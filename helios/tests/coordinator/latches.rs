@@ -1,0 +1,163 @@
+//! Latches: a person's kill and the loss limits flatten, outlive every process, and end only as they may.
+
+use crate::rig::check::DEADLINE;
+use crate::rig::clock::{Ns, S, now, until};
+use crate::rig::more::{PATIENCE, holding, latched, number};
+use crate::rig::{RECOVERY, Rig, Setup, wait};
+use std::time::Duration;
+
+/// A report of before may be read so late.
+const SAID: Ns = 3 * S;
+/// Longer than any wait of a new leader.
+const LONG: Ns = 6 * S;
+
+fn flat(rig: &Rig) {
+    let flat = wait("flat", PATIENCE, || rig.held().is_empty().then_some(()));
+    assert!(flat.is_some(), "still held: {:?}", rig.held());
+}
+
+/// A leader of a higher epoch that has the latch.
+fn still(rig: &Rig, latch: &str, since: Ns, epoch: u64) {
+    rig.when(&format!("{latch} under a new leader"), since, |s| {
+        number(s, "epoch") > epoch && s["known"] == true && latched(s, latch)
+    });
+}
+
+fn released(rig: &Rig, args: &[&str]) {
+    let at = now();
+    rig.person(args);
+    rig.all_granted(at, Duration::from_nanos(RECOVERY)).unwrap();
+    let all = rig.snapshot().unwrap().value["latches"].clone();
+    assert_eq!(all, serde_json::json!([]));
+}
+
+#[test]
+fn a_kill_flattens_and_outlives_restarts_failover_and_a_manifest_that_says_otherwise() {
+    let rig = Rig::start(Setup {
+        seed: 71,
+        ..holding()
+    });
+    rig.wait_held();
+    rig.person(&["kill"]);
+    let at = now();
+    flat(&rig);
+    let s = rig.when("kill", 0, |s| latched(s, "kill"));
+    assert_eq!(s.value["halted"], true);
+
+    // Both killed hard.
+    let epoch = rig.epoch();
+    let again = rig.while_down(|| ());
+    still(&rig, "kill", again, epoch);
+    // The other one leads.
+    let (epoch, leader) = (rig.epoch(), rig.leader());
+    leader.hold(true);
+    let killed = leader.kill();
+    still(&rig, "kill", killed, epoch);
+    leader.hold(false);
+    // The manifest is applied again.
+    rig.edit(|m| {
+        m.replace("environment: Paper", "environment: Paper\n  halt: false")
+            .replace("cooldownSeconds: 5", "cooldownSeconds: 4")
+    });
+    let edited = now();
+    let took = |r: &serde_json::Value| number(r, "generation");
+    let before: Vec<u64> = rig
+        .workers
+        .values()
+        .map(|w| took(&w.newest(|_| true).unwrap().value))
+        .collect();
+    let taken = wait("acknowledged edit", PATIENCE, || {
+        let mut all = rig.workers.values().zip(&before);
+        all.all(|(w, b)| w.newest(|_| true).is_some_and(|r| took(&r.value) > *b))
+            .then_some(())
+    });
+    assert!(taken.is_some(), "the edit was not taken in");
+    until(edited + LONG);
+    assert!(latched(&rig.snapshot().unwrap().value, "kill"));
+    rig.no_risk(at + DEADLINE, now(), "killed");
+    rig.no_grant(at + SAID, now(), "killed");
+    assert!(rig.held().is_empty());
+    released(&rig, &["release"]);
+    rig.wait_entry(now());
+    rig.check();
+}
+
+/// One position that nothing but a loss limit closes.
+fn one(seed: u64, limits: &'static str) -> Setup {
+    Setup {
+        seed,
+        symbols: &["BTCUSDT"],
+        speed: 5,
+        limits,
+        signals: "nobiTriggerThreshold: \"1\", model: {mode: \"Off\"}",
+        risk: "sizing: Probe, atr: {barSeconds: 14400, period: 14, multiplier: \"20\"}, protections: {maxConsecutiveLosses: 0}",
+        exits: "maxHoldSeconds: 864000, onOppositeSignal: Ignore",
+        ..Setup::default()
+    }
+}
+
+/// Opens it, lets the price fall by 3 %, and sees it flattened under the latch, which both coordinators' death does not end.
+/// Returns when the latch was seen, and its UTC day of market time.
+fn lose(rig: &mut Rig, latch: &str) -> (Ns, u64) {
+    rig.start_coordinators();
+    rig.when("new state", 0, |s| {
+        s["known"] == true && s["seq"].as_u64() > Some(2)
+    });
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async { rig.venue.hand().await.open("BTCUSDT", 6_000.0, 0.75).await });
+    rig.start_workers();
+    rig.wait_held();
+    rig.all_granted(now(), PATIENCE).unwrap();
+    assert_eq!(
+        rig.snapshot().unwrap().value["latches"],
+        serde_json::json!([])
+    );
+    rig.venue.price_path("BTCUSDT", &[(5_000, 0.97)]);
+    let s = rig.when(latch, 0, |s| latched(s, latch));
+    flat(rig);
+    let epoch = rig.epoch();
+    let at = rig.while_down(|| ());
+    still(rig, latch, at, epoch);
+    until(now() + LONG);
+    (s.at, number(&s.value, "marketMs") / 86_400_000)
+}
+
+#[test]
+fn the_daily_loss_limit_flattens_and_outlives_a_restart() {
+    let mut rig = Rig::bare(one(
+        72,
+        "maxSymbolNotionalPercent: \"100\", maxDailyLossPercent: \"0.5\", maxDrawdownPercent: \"100\"",
+    ));
+    let (at, day) = lose(&mut rig, "dailyLoss");
+    let last = rig.snapshot().unwrap().value;
+    if number(&last, "marketMs") / 86_400_000 != day {
+        eprintln!("midnight passed, which ends the latch");
+        return;
+    }
+    assert!(latched(&last, "dailyLoss"), "{last}");
+    rig.no_risk(at + DEADLINE, now(), "the day's loss is reached");
+    rig.no_grant(at + SAID, now(), "the day's loss is reached");
+    assert!(rig.held().is_empty());
+    rig.check();
+}
+
+#[test]
+fn the_drawdown_limit_flattens_and_outlives_a_restart_until_a_person_accepts_it() {
+    let mut rig = Rig::bare(one(
+        73,
+        "maxSymbolNotionalPercent: \"100\", maxDailyLossPercent: \"100\", maxDrawdownPercent: \"0.5\"",
+    ));
+    let (at, _) = lose(&mut rig, "drawdown");
+    assert!(latched(&rig.snapshot().unwrap().value, "drawdown"));
+    rig.no_risk(at + DEADLINE, now(), "the drawdown is reached");
+    rig.no_grant(at + SAID, now(), "the drawdown is reached");
+    assert!(rig.held().is_empty());
+    released(&rig, &["release", "drawdown"]);
+    // The peak begins anew: it does not trip again at once.
+    until(now() + 2 * S);
+    assert_eq!(
+        rig.snapshot().unwrap().value["latches"],
+        serde_json::json!([])
+    );
+    rig.check();
+}
