@@ -10,7 +10,8 @@ use crate::traders::{Desk, cancels, now, params};
 use anyhow::{Context, Result, ensure};
 use helios_core::fixed::{Money, Price, Qty, Side};
 use helios_core::guardian::{
-    Guardian, GuardianConfig, GuardianEffect, GuardianEvent, GuardianState, RateLimits, StrategyInfo,
+    Guardian, GuardianConfig, GuardianEffect, GuardianEvent, GuardianState, RateLimits,
+    StrategyInfo,
 };
 use helios_core::messages::{LadderLevel, ParamsDocument, SCHEMA, WorkerReport, WorkerView};
 use helios_core::order::{AlgoOrder, AlgoStatus, IdMaker, Role, VenuePosition, VenueState};

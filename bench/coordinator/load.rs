@@ -49,7 +49,7 @@ struct Heard {
 
 /// Measures everything that the big account shows.
 pub async fn run(world: &World) -> Result<Value> {
-    let mut account = world.account("crowd")?;
+    let mut account = world.account("crowd", SYMBOLS).await?;
     let mut buses = Vec::new();
     for n in 0..SYMBOLS {
         buses.push(world.worker_bus(&account.name, &name(n)).await?);
@@ -75,6 +75,8 @@ pub async fn run(world: &World) -> Result<Value> {
     let full = phase(&buses, &coordinator, SYMBOLS, true, true).await?;
     stop.send_replace(true);
     let rss = peak.await.context("memory was not watched")??;
+    drop(coordinator);
+    account.end().await?;
     full.check("500 workers")?;
     light.check("100 workers")?;
     Ok(json!({

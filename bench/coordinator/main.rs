@@ -17,7 +17,7 @@ mod traders;
 use anyhow::{Context, Result, bail};
 use process::World;
 use serde_json::{Map, Value};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const PARTS: [&str; 4] = ["critical", "silence", "load", "takeover"];
 
@@ -53,21 +53,12 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-async fn measure(part: &str, helios: &std::path::Path) -> Result<Value> {
-    let symbols = if part == "load" {
-        load::SYMBOLS
-    } else {
-        takeover::SYMBOLS
-    };
-    let world = World::start(helios, symbols).await?;
-    let numbers = match part {
+async fn measure(part: &str, helios: &Path) -> Result<Value> {
+    let world = World::start(helios).await?;
+    match part {
         "load" => load::run(&world).await,
         "critical" => critical::run(&world).await,
         "silence" => silence::run(&world).await,
         _ => takeover::run(&world).await,
-    };
-    let World { venue, nats, .. } = world;
-    venue.shutdown().await?;
-    drop(nats);
-    numbers
+    }
 }

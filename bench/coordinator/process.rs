@@ -22,45 +22,23 @@ const OF_A_STRATEGY: usize = 50;
 /// Market seconds a wall second: the venue tells its time only to clients of an accelerated market.
 const SPEED: f64 = 1.01;
 
-/// Servers that stand for the whole bench.
+/// What stands for the whole of a part.
 pub struct World {
-    pub nats: NatsServer,
-    pub venue: VenueHandle,
+    nats: NatsServer,
     dir: TempDir,
     helios: PathBuf,
-    symbols: usize,
 }
 
 impl World {
-    /// Starts them; the market goes.
-    pub async fn start(helios: &Path, symbols: usize) -> Result<Self> {
+    /// Starts the server of the bus.
+    pub async fn start(helios: &Path) -> Result<Self> {
         let nats = tokio::task::spawn_blocking(|| NatsServer::start(NatsOptions::default()))
             .await
             .context("no nats-server")?;
-        let mut config = VenueConfig::new(Box::new(Still::new(symbols)));
-        config.enforce_limits = false;
-        config.speed = SPEED;
-        let venue = VenueServer::start(config).await?;
-        venue.start_market().await?;
-        let dir = tempfile::tempdir()?;
-        let keys = serde_json::json!({
-            "apiKey": venue.credentials().key,
-            "apiSecret": venue.credentials().secret,
-            "url": venue.rest_url(),
-            "speed": SPEED,
-        });
-        let mut file = File::options()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(dir.path().join("keys.json"))?;
-        file.write_all(keys.to_string().as_bytes())?;
         Ok(Self {
             nats,
-            venue,
-            dir,
+            dir: tempfile::tempdir()?,
             helios: helios.into(),
-            symbols,
         })
     }
 
@@ -84,22 +62,46 @@ impl World {
         Ok(AccountBus::new(Arc::new(bus), account))
     }
 
-    /// An account whose coordinators share state and lock.
-    pub fn account(&self, account: &str) -> Result<Account> {
+    /// An account with so many contracts at a venue of its own (so that no other's requests use up its budget), whose
+    /// market goes; its coordinators share state and lock.
+    pub async fn account(&self, account: &str, symbols: usize) -> Result<Account> {
         let dir = self.dir.path().join(account);
         std::fs::create_dir_all(&dir)?;
         let manifest = dir.join("bench.yaml");
-        std::fs::write(&manifest, manifests(account, self.symbols))?;
+        std::fs::write(&manifest, manifests(account, symbols))?;
+        let mut config = VenueConfig::new(Box::new(Still::new(symbols)));
+        config.speed = SPEED;
+        let venue = VenueServer::start(config).await?;
+        venue.start_market().await?;
+        let keys = dir.join("keys.json");
+        write_keys(&keys, &venue)?;
         Ok(Account {
             name: format!("default/{account}"),
             helios: self.helios.clone(),
-            keys: self.dir.path().join("keys.json"),
             nats: self.nats.url(),
+            venue,
+            keys,
             manifest,
             dir,
             started: 0,
         })
     }
+}
+
+/// As `helios venue` hands its key over: in a file that its owner alone may read.
+fn write_keys(path: &Path, venue: &VenueHandle) -> Result<()> {
+    let keys = serde_json::json!({
+        "apiKey": venue.credentials().key,
+        "apiSecret": venue.credentials().secret,
+        "url": venue.rest_url(),
+        "speed": SPEED,
+    });
+    let mut file = File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    Ok(file.write_all(keys.to_string().as_bytes())?)
 }
 
 /// The strategy that the n-th contract belongs to.
@@ -125,14 +127,20 @@ fn manifests(account: &str, symbols: usize) -> String {
 pub struct Account {
     pub name: String,
     helios: PathBuf,
-    keys: PathBuf,
     nats: String,
+    venue: VenueHandle,
+    keys: PathBuf,
     manifest: PathBuf,
     dir: PathBuf,
     started: u32,
 }
 
 impl Account {
+    /// Ends its venue.
+    pub async fn end(self) -> Result<()> {
+        Ok(self.venue.shutdown().await?)
+    }
+
     /// Starts a coordinator of it; the first leads.
     pub fn coordinator(&mut self) -> Result<Coordinator> {
         self.started += 1;

@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 /// Contracts of the venue.
-pub const SYMBOLS: usize = 5;
+const SYMBOLS: usize = 5;
 /// Accounts, each with two coordinators.
 const PAIRS: u32 = 4;
 /// Between the kills of two accounts.
@@ -39,7 +39,7 @@ pub async fn run(world: &World) -> Result<Value> {
     let params = params()?;
     let mut pairs = JoinSet::new();
     for n in 0..PAIRS {
-        let account = world.account(&format!("pair{n}"))?;
+        let account = world.account(&format!("pair{n}"), SYMBOLS).await?;
         let mut buses = Vec::new();
         for n in 0..SYMBOLS {
             buses.push(world.worker_bus(&account.name, &name(n)).await?);
@@ -84,7 +84,10 @@ async fn pair(
     let epoch = watched.begin();
     second.terminate()?;
     watched.steady(epoch, &third).await?;
-    Ok((killed, watched.longest_s()))
+    let ended = watched.longest_s();
+    drop((second, third));
+    account.end().await?;
+    Ok((killed, ended))
 }
 
 /// What is known of one trader's permission.
