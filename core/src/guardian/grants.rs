@@ -59,9 +59,14 @@ impl Guardian {
                 let share = self.share(now, &symbol);
                 GrantReply::Granted(self.grant(now, r, ceiling, share))
             }
+            // A new epoch ends what was granted under the one before: a leader that can't grant yet does not tell of its own,
+            // so that promises handed over to it hold until it can.
             Err(reason) => GrantReply::Denied {
                 seq: r.seq,
-                epoch: self.office.epoch,
+                epoch: match reason {
+                    DenyReason::NotReady => 0,
+                    _ => self.office.epoch,
+                },
                 reason,
             },
         };

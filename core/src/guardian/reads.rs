@@ -15,6 +15,8 @@ use rust_decimal::Decimal;
 
 /// The account is read at least this often, liveness time.
 const READ_EVERY_NS: u64 = 8 * NS_PER_S;
+/// A standby reads this often: its picture stays fit to begin with, and a pair doesn't take twice the weight of one.
+const STANDBY_READ_EVERY_NS: u64 = 24 * NS_PER_S;
 /// A read that is waited for is asked for at most this often.
 const READ_AGAIN_NS: u64 = NS_PER_S;
 /// A read without an answer counts as failed.
@@ -84,7 +86,11 @@ impl Guardian {
         let late_fill = late_fill || self.office.lead.wants_read(now, read_at);
         let wanted =
             self.want_read || late_fill || self.ledger.wants_read(now) || self.picture.read_failed;
-        let gap = if wanted { READ_AGAIN_NS } else { READ_EVERY_NS };
+        let gap = match (wanted, self.office.leading()) {
+            (true, _) => READ_AGAIN_NS,
+            (false, true) => READ_EVERY_NS,
+            (false, false) => STANDBY_READ_EVERY_NS,
+        };
         let due = self.read_tried_at.is_none_or(|t| now.mono_since(t) >= gap);
         if due && self.picture.asked_at.is_none() {
             self.ask_read(now, out);
