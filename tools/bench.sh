@@ -27,6 +27,13 @@ else
   echo "book hot path: skipped, $capture is missing (HELIOS_CAPTURE names another)"
 fi
 
+# The binary with NATS is another one than `make up` runs: kept aside, and the old one put back.
+echo "coordinator: real processes over a real nats-server, 500 symbols and as many workers"
+cargo build --release --locked -q -p helios --no-default-features --features up,nats --bin helios --example coordinator
+cp "$bin" "$work/helios-nats"
+cargo build --release --locked -q -p helios --no-default-features --features up
+HELIOS_NATS_SERVER=$(tools/nats.sh) target/release/examples/coordinator "$work/helios-nats" >"$work/coordinator.json"
+
 crates=$(cargo tree --locked -p helios --no-default-features --features up -e normal,build --prefix none |
   sed 's/ (\*)$//' | sort -u | wc -l)
 

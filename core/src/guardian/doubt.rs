@@ -166,7 +166,15 @@ impl Guardian {
     /// Why a worker and the account can't both be right; asks for a read that decides.
     pub(super) fn workers_apart(&mut self, now: Now) -> Option<String> {
         let mut why = None;
+        let mut open = self.picture.open().peekable();
         for (symbol, h) in &mut self.heard {
+            // Both in order: hundreds of flat workers are told apart from the few positions without a search each.
+            while open.next_if(|(s, _)| *s < symbol).is_some() {}
+            let flat = open.peek().is_none_or(|(s, _)| *s != symbol);
+            if flat && h.position.is_zero() {
+                h.apart_since = None;
+                continue;
+            }
             let owner = self.ledger.slot(symbol).and_then(|s| s.owner.as_ref());
             let counts = h.ready
                 && now.mono_since(h.heard_at) <= STALE_NS

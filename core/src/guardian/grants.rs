@@ -6,7 +6,9 @@
 //! expiries can breach a limit. Anything unknown is a refusal with its reason.
 
 use super::event::GuardianEffect;
-use super::ledger::Owner;
+use super::ledger::{Owner, Slot};
+use super::picture::SymbolView;
+use super::usage::both;
 use super::{Guardian, ladder};
 use crate::fixed::Money;
 use crate::instrument::Symbol;
@@ -165,7 +167,9 @@ impl Guardian {
                 ids().any(|id| client_id::parse(id).is_some() && !client_id::is_ours(account, id));
             let stranger =
                 ids().any(|id| !client_id::is_ours(account, id) && !client_id::is_forced_close(id));
-            (v.isolated && !v.qty.is_zero()) || rival || (here && (stranger || self.is_external(s)))
+            (v.isolated && !v.qty.is_zero())
+                || rival
+                || (here && (stranger || self.is_external_view(s, v)))
         })
     }
 
@@ -262,34 +266,24 @@ impl Guardian {
                 ..*margin
             },
         };
-        let names: BTreeSet<&Symbol> = self
-            .picture
-            .symbols
-            .keys()
-            .chain(self.ledger.symbols())
-            .collect();
-        for s in names.into_iter().filter(|s| *s != symbol) {
+        for (s, view, slot) in both(&self.picture.symbols, self.ledger.slots()) {
+            let reserved = slot.map_or(Decimal::ZERO, Slot::reserved);
+            let idle = view.is_none_or(SymbolView::is_idle) && reserved.is_zero();
+            if idle || s == symbol {
+                continue;
+            }
             let info = self.info(s);
-            let used = self.picture.usage(s, info)?;
-            let held = used.max(self.ledger.reserved(s));
+            let used = view.map_or(Some(Decimal::ZERO), |v| v.usage(info))?;
+            let held = used.max(reserved);
             if held.is_zero() {
                 continue;
             }
             let info = info?;
             o.count += 1;
             o.taken += held;
-            let has_position = self
-                .picture
-                .symbols
-                .get(s)
-                .is_some_and(|v| !v.qty.is_zero());
-            if has_position {
+            if view.is_some_and(|v| !v.qty.is_zero()) {
                 o.by_positions += held;
-            } else if self
-                .ledger
-                .slot(s)
-                .is_some_and(|x| self.priority(&x.strategy) > priority)
-            {
+            } else if slot.is_some_and(|x| self.priority(&x.strategy) > priority) {
                 o.by_betters += held;
             }
             o.margin.balance -= (held - used) * info.fees.taker.max(Decimal::ZERO);
@@ -320,16 +314,12 @@ impl Guardian {
 
     /// Flat symbols that may want to open, best first: by priority, place on the list, name. The asker is in it.
     fn queue(&self, now: Now, asker: &Symbol) -> Vec<Place> {
+        let open: BTreeSet<&Symbol> = self.picture.open().map(|o| o.0).collect();
         let mut queue = Vec::new();
         for s in self.config.strategies.iter().filter(|s| !s.params.suspend) {
             let wanted = self.wanted.settled().wanted.get(&s.name);
             for (place, symbol) in wanted.into_iter().flatten().enumerate() {
-                let open = self
-                    .picture
-                    .symbols
-                    .get(symbol)
-                    .is_some_and(|v| !v.qty.is_zero());
-                if !open && (symbol == asker || self.may_be_there(now, symbol)) {
+                if !open.contains(symbol) && (symbol == asker || self.may_be_there(now, symbol)) {
                     queue.push(Place {
                         priority: s.params.priority,
                         place,
@@ -393,10 +383,10 @@ impl Guardian {
             return Decimal::ZERO;
         };
         let mut left = m.balance;
-        for s in self.picture.symbols.keys() {
+        for (s, v) in self.picture.symbols.iter().filter(|(_, v)| !v.is_idle()) {
             let info = self.info(s);
             let leverage = info.map_or(1, |i| i.leverage.max(1));
-            left -= self.picture.usage(s, info).unwrap_or(m.balance) / Decimal::from(leverage);
+            left -= v.usage(info).unwrap_or(m.balance) / Decimal::from(leverage);
         }
         left.max(Decimal::ZERO)
     }

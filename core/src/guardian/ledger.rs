@@ -37,6 +37,14 @@ pub(super) struct Slot {
     pub asked_at: Option<u64>,
 }
 
+impl Slot {
+    /// The highest ceiling that may still be in force or under way.
+    pub fn reserved(&self) -> Money {
+        let most = self.promises.iter().map(|p| p.ceiling).max();
+        most.unwrap_or(Decimal::ZERO)
+    }
+}
+
 /// Whether a task may be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Owner {
@@ -153,6 +161,11 @@ impl Ledger {
     /// Symbols that have an owner or a promise.
     pub fn symbols(&self) -> impl Iterator<Item = &Symbol> {
         self.slots.keys()
+    }
+
+    /// All of them, by symbol.
+    pub fn slots(&self) -> &BTreeMap<Symbol, Slot> {
+        &self.slots
     }
 
     fn most(&self, symbol: &str, of: impl Fn(&Promise) -> Money) -> Money {

@@ -29,6 +29,7 @@ mod record;
 mod reduce;
 mod slices;
 mod transfers;
+mod usage;
 mod wanted;
 
 #[cfg(test)]
@@ -445,12 +446,13 @@ impl Guardian {
 
     /// A position that nothing of ours explains. Only a read can tell, so a fresh one is never called external.
     fn is_external(&self, symbol: &str) -> bool {
-        self.picture.symbols.get(symbol).is_some_and(|v| {
-            !v.qty.is_zero()
-                && v.read
-                && v.own_tag.is_none()
-                && self.ledger.reserved(symbol).is_zero()
-        })
+        let v = self.picture.symbols.get(symbol);
+        v.is_some_and(|v| self.is_external_view(symbol, v))
+    }
+
+    /// The same of a symbol at hand.
+    fn is_external_view(&self, symbol: &str, v: &picture::SymbolView) -> bool {
+        !v.qty.is_zero() && v.read && v.own_tag.is_none() && self.ledger.reserved(symbol).is_zero()
     }
 }
 

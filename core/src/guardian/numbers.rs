@@ -1,13 +1,15 @@
 //! The account in numbers, for people and for metrics. Nothing is decided on what is made here.
 
 use super::Guardian;
+use super::ledger::Slot;
 use super::picture::SymbolView;
+use super::usage::both;
 use crate::instrument::{Symbol, SymbolInfo};
 use crate::messages::{AccountNumbers, Health, RateReport, SymbolNumbers, WorkerHealth};
 use crate::risk::margin::{CrossPosition, HUNDRED, Margin, liquidation_price};
 use crate::time::{NS_PER_MS, Now};
 use rust_decimal::Decimal;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 impl Guardian {
     pub(super) fn numbers(&self, now: Now) -> AccountNumbers {
@@ -33,15 +35,11 @@ impl Guardian {
 
     /// Σ over symbols of what is held or may still be opened under promises.
     fn promised(&self) -> Decimal {
-        let names: BTreeSet<&Symbol> = self
-            .picture
-            .symbols
-            .keys()
-            .chain(self.ledger.symbols())
-            .collect();
-        let held = names.into_iter().map(|s| {
-            let used = self.picture.usage(s, self.info(s)).unwrap_or_default();
-            used.max(self.ledger.reserved(s))
+        let held = both(&self.picture.symbols, self.ledger.slots()).map(|(s, view, slot)| {
+            let reserved = slot.map_or(Decimal::ZERO, Slot::reserved);
+            let used = view.filter(|v| !v.is_idle());
+            let used = used.and_then(|v| v.usage(self.info(s)));
+            used.unwrap_or_default().max(reserved)
         });
         held.sum()
     }

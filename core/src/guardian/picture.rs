@@ -53,8 +53,8 @@ pub(super) struct StopView {
 pub(super) struct Unbooked {
     pub heard_at: u64,
     venue_ms: i64,
-    qty: Qty,
-    price: Decimal,
+    pub qty: Qty,
+    pub price: Decimal,
 }
 
 /// One symbol.
@@ -371,35 +371,10 @@ impl Picture {
 
     /// |position| at mark plus what open entries may add, quote asset. `None`: unknown.
     pub fn usage(&self, symbol: &str, info: Option<&SymbolInfo>) -> Option<Money> {
-        let Some(v) = self.symbols.get(symbol) else {
-            return Some(Decimal::ZERO);
-        };
-        let entries: Vec<&OrderView> = v.orders.values().filter(|o| !o.reduce_only).collect();
-        if v.qty.is_zero() && entries.is_empty() && v.unbooked.is_empty() {
-            return Some(Decimal::ZERO);
+        match self.symbols.get(symbol) {
+            Some(v) => v.usage(info),
+            None => Some(Decimal::ZERO),
         }
-        let inst = &info?.instrument;
-        let worth = |q: Qty, p: Decimal| {
-            let q = inst.qty_dec(q.abs());
-            (believable(q) && believable(p))
-                .then(|| q.checked_mul(p))
-                .flatten()
-                .filter(|n| believable(*n))
-        };
-        let mut sum = match v.qty.is_zero() {
-            true => Decimal::ZERO,
-            false => worth(v.qty, v.value()?)?,
-        };
-        for f in &v.unbooked {
-            sum += worth(f.qty, f.price.max(v.value().unwrap_or_default()))?;
-        }
-        for o in entries {
-            sum += worth(
-                o.left,
-                o.price.or(v.value())?.max(v.value().unwrap_or_default()),
-            )?;
-        }
-        Some(sum)
     }
 
     /// Margin of the whole cross account. `None`: some number is unknown.

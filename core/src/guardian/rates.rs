@@ -35,8 +35,9 @@ const SOCKETS_PER_WORKER: usize = 3;
 const RECONNECTS: usize = 2;
 
 /// A worker that shares.
-struct Member {
-    egress: String,
+#[derive(Clone, Copy)]
+struct Member<'a> {
+    egress: &'a str,
     parts: u64,
 }
 
@@ -145,7 +146,7 @@ impl Guardian {
     pub(super) fn share(&mut self, now: Now, symbol: &Symbol) -> RateShare {
         self.rates.expire(now);
         let members = self.members(now, symbol);
-        let own = &members[symbol];
+        let own = members[symbol];
         let limits = self.config.rate_limits;
         let sum = |egress: Option<&str>| -> u64 {
             let here = members
@@ -154,12 +155,12 @@ impl Guardian {
             here.map(|m| m.parts).sum()
         };
         // An asker that may be anywhere must fit everywhere, also where only a share of a former report is.
-        let mut named: BTreeSet<&str> = members.values().map(|m| m.egress.as_str()).collect();
+        let mut named: BTreeSet<&str> = members.values().map(|m| m.egress).collect();
         let given = self.rates.given.values().flatten();
         named.extend(given.map(|g| g.egress.as_str()));
         let ways = named
             .iter()
-            .filter(|e| own.egress.is_empty() || ***e == *own.egress);
+            .filter(|e| own.egress.is_empty() || **e == own.egress);
         let weight = ways.map(|e| {
             let budget = self.weight_budget(now, e, &limits);
             let held = self.rates.held(symbol, Some(e)).weight_1m;
@@ -181,13 +182,13 @@ impl Guardian {
                 held.orders_1m,
             ),
         };
-        let egress = own.egress.clone();
+        let egress = own.egress.to_owned();
         self.rates.give(now, symbol, &egress, share);
         share
     }
 
     /// Every worker that is there or should be, and the asker.
-    fn members(&self, now: Now, asker: &Symbol) -> BTreeMap<Symbol, Member> {
+    fn members<'a>(&'a self, now: Now, asker: &'a Symbol) -> BTreeMap<&'a Symbol, Member<'a>> {
         let settled = self.wanted.settled();
         let asked = self.ledger.symbols().filter(|s| self.may_be_there(now, s));
         let heard = self
@@ -198,16 +199,12 @@ impl Guardian {
         let lists = settled.wanted.values().chain(settled.drained.values());
         let names = lists.flatten().chain(asked).chain(heard).chain([asker]);
         let names: BTreeSet<&Symbol> = names.collect();
-        let member = |s: &Symbol| Member {
-            egress: self.egress(s).unwrap_or_default().into(),
-            parts: 1 + u64::from(self.has_position(s)),
+        let open: BTreeSet<&Symbol> = self.picture.open().map(|o| o.0).collect();
+        let member = |s: &'a Symbol| Member {
+            egress: self.egress(s).unwrap_or_default(),
+            parts: 1 + u64::from(open.contains(s)),
         };
-        names.into_iter().map(|s| (s.clone(), member(s))).collect()
-    }
-
-    fn has_position(&self, symbol: &str) -> bool {
-        let v = self.picture.symbols.get(symbol);
-        v.is_some_and(|v| !v.qty.is_zero())
+        names.into_iter().map(|s| (s, member(s))).collect()
     }
 
     /// The way out of a symbol's worker, as last told.
