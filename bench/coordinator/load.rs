@@ -75,7 +75,8 @@ pub async fn run(world: &World) -> Result<Value> {
     let full = phase(&buses, &coordinator, SYMBOLS, true, true).await?;
     stop.send_replace(true);
     let rss = peak.await.context("memory was not watched")??;
-    full.check("500 workers").with_context(|| coordinator.said())?;
+    full.check("500 workers")
+        .with_context(|| coordinator.said())?;
     light
         .check("100 workers")
         .with_context(|| coordinator.said())?;

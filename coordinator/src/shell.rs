@@ -146,7 +146,14 @@ pub async fn run(
             },
             n = lead.news.recv() => {
                 let n = n.ok_or(CoordinatorError::LeadEnded)?;
+                let renewed = matches!(n, News::Renewed(_));
                 shell.lead(n).await;
+                // The lock is still ours, but the guardian's lead ran out before it heard so: the term begins anew, or the
+                // account would have no leader for as long as the lock is renewed.
+                if renewed && shell.guardian.leads().is_none() {
+                    tracing::warn!("the lead lapsed while the lock was held: it begins anew");
+                    lead.begin_anew();
+                }
             }
             e = user.recv() => {
                 let e = e.ok_or(CoordinatorError::FeedEnded)?;
