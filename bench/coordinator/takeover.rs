@@ -22,7 +22,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 /// Contracts of the venue.
 const SYMBOLS: usize = 5;
 /// Accounts, each with two coordinators.
-const PAIRS: u32 = 2;
+const PAIRS: u32 = 4;
 /// Between the kills of two accounts.
 const APART: Duration = Duration::from_millis(270);
 /// A standby that has read everything and seen the lock renewed.
