@@ -13,7 +13,7 @@ use helios_binance::user::{UserStream, UserStreamConfig, UserStreamEvent};
 use helios_binance::ws::{Feed, MarketStreams, StreamConfig, Subscription};
 use helios_bus::typed::AdminQuestion;
 use helios_core::guardian::{
-    Guardian, GuardianConfig, GuardianEffect, GuardianEvent, GuardianState, RateLimits,
+    Guardian, GuardianConfig, GuardianEffect, GuardianEvent, GuardianState,
 };
 use helios_core::instrument::Symbol;
 use helios_core::messages::{AdminReply, AdminRequest, WorkerReport};
@@ -226,17 +226,12 @@ fn guardian_config(
     contracts: &Contracts,
     rest: &RestClient,
 ) -> GuardianConfig {
-    let limits = rest.budget().limits();
     GuardianConfig {
         account: c.account.clone(),
         strategies: c.strategies.clone(),
         symbols: contracts.infos.clone(),
         // As the exchange states them: the contracts were read with them.
-        rate_limits: RateLimits {
-            weight_1m: limits.weight_1m,
-            orders_10s: limits.orders_10s,
-            orders_1m: limits.orders_1m,
-        },
+        rate_limits: rest.budget().limits(),
     }
 }
 

@@ -35,26 +35,8 @@ impl Lane {
     }
 }
 
-/// The exchange's limits (`exchangeInfo` `rateLimits`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RateLimits {
-    /// Request weight a minute.
-    pub weight_1m: u32,
-    /// Orders in 10 s.
-    pub orders_10s: u32,
-    /// Orders a minute.
-    pub orders_1m: u32,
-}
-
-impl Default for RateLimits {
-    fn default() -> Self {
-        Self {
-            weight_1m: 2_400,
-            orders_10s: 300,
-            orders_1m: 1_200,
-        }
-    }
-}
+/// The exchange's limits (`exchangeInfo` `rateLimits`): the same that the guardian shares out.
+pub use helios_core::guardian::RateLimits;
 
 /// What a response header said; `None` where it was absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
