@@ -197,6 +197,7 @@ fn calm_guardian(params: &ParamsDocument) -> Result<Guardian> {
         events.push(GuardianEvent::Mark(symbol.as_str().into(), m));
     }
     events.push(GuardianEvent::Reconciled {
+        asked_at: now().mono_ns,
         venue_ms: now().market_ms,
         wallet,
         available: wallet,

@@ -98,11 +98,13 @@ impl Desk {
         let at = now().market_ms;
         self.tell(&TraderEvent::Snapshot(book(at, self.last_id, false)));
         self.tell(&TraderEvent::History(bars(at, 60_000, 100)));
-        self.tell(&TraderEvent::Reconciled(VenueState {
+        let state = VenueState {
             venue_ms: at,
             available: Some(Decimal::from(10_000)),
             ..VenueState::default()
-        }));
+        };
+        let asked_at = now().mono_ns;
+        self.tell(&TraderEvent::Reconciled { asked_at, state });
         self.book(false);
         self.mark();
     }

@@ -66,17 +66,21 @@ pub(crate) fn symbols_that_matter(s: &AccountSnapshot) -> BTreeSet<Symbol> {
 }
 
 /// A whole read of the account, as the guardian hears it.
-pub(crate) async fn read(rest: &RestClient, instruments: &Instruments) -> GuardianEvent {
+pub(crate) async fn read(
+    rest: &RestClient,
+    instruments: &Instruments,
+    asked_at: u64,
+) -> GuardianEvent {
     match rest.account_state(instruments).await {
         Ok(state) => {
             if !state.unknown_symbols.is_empty() {
                 tracing::error!(symbols = ?state.unknown_symbols, "positions or orders in contracts that can't be guarded");
             }
-            state.into()
+            state.event(asked_at)
         }
         Err(e) => {
             tracing::warn!(error = %e, "account not read");
-            GuardianEvent::ReconcileFailed
+            GuardianEvent::ReconcileFailed { asked_at }
         }
     }
 }

@@ -12,6 +12,7 @@ use helios_core::messages::{AccountSnapshot, Alert, GrantReply, Severity};
 use helios_core::order::{CancelTarget, NewOrder, NewStop, ReplyTo};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
@@ -57,6 +58,8 @@ pub(crate) struct Effects {
     saves: mpsc::UnboundedSender<Save>,
     saver: JoinHandle<()>,
     tasks: JoinSet<()>,
+    /// The account was read once.
+    has_read: Arc<AtomicBool>,
 }
 
 impl Effects {
@@ -78,6 +81,7 @@ impl Effects {
                 saves,
                 saver,
                 tasks: JoinSet::new(),
+                has_read: Arc::default(),
             },
             receiver,
         )
@@ -147,7 +151,7 @@ impl Effects {
                 GuardianEffect::PlaceStop(s, o) => orders.push(Order::Stop(s, o)),
                 GuardianEffect::Cancel(s, t) => orders.push(Order::Cancel(s, t)),
                 GuardianEffect::Query(s, t) => orders.push(Order::Query(s, t)),
-                GuardianEffect::Reconcile => self.reconcile(),
+                GuardianEffect::Reconcile { asked_at } => self.reconcile(asked_at, leading),
                 GuardianEffect::ReadDepth(symbol) => self.read_depth(symbol),
                 GuardianEffect::Scan => self.scan(),
                 GuardianEffect::ReadTransfers { since_ms } => self.read_transfers(since_ms),
@@ -245,17 +249,26 @@ impl Effects {
         });
     }
 
-    /// Reads the whole account.
-    pub(crate) fn reconcile(&mut self) {
-        let (rest, instruments, answers) = (
-            self.links.rest.clone(),
+    /// Reads the whole account. The first read and a leader's share the exits' lane: without them nobody gets the account out
+    /// of danger.
+    fn reconcile(&mut self, asked_at: u64, leading: bool) {
+        let urgent = leading || !self.has_read.load(Ordering::Relaxed);
+        let rest = if urgent {
+            self.links.rest.urgent()
+        } else {
+            self.links.rest.clone()
+        };
+        let (instruments, answers, has_read) = (
             self.contracts.instruments.clone(),
             self.answers.clone(),
+            self.has_read.clone(),
         );
         self.tasks.spawn(async move {
-            let _ = answers.send(Answer::Event(
-                crate::account::read(&rest, &instruments).await,
-            ));
+            let event = crate::account::read(&rest, &instruments, asked_at).await;
+            if matches!(event, GuardianEvent::Reconciled { .. }) {
+                has_read.store(true, Ordering::Relaxed);
+            }
+            let _ = answers.send(Answer::Event(event));
         });
     }
 

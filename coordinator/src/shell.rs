@@ -9,7 +9,7 @@ use crate::{CoordinatorConfig, CoordinatorLinks};
 use helios_binance::clock::VenueClock;
 use helios_binance::error::ApiError;
 use helios_binance::rest::RestClient;
-use helios_binance::user::{UserStream, UserStreamConfig, UserStreamEvent};
+use helios_binance::user::{UserStream, UserStreamConfig};
 use helios_binance::ws::{Feed, MarketStreams, StreamConfig, Subscription};
 use helios_bus::typed::AdminQuestion;
 use helios_core::guardian::{
@@ -86,7 +86,7 @@ pub async fn run(
     mut control: mpsc::Receiver<Control>,
 ) -> Result<(), CoordinatorError> {
     let clock = links.rest.clock().clone();
-    let contracts = Contracts::load(&links.rest).await?;
+    let contracts = Contracts::load(&links.rest.urgent()).await?;
     let mut reports = links.bus.reports().await?;
     let (user_tx, mut user) = mpsc::channel(FEED_QUEUE);
     let _user = UserStream::spawn(
@@ -157,10 +157,6 @@ pub async fn run(
             }
             e = user.recv() => {
                 let e = e.ok_or(CoordinatorError::FeedEnded)?;
-                // What happened while the stream was away is read from the venue.
-                if e == UserStreamEvent::Up {
-                    shell.effects.reconcile();
-                }
                 if let Some(e) = e.for_guardian(&links.rest.config().margin_asset) {
                     shell.handle(&e);
                 }

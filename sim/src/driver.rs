@@ -73,8 +73,10 @@ pub(crate) enum Item {
     /// A request arrives at the venue, which refuses it when it is later than this; nobody waits for the answer without a `ReplyTo`.
     Send(Party, SymbolId, Option<ReplyTo>, Request, i64),
     Query(Party, SymbolId, CancelTarget),
-    Read(usize),
-    ReadAccount,
+    /// A trader's read, asked for at this liveness time.
+    Read(usize, u64),
+    /// The guardian's.
+    ReadAccount(u64),
     ReadDepth(SymbolId),
     Scan,
     Snapshot(usize),

@@ -32,15 +32,15 @@ impl Sim {
                 let reply = link::query(&self.engine, self.account, symbol, &target);
                 self.answer(party, symbol, ReplyTo::Query(target), reply);
             }
-            Item::Read(i) => {
+            Item::Read(i, asked_at) => {
                 let s = &self.slots[i];
                 let fresh = s.trader.incarnation().is_none();
                 let state = link::venue_state(&self.engine, self.account, s.symbol, fresh);
-                self.queue
-                    .push(back, Item::Trader(i, TraderEvent::Reconciled(state)));
+                let e = TraderEvent::Reconciled { asked_at, state };
+                self.queue.push(back, Item::Trader(i, e));
             }
-            Item::ReadAccount => {
-                let e = self.read_account();
+            Item::ReadAccount(asked_at) => {
+                let e = self.read_account(asked_at);
                 self.tell_guardian(back, e);
             }
             Item::ReadDepth(s) => {
@@ -116,9 +116,9 @@ impl Sim {
         self.queue.push(back, item);
     }
 
-    fn read_account(&self) -> GuardianEvent {
+    fn read_account(&self, asked_at: u64) -> GuardianEvent {
         let Ok(view) = self.engine.account(self.account) else {
-            return GuardianEvent::ReconcileFailed;
+            return GuardianEvent::ReconcileFailed { asked_at };
         };
         let mut symbols = BTreeMap::new();
         for (i, name) in self.names.iter().enumerate() {
@@ -130,6 +130,7 @@ impl Sim {
             }
         }
         GuardianEvent::Reconciled {
+            asked_at,
             venue_ms: self.now_ms,
             wallet: view.wallet,
             available: view.available,
@@ -170,7 +171,9 @@ impl Sim {
             TraderEffect::FetchHistory { bar_ms, bars } => {
                 self.queue.push(venue, Item::History(i, bar_ms, bars));
             }
-            TraderEffect::Reconcile => self.queue.push(venue, Item::Read(i)),
+            TraderEffect::Reconcile { asked_at } => {
+                self.queue.push(venue, Item::Read(i, asked_at));
+            }
             TraderEffect::Place(o) => self.send_order(party, symbol, &o),
             TraderEffect::PlaceStop(s) => {
                 let to = Some(ReplyTo::PlaceStop(s.client_id.clone()));
@@ -247,7 +250,9 @@ impl Sim {
                     self.queue.push(venue, Item::Query(Party::Guardian, s, t));
                 }
             }
-            GuardianEffect::Reconcile => self.queue.push(venue, Item::ReadAccount),
+            GuardianEffect::Reconcile { asked_at } => {
+                self.queue.push(venue, Item::ReadAccount(asked_at));
+            }
             GuardianEffect::ReadDepth(name) => {
                 if let Some(s) = self.id(&name) {
                     self.queue.push(venue, Item::ReadDepth(s));

@@ -70,7 +70,7 @@ impl Effects {
                 TraderEffect::Countdown { ms } => orders.push(Order::Countdown(ms)),
                 TraderEffect::FetchSnapshot => self.fetch_snapshot(),
                 TraderEffect::FetchHistory { bar_ms, bars } => self.fetch_history(bar_ms, bars),
-                TraderEffect::Reconcile => self.reconcile(),
+                TraderEffect::Reconcile { asked_at } => self.reconcile(asked_at),
                 TraderEffect::AskGrant(request) => self.ask_grant(request),
                 other => rest.push(other),
             }
@@ -168,7 +168,7 @@ impl Effects {
         });
     }
 
-    fn reconcile(&mut self) {
+    fn reconcile(&mut self, asked_at: u64) {
         let (rest, instrument, answers) = (
             self.rest.clone(),
             self.instrument.clone(),
@@ -176,10 +176,10 @@ impl Effects {
         );
         self.tasks.spawn(async move {
             let event = match rest.venue_state(&instrument).await {
-                Ok(state) => TraderEvent::Reconciled(state),
+                Ok(state) => TraderEvent::Reconciled { asked_at, state },
                 Err(e) => {
                     tracing::warn!(symbol = %instrument.symbol, error = %e, "reconcile failed");
-                    TraderEvent::ReconcileFailed
+                    TraderEvent::ReconcileFailed { asked_at }
                 }
             };
             let _ = answers.send(event);

@@ -218,10 +218,23 @@ impl RateBudget {
 
     /// Waits until `weight` fits the lane, then takes it.
     pub async fn acquire(&self, lane: Lane, weight: u32) {
+        let mut told = false;
         loop {
             match self.try_acquire_at(mono_ns(), lane, weight, 0) {
                 Ok(()) => return,
-                Err(wait) => tokio::time::sleep(wait.min(Duration::from_secs(5))).await,
+                Err(wait) => {
+                    // Who looks at a process that seems to hang must find why.
+                    if !std::mem::replace(&mut told, true) && wait >= Duration::from_secs(1) {
+                        tracing::warn!(
+                            ?lane,
+                            weight,
+                            used = self.usage().weight_1m,
+                            "a read waits {} ms for room in the rate budget",
+                            wait.as_millis()
+                        );
+                    }
+                    tokio::time::sleep(wait.min(Duration::from_secs(5))).await;
+                }
             }
         }
     }

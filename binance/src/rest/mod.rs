@@ -62,7 +62,16 @@ impl Default for RestConfig {
 
 /// A client of one account (or of none: public reads only). Clones share everything.
 #[derive(Clone, Debug)]
-pub struct RestClient(Arc<Inner>);
+pub struct RestClient(Arc<Inner>, Reads);
+
+/// How long a client's reads may wait for room in the budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reads {
+    /// What exits need stays free.
+    Patient,
+    /// As an exit does: see [`RestClient::urgent`].
+    Urgent,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -165,14 +174,22 @@ impl RestClient {
             http = http.no_proxy();
         }
         let http = http.build().map_err(|e| transport(&e))?;
-        Ok(Self(Arc::new(Inner {
+        let inner = Inner {
             http,
             endpoints,
             credentials,
             clock,
             budget,
             config,
-        })))
+        };
+        Ok(Self(Arc::new(inner), Reads::Patient))
+    }
+
+    /// The same client, whose reads a machine waits for go in the exits' lane: for what must be known before anything can be
+    /// made safe, whoever else has used up the address's weight.
+    #[must_use]
+    pub fn urgent(&self) -> Self {
+        Self(self.0.clone(), Reads::Urgent)
     }
 
     /// The shared clock.
@@ -207,12 +224,16 @@ impl RestClient {
     }
 
     async fn read_body(&self, call: Call) -> Result<Bytes, ApiError> {
-        self.0.budget.acquire(call.lane, call.weight).await;
+        let lane = match (self.1, call.lane) {
+            (Reads::Urgent, Lane::Read) => Lane::Exit,
+            (_, lane) => lane,
+        };
+        self.0.budget.acquire(lane, call.weight).await;
         let answer = self.send(&call, self.0.config.read_timeout).await;
         match answer.body {
             Err(e) if matches!(e.refusal(), Some(Refusal::Clock)) => {
                 self.sync_clock().await?;
-                self.0.budget.acquire(call.lane, call.weight).await;
+                self.0.budget.acquire(lane, call.weight).await;
                 self.send(&call, self.0.config.read_timeout).await.body
             }
             other => other,

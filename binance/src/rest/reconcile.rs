@@ -33,15 +33,17 @@ pub struct AccountState {
     pub unknown_symbols: Vec<String>,
 }
 
-impl From<AccountState> for GuardianEvent {
-    fn from(a: AccountState) -> Self {
-        Self::Reconciled {
-            venue_ms: a.venue_ms,
-            wallet: a.wallet,
-            available: a.available,
-            maint_margin: a.maint_margin,
-            symbols: a.symbols,
-            unknown_symbols: a.unknown_symbols,
+impl AccountState {
+    /// As the guardian hears it: what it asked for at `asked_at`.
+    pub fn event(self, asked_at: u64) -> GuardianEvent {
+        GuardianEvent::Reconciled {
+            asked_at,
+            venue_ms: self.venue_ms,
+            wallet: self.wallet,
+            available: self.available,
+            maint_margin: self.maint_margin,
+            symbols: self.symbols,
+            unknown_symbols: self.unknown_symbols,
         }
     }
 }

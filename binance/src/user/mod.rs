@@ -102,7 +102,8 @@ impl UserStreamEvent {
     /// What the guardian hears of it; balances of the margin asset only. A new socket is `AccountAlive`; the shell reconciles on it.
     pub fn for_guardian(&self, margin_asset: &str) -> Option<GuardianEvent> {
         match self {
-            Self::Up | Self::Alive => Some(GuardianEvent::AccountAlive),
+            Self::Up => Some(GuardianEvent::AccountUp),
+            Self::Alive => Some(GuardianEvent::AccountAlive),
             Self::Down { .. } => Some(GuardianEvent::AccountDown),
             Self::Order(s, u) => Some(GuardianEvent::Order(s.clone(), u.clone())),
             Self::Algo(s, u) => Some(GuardianEvent::Algo(s.clone(), u.clone())),

@@ -163,6 +163,8 @@ pub enum GuardianEvent {
     Tick,
     /// A frame or pong of the private socket arrived: the account input is alive.
     AccountAlive,
+    /// The private socket is up, for the first time or again: what happened while it was away is read.
+    AccountUp,
     /// The private socket is lost.
     AccountDown,
     /// Wallet balance of the margin asset, from ACCOUNT_UPDATE or REST.
@@ -182,6 +184,8 @@ pub enum GuardianEvent {
     Mark(Symbol, MarkPrice),
     /// REST read of the account: wallet, and every symbol with a position or open orders.
     Reconciled {
+        /// As [`GuardianEffect::Reconcile`] gave it: the read shows at least what happened before.
+        asked_at: u64,
         /// Venue time, ms.
         venue_ms: i64,
         /// Cross wallet balance.
@@ -196,7 +200,10 @@ pub enum GuardianEvent {
         unknown_symbols: Vec<String>,
     },
     /// The read failed.
-    ReconcileFailed,
+    ReconcileFailed {
+        /// As [`GuardianEffect::Reconcile`] gave it.
+        asked_at: u64,
+    },
     /// Depth within 20 bp of mid of a symbol (quote asset, bid side and ask side), asked for by slices.
     VisibleDepth(Symbol, Money, Money),
     /// A worker asks.
@@ -283,7 +290,10 @@ pub enum GuardianEffect {
     /// Query by id.
     Query(Symbol, CancelTarget),
     /// Read the whole account.
-    Reconcile,
+    Reconcile {
+        /// Liveness time of the question, ns: handed back with the answer.
+        asked_at: u64,
+    },
     /// Read visible depth of a symbol.
     ReadDepth(Symbol),
     /// Scan the market.

@@ -164,6 +164,10 @@ impl Guardian {
             }
             GuardianEvent::Tick => {}
             GuardianEvent::AccountAlive => self.picture.alive(now),
+            GuardianEvent::AccountUp => {
+                self.picture.alive(now);
+                self.want_read = true;
+            }
             GuardianEvent::AccountDown => self.picture.down(),
             GuardianEvent::Balance { event_ms, wallet } => {
                 self.picture.balance(now, *event_ms, *wallet);
@@ -183,8 +187,14 @@ impl Guardian {
                 self.picture.algo(now, account, info, symbol, update);
                 self.stop_update(now, symbol, update, out);
             }
-            GuardianEvent::Mark(symbol, mark) => self.picture.mark(now, symbol, mark),
+            GuardianEvent::Mark(symbol, mark) => {
+                // Hundreds come each second, most of symbols that hold nothing: what time alone makes due is the tick's.
+                if !self.picture.mark(now, symbol, mark) {
+                    return;
+                }
+            }
             GuardianEvent::Reconciled {
+                asked_at,
                 venue_ms,
                 wallet,
                 available: _,
@@ -198,9 +208,9 @@ impl Guardian {
                     symbols,
                     strange: unknown_symbols,
                 };
-                self.reconciled(now, &read, *maint_margin, out);
+                self.reconciled(now, *asked_at, &read, *maint_margin, out);
             }
-            GuardianEvent::ReconcileFailed => self.read_failed(),
+            GuardianEvent::ReconcileFailed { asked_at } => self.read_failed(*asked_at),
             GuardianEvent::VisibleDepth(symbol, bid, ask) => {
                 self.reduce.depth(now, symbol, *bid, *ask);
             }

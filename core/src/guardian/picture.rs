@@ -330,11 +330,13 @@ impl Picture {
         }
     }
 
-    pub fn mark(&mut self, now: Now, symbol: &Symbol, m: &MarkPrice) {
+    /// Takes a mark price; false when nothing follows from it.
+    pub fn mark(&mut self, now: Now, symbol: &Symbol, m: &MarkPrice) -> bool {
         let v = self.symbols.entry(symbol.clone()).or_default();
         if m.mark > Decimal::ZERO && believable(m.mark) && believable(m.index) {
             v.mark = Some((m.mark, m.index, now.mono_ns));
         }
+        !v.is_bare()
     }
 
     /// Merges a read of the whole account, asked for at `asked_at`.

@@ -26,20 +26,21 @@ impl Guardian {
     pub(super) fn reconciled(
         &mut self,
         now: Now,
+        asked_at: u64,
         read: &ReadOf<'_>,
         maint: Money,
         out: &mut Vec<GuardianEffect>,
     ) {
-        // Nobody asked: it can't tell what happened after which instant, so it releases nothing.
-        let asked = self.picture.asked_at.take();
+        self.picture.asked_at.take_if(|t| *t == asked_at);
+        // An answer may be so late that another read was asked for, and even answered, since: what it can tell is told by
+        // its own question's time, never by a newer one's.
+        let overtaken = self.picture.read.is_some_and(|r| r.0 > asked_at);
+        if overtaken || asked_at > now.mono_ns {
+            return;
+        }
         let account = self.config.account.account.clone();
-        self.picture.reconciled(
-            now,
-            &account,
-            &self.config.symbols,
-            read,
-            asked.unwrap_or(0),
-        );
+        self.picture
+            .reconciled(now, &account, &self.config.symbols, read, asked_at);
         if self.incarnation.is_none() {
             self.incarnation = Some(first_incarnation(&account, read));
         }
@@ -62,24 +63,20 @@ impl Guardian {
         self.picture.contradiction = apart && !isolated;
         // Frame and read may have crossed; the next one can't.
         self.want_read |= self.picture.doubted();
-        if let Some(at) = asked {
-            self.ledger.sweep(at);
-            self.exits_read(now, read, at);
-        }
+        self.ledger.sweep(asked_at);
+        self.exits_read(now, read, asked_at);
     }
 
-    pub(super) fn read_failed(&mut self) {
-        self.picture.asked_at = None;
-        self.picture.read_failed = true;
+    /// The read asked for at `asked_at` brought nothing.
+    pub(super) fn read_failed(&mut self, asked_at: u64) {
+        let waited_for = self.picture.asked_at.take_if(|t| *t == asked_at);
+        self.picture.read_failed |= waited_for.is_some();
     }
 
     pub(super) fn drive_reads(&mut self, now: Now, out: &mut Vec<GuardianEffect>) {
-        if self
-            .picture
-            .asked_at
-            .is_some_and(|t| now.mono_since(t) > READ_TIMEOUT_NS)
-        {
-            self.read_failed();
+        let late = |t: &u64| now.mono_since(*t) > READ_TIMEOUT_NS;
+        if let Some(asked_at) = self.picture.asked_at.filter(late) {
+            self.read_failed(asked_at);
         }
         let late_fill = self.picture.late_fill(now);
         let read_at = self.picture.read.map(|r| r.0);
@@ -102,7 +99,9 @@ impl Guardian {
             self.picture.asked_at = Some(now.mono_ns);
             self.read_tried_at = Some(now.mono_ns);
             self.want_read = false;
-            out.push(GuardianEffect::Reconcile);
+            out.push(GuardianEffect::Reconcile {
+                asked_at: now.mono_ns,
+            });
         }
     }
 }

@@ -117,7 +117,7 @@ impl Rig {
         while i < fresh.len() {
             let answer = match &fresh[i] {
                 GuardianEffect::Persist(_) if self.writes => Some(GuardianEvent::Persisted),
-                GuardianEffect::Reconcile if self.reads => Some(self.read()),
+                GuardianEffect::Reconcile { .. } if self.reads => Some(self.read()),
                 GuardianEffect::ReadTransfers { .. } if self.reads && self.histories => {
                     Some(GuardianEvent::Transfers(self.transfers.clone()))
                 }
@@ -161,6 +161,14 @@ impl Rig {
         self.send(&GuardianEvent::Mark(symbol.into(), m))
     }
 
+    /// The read that is under way fails.
+    pub fn fail_read(&mut self) {
+        if let Some(asked_at) = self.g.picture.asked_at {
+            self.send(&GuardianEvent::ReconcileFailed { asked_at });
+        }
+    }
+
+    /// What a read asked for at this instant, or the one under way, shows.
     pub fn read(&self) -> GuardianEvent {
         let mut maint = Decimal::ZERO;
         for (s, v) in &self.venue {
@@ -171,6 +179,7 @@ impl Rig {
             }
         }
         GuardianEvent::Reconciled {
+            asked_at: self.g.picture.asked_at.unwrap_or(self.now.mono_ns),
             venue_ms: self.now.market_ms,
             wallet: self.wallet,
             available: self.wallet,

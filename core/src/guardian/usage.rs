@@ -18,6 +18,14 @@ impl SymbolView {
             && self.orders.values().all(|o| o.reduce_only)
     }
 
+    /// Nothing of it is at the venue, as far as is known: its price moves nothing.
+    pub fn is_bare(&self) -> bool {
+        self.qty.is_zero()
+            && self.unbooked.is_empty()
+            && self.orders.is_empty()
+            && self.stops.is_empty()
+    }
+
     /// |position| at mark plus what open entries may add, quote asset. `None`: unknown.
     pub fn usage(&self, info: Option<&SymbolInfo>) -> Option<Money> {
         if self.is_idle() {

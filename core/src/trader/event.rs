@@ -74,9 +74,17 @@ pub enum TraderEvent {
     /// A reply to a request of this machine.
     Reply(ReplyTo, VenueReply),
     /// The read asked for by [`TraderEffect::Reconcile`].
-    Reconciled(VenueState),
+    Reconciled {
+        /// As the question gave it: the read shows at least what happened before.
+        asked_at: u64,
+        /// What was read.
+        state: VenueState,
+    },
     /// The read failed; it is asked for again after a pause.
-    ReconcileFailed,
+    ReconcileFailed {
+        /// As the question gave it.
+        asked_at: u64,
+    },
     /// Answer to a [`TraderEffect::AskGrant`]; bound to the t0 noted when it was asked.
     Grant(GrantReply),
     /// The message store has gone back: nothing is granted until an epoch above every one honoured so far.
@@ -114,7 +122,10 @@ pub enum TraderEffect {
         bars: u32,
     },
     /// Read position, both order books, recent trades: feed [`TraderEvent::Reconciled`].
-    Reconcile,
+    Reconcile {
+        /// Liveness time of the question, ns: handed back with the answer.
+        asked_at: u64,
+    },
     /// Send a plain order.
     Place(NewOrder),
     /// Send a stop.

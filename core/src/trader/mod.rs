@@ -202,8 +202,10 @@ impl Trader {
             TraderEvent::Algo(u) => self.on_algo(now, u, out),
             TraderEvent::Position(p) => self.on_position(now, p, out),
             TraderEvent::Reply(to, reply) => self.on_reply(now, to, reply, out),
-            TraderEvent::Reconciled(s) => self.on_reconciled(now, s, out),
-            TraderEvent::ReconcileFailed => self.recon.failed(now),
+            TraderEvent::Reconciled { asked_at, state } => {
+                self.on_reconciled(now, *asked_at, state, out);
+            }
+            TraderEvent::ReconcileFailed { asked_at } => self.recon.failed(now, *asked_at),
             TraderEvent::Grant(g) => self.on_grant(now, g),
             TraderEvent::FenceLost => {
                 self.permission.lose_fence();
@@ -232,7 +234,9 @@ impl Trader {
             user_up: self.user_up,
         };
         if self.recon.send(now, situation) {
-            out.push(TraderEffect::Reconcile);
+            out.push(TraderEffect::Reconcile {
+                asked_at: now.mono_ns,
+            });
         }
         if self.pending.is_some() {
             self.apply_params(now, out);

@@ -37,12 +37,18 @@ impl Trader {
         }
     }
 
-    pub(super) fn on_reconciled(&mut self, now: Now, s: &VenueState, out: &mut Vec<TraderEffect>) {
+    pub(super) fn on_reconciled(
+        &mut self,
+        now: Now,
+        asked_at: u64,
+        s: &VenueState,
+        out: &mut Vec<TraderEffect>,
+    ) {
         if !plausible(s.position.qty, s.position.entry_price)
             || !s.trades.iter().all(|(_, f)| plausible_fill(f))
         {
             // Numbers no account has: a read that failed, not a position (I22).
-            self.recon.failed(now);
+            self.recon.failed(now, asked_at);
             out.push(self.alert(
                 Severity::Critical,
                 "ImplausibleRead",
@@ -53,7 +59,9 @@ impl Trader {
             ));
             return;
         }
-        let sent_ns = self.recon.answered(now);
+        if !self.recon.answered(now, asked_at) {
+            return;
+        }
         let ids = all_ids(s);
         if ids.iter().any(|id| self.check_id(id, out)) {
             return;
@@ -80,11 +88,11 @@ impl Trader {
             self.on_orders_out(now, o, false, out);
         }
         self.order_outs = outs;
-        self.settle_position(now, s, sent_ns, before, first, out);
+        self.settle_position(now, s, asked_at, before, first, out);
         self.arm_adopted(now, out);
         self.with_stops(now, out, |k, ids, o| k.on_reconciled(now, s, ids, o));
         if self.user_up && !self.user_reconciled {
-            if sent_ns >= self.user_up_ns {
+            if asked_at >= self.user_up_ns {
                 self.user_reconciled = true;
             } else {
                 self.recon.want();

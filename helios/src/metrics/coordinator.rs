@@ -477,7 +477,7 @@ mod tests {
     fn it_is_ready_as_a_leader_that_publishes_and_as_a_standby_that_hears() {
         let m = metrics();
         assert_eq!(m.ready(), Err("starting".into()));
-        m.effect(&GuardianEffect::Reconcile);
+        m.effect(&GuardianEffect::Reconcile { asked_at: 0 });
         assert_eq!(m.ready(), Ok(()));
         m.leadership(true, 4);
         assert!(m.ready().unwrap_err().contains("publishes no snapshot"));

@@ -130,7 +130,7 @@ pub(super) struct Model {
 }
 
 impl Model {
-    pub(super) fn take_read(&self) -> GuardianEvent {
+    pub(super) fn take_read(&self, asked_at: u64) -> GuardianEvent {
         let mut symbols = BTreeMap::new();
         let mut maint = Decimal::ZERO;
         for (i, t) in self.truth.iter().enumerate() {
@@ -165,6 +165,7 @@ impl Model {
             }
         }
         GuardianEvent::Reconciled {
+            asked_at,
             venue_ms: self.now.market_ms,
             wallet: d("10000"),
             available: d("10000"),

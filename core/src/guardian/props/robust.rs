@@ -61,7 +61,7 @@ fn event() -> impl Strategy<Value = GuardianEvent> {
         Just(GuardianEvent::Tick),
         Just(GuardianEvent::AccountAlive),
         Just(GuardianEvent::AccountDown),
-        Just(GuardianEvent::ReconcileFailed),
+        any::<u64>().prop_map(|asked_at| GuardianEvent::ReconcileFailed { asked_at }),
         Just(GuardianEvent::Persisted),
         Just(GuardianEvent::PersistFailed),
         Just(GuardianEvent::Follow),
@@ -194,6 +194,7 @@ fn event() -> impl Strategy<Value = GuardianEvent> {
             .prop_map(
                 |(venue_ms, wallet, maint_margin, s, q, entry_price, isolated)| {
                     GuardianEvent::Reconciled {
+                        asked_at: venue_ms.unsigned_abs(),
                         venue_ms,
                         wallet,
                         available: wallet,

@@ -10,11 +10,21 @@ use crate::time::NS_PER_S;
 const RENEW_DEADLINE_MS: u64 = 3_000;
 const LOCK_MS: u64 = 6_000;
 
+/// A read under way.
+pub(super) struct Read {
+    pub asked_at: u64,
+    /// When it is taken at the venue.
+    pub taken_at: u64,
+    pub arrives_at: u64,
+    pub taken: Option<GuardianEvent>,
+}
+
 /// One of two coordinators.
 pub(super) struct Seat {
     pub g: Guardian,
-    /// A read under way: when it is taken at the venue, when it arrives, and what it took.
-    pub read: Option<(u64, u64, Option<GuardianEvent>)>,
+    /// Several once the guardian gave one up: each may still arrive, in any order.
+    pub under_way: Vec<Read>,
+    /// How many were asked for.
     pub reads: usize,
     /// Revision of the state it has read or written last.
     pub revision: u64,
@@ -54,7 +64,7 @@ impl Model {
     pub(super) fn seat(&self) -> Seat {
         Seat {
             g: Guardian::new(self.config.clone(), self.stored.1.clone()),
-            read: None,
+            under_way: Vec::new(),
             reads: 0,
             revision: self.stored.0,
             frozen_until: 0,
@@ -133,7 +143,7 @@ impl Model {
                     };
                     self.tell(i, &answer);
                 }
-                GuardianEffect::Reconcile => {
+                GuardianEffect::Reconcile { asked_at } => {
                     // The first comes at once: nothing is granted before it.
                     let seat = &mut self.seats[i];
                     let later = seat
@@ -142,8 +152,13 @@ impl Model {
                         .map(|n| self.delays[n % self.delays.len()]);
                     let (take, more) = later.unwrap_or_default();
                     seat.reads += 1;
-                    let take = self.now.mono_ns + ms(take);
-                    seat.read = Some((take, take + ms(more), None));
+                    let taken_at = self.now.mono_ns + ms(take);
+                    seat.under_way.push(Read {
+                        asked_at,
+                        taken_at,
+                        arrives_at: taken_at + ms(more),
+                        taken: None,
+                    });
                 }
                 GuardianEffect::Reply { reply: r, .. } => reply = Some(r),
                 _ => {}
@@ -162,14 +177,18 @@ impl Model {
                 }
             }
         }
-        if let Some((take, arrive, taken)) = self.seats[i].read.take() {
-            let taken = taken.or_else(|| (at >= take).then(|| self.take_read()));
-            match taken {
-                Some(e) if at >= arrive && !frozen => {
-                    self.tell(i, &e);
-                }
-                taken => self.seats[i].read = Some((take, arrive, taken)),
+        let mut arrived = Vec::new();
+        for mut read in std::mem::take(&mut self.seats[i].under_way) {
+            if at >= read.taken_at && read.taken.is_none() {
+                read.taken = Some(self.take_read(read.asked_at));
             }
+            match read.taken {
+                Some(e) if at >= read.arrives_at && !frozen => arrived.push(e),
+                _ => self.seats[i].under_way.push(read),
+            }
+        }
+        for e in arrived {
+            self.tell(i, &e);
         }
     }
 }

@@ -141,8 +141,7 @@ fn room_of_a_silent_worker_comes_back_only_after_deadline_two_seconds_and_a_read
     }
     assert_eq!(denied(&r.ask("ETHUSDT", "e", "1000")), DenyReason::Reserved);
     r.reads = true;
-    let failed = GuardianEvent::ReconcileFailed;
-    r.send(&failed);
+    r.fail_read();
     r.pass(1500);
     granted(&r.ask("ETHUSDT", "e", "1000"));
 }

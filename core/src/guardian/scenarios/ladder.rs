@@ -235,7 +235,7 @@ fn blind_for_fifteen_seconds_with_failing_reads_is_critical_but_a_working_read_i
     r.reads = false;
     for _ in 0..80 {
         r.pass(100);
-        r.send(&GuardianEvent::ReconcileFailed);
+        r.fail_read();
     }
     assert_eq!(r.g.ladder.level(), LadderLevel::Critical);
 }

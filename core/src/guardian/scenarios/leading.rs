@@ -21,7 +21,7 @@ fn acts(out: &[GuardianEffect]) -> bool {
             e,
             GuardianEffect::Alert(_)
                 | GuardianEffect::Reply { .. }
-                | GuardianEffect::Reconcile
+                | GuardianEffect::Reconcile { .. }
                 | GuardianEffect::Ladder { .. }
                 | GuardianEffect::Scan
         )
@@ -318,7 +318,7 @@ fn an_effective_halt_is_manifest_or_latch_and_latches_outlive_the_process() {
 #[test]
 fn a_standby_reads_the_account_less_often_than_its_leader_and_stays_sure_of_it() {
     let reads = |out: &[GuardianEffect]| {
-        let read = |e: &&GuardianEffect| matches!(e, GuardianEffect::Reconcile);
+        let read = |e: &&GuardianEffect| matches!(e, GuardianEffect::Reconcile { .. });
         out.iter().filter(read).count()
     };
     let mut leader = Rig::new(&TWO).ready();

@@ -3,6 +3,7 @@
 use crate::fixed::{Price, Qty, Side};
 use crate::guardian::testkit::*;
 use crate::guardian::*;
+use crate::messages::DenyReason;
 use crate::order::{
     CancelTarget, ExecType, OrderStatus, OrderUpdate, PositionUpdate, TradeFill, VenuePosition,
 };
@@ -20,7 +21,8 @@ fn asked() -> Rig {
     };
     r.pass(1000);
     let out = r.send(&GuardianEvent::Reply(A.into(), to, unknown));
-    assert!(out.contains(&GuardianEffect::Reconcile));
+    let asked_at = r.now.mono_ns;
+    assert!(out.contains(&GuardianEffect::Reconcile { asked_at }));
     r
 }
 
@@ -163,4 +165,25 @@ fn a_read_under_way_does_not_revive_a_stop_that_the_stream_has_seen_ended() {
     r.algo(A, &id, Side::Sell, 900, crate::order::AlgoStatus::Canceled);
     r.send(&read);
     assert!(r.g.picture.symbols[A].anchor().is_none());
+}
+
+#[test]
+fn an_answer_so_late_that_another_read_was_asked_for_meanwhile_releases_nothing() {
+    let mut r = asked();
+    let first = r.read();
+    granted(&r.ask(A, "old", "1000"));
+    // The promise dies at 2 s, is past its grace at 4 s; the read is given up at 5 s and another asked for.
+    let out = r.pass(5_500);
+    let again = |e: &&GuardianEffect| matches!(e, GuardianEffect::Reconcile { .. });
+    assert_eq!(out.iter().filter(again).count(), 1);
+    let second = r.read();
+    let held = |r: &mut Rig| denied(&r.ask(A, "new", "1000")) == DenyReason::Reserved;
+    assert!(held(&mut r));
+    r.send(&first);
+    assert!(held(&mut r), "it shows the account before the promise died");
+    r.send(&second);
+    granted(&r.ask(A, "new", "1000"));
+    let before = r.g.picture.read;
+    r.send(&first);
+    assert_eq!(r.g.picture.read, before, "overtaken: it tells nothing");
 }

@@ -235,7 +235,9 @@ fn garbage() -> impl Strategy<Value = TraderEvent> {
         Just(TraderEvent::Start),
         Just(TraderEvent::Tick),
         Just(TraderEvent::SnapshotFailed),
-        Just(TraderEvent::ReconcileFailed),
+        ms().prop_map(|t| TraderEvent::ReconcileFailed {
+            asked_at: t.unsigned_abs()
+        }),
         (ms(), 0u64..50, 0u64..50, 0u64..50, levels(), levels()).prop_map(
             |(t, a, b, c, bids, asks)| {
                 TraderEvent::Depth(DepthUpdate {
@@ -311,25 +313,28 @@ fn garbage() -> impl Strategy<Value = TraderEvent> {
         ),
         (number(), decimal(), ms(), id(), number()).prop_map(
             |(q, entry_price, venue_ms, id, p)| {
-                TraderEvent::Reconciled(VenueState {
-                    venue_ms,
-                    position: VenuePosition {
-                        qty: Qty(q),
-                        entry_price,
-                        isolated: false,
-                        update_ms: venue_ms,
+                TraderEvent::Reconciled {
+                    asked_at: venue_ms.unsigned_abs(),
+                    state: VenueState {
+                        venue_ms,
+                        position: VenuePosition {
+                            qty: Qty(q),
+                            entry_price,
+                            isolated: false,
+                            update_ms: venue_ms,
+                        },
+                        stops: vec![AlgoOrder {
+                            client_id: id,
+                            algo_id: 1,
+                            side: Side::Buy,
+                            status: AlgoStatus::New,
+                            trigger: Price(p),
+                            qty: Some(Qty(q)),
+                            update_ms: 0,
+                        }],
+                        ..VenueState::default()
                     },
-                    stops: vec![AlgoOrder {
-                        client_id: id,
-                        algo_id: 1,
-                        side: Side::Buy,
-                        status: AlgoStatus::New,
-                        trigger: Price(p),
-                        qty: Some(Qty(q)),
-                        update_ms: 0,
-                    }],
-                    ..VenueState::default()
-                })
+                }
             }
         ),
         (decimal(), decimal(), 0u64..4, any::<u64>()).prop_map(

@@ -300,11 +300,12 @@ impl Rig {
                     .collect();
                 self.queue.push_back(TraderEvent::History(history));
             }
-            TraderEffect::Reconcile => {
+            TraderEffect::Reconcile { asked_at } => {
                 let e = if self.reads_fail {
-                    TraderEvent::ReconcileFailed
+                    TraderEvent::ReconcileFailed { asked_at }
                 } else {
-                    TraderEvent::Reconciled(self.state())
+                    let state = self.state();
+                    TraderEvent::Reconciled { asked_at, state }
                 };
                 self.queue.push_back(e);
             }
