@@ -1,15 +1,14 @@
-//! Who leads: follows the leader lock, reads what a new leader must know, and keeps the fence.
+//! Who leads: follows the leader lock, reads what a new leader must know, and has the fence kept.
 //!
-//! Runs beside the guardian's loop, because everything here waits for a disk or a network. The fence is a key of the bus
-//! written each second by compare-and-swap: a revision that goes back means that the store lost what it had acknowledged,
-//! so the epoch must rise; a fence of another coordinator with as high an epoch means that this one has been outranked
-//! (two locks, or a lock that was restored), so it stands down until the other has been silent for a whole lease.
+//! Runs beside the guardian's loop, because everything here waits for a disk or a network. A message store that went back
+//! ([`crate::fence`]) means that the epoch must rise; a fence of another coordinator with as high an epoch (two locks, or a
+//! lock that was restored) that this one stands down until the other is silent. Renewals of the lock wait for neither.
 
 use crate::CoordinatorLinks;
+use crate::fence::{FenceKeeper, FenceSays};
 use crate::store::{GuardianStore, StoreError, Stored};
+use helios_bus::BusState;
 use helios_bus::typed::AccountBus;
-use helios_bus::{BusError, BusState};
-use helios_core::messages::Fence;
 use helios_lease::{LeaderTask, Leadership, LeaseStore, SetupError, Times};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,12 +18,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 /// Between two writes of the fence.
 const BEAT: Duration = Duration::from_secs(1);
-/// Longest that one read or write of the fence may take.
-const FENCE_TIMEOUT: Duration = Duration::from_millis(800);
 /// Longest that reading the guardian's state may take.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(2);
-/// A fence of another that has not moved for this long has no leader behind it: the lease's duration.
-const SILENT: Duration = Duration::from_secs(6);
 
 /// What the guardian's loop is told.
 #[derive(Debug)]
@@ -78,7 +73,7 @@ impl Lead {
         let keeper = Keeper {
             store: links.store.clone(),
             bus: links.bus.clone(),
-            identity: links.identity.clone(),
+            fence: FenceKeeper::new(links.bus.clone(), links.identity.clone()),
             epoch: epoch_rx,
             news: tx,
             term: None,
@@ -86,10 +81,7 @@ impl Lead {
             transitions: 0,
             until_ns: None,
             waited_out: false,
-            revision: 0,
-            beat: 0,
             rollbacks: 0,
-            yielding: None,
             fence_lost_at: None,
         };
         Ok(Self {
@@ -131,16 +123,10 @@ impl Drop for Lead {
     }
 }
 
-/// Another's fence that outranks ours.
-struct Yielding {
-    revision: u64,
-    moved: Instant,
-}
-
 struct Keeper {
     store: Arc<dyn GuardianStore>,
     bus: AccountBus,
-    identity: String,
+    fence: FenceKeeper,
     epoch: watch::Receiver<Option<u64>>,
     news: mpsc::Sender<News>,
     /// The lock's term that the loop was last told of.
@@ -149,10 +135,7 @@ struct Keeper {
     transitions: u64,
     until_ns: Option<u64>,
     waited_out: bool,
-    revision: u64,
-    beat: u64,
     rollbacks: u64,
-    yielding: Option<Yielding>,
     fence_lost_at: Option<Instant>,
 }
 
@@ -198,7 +181,7 @@ impl Keeper {
                 }
                 Some(()) = again.recv() => {
                     self.waited_out = false;
-                    if self.held && self.yielding.is_none() {
+                    if self.held && !self.fence.yields() {
                         self.take_over().await;
                     }
                 }
@@ -212,7 +195,11 @@ impl Keeper {
                     }
                     Err(_) => bus_open = false,
                 },
-                _ = beat.tick() => self.beat().await,
+                said = self.fence.says() => self.fence_says(said).await,
+                _ = beat.tick() => {
+                    let epoch = *self.epoch.borrow();
+                    self.fence.beat(epoch.filter(|_| self.held));
+                }
             }
         }
         if let Some(lock) = lock {
@@ -220,7 +207,7 @@ impl Keeper {
         }
     }
 
-    async fn tell(&self, news: News) {
+    async fn tell(&mut self, news: News) {
         // The loop gone means that the process ends.
         let _ = self.news.send(news).await;
     }
@@ -235,14 +222,13 @@ impl Keeper {
                 self.waited_out = waited_out;
                 self.until_ns = Some(until_ns);
                 if self.held && self.term == Some(transitions) {
-                    if self.yielding.is_none() {
+                    if !self.fence.yields() {
                         self.tell(News::Renewed(until_ns)).await;
                     }
                     return;
                 }
                 (self.held, self.transitions) = (true, transitions);
                 self.term = Some(transitions);
-                self.yielding = None;
                 self.take_over().await;
             }
             Leadership::Standby { holder } => {
@@ -256,26 +242,16 @@ impl Keeper {
     }
 
     async fn lose(&mut self, why: String) {
-        (self.held, self.term, self.yielding) = (false, None, None);
-        self.waited_out = false;
+        (self.held, self.term, self.waited_out) = (false, None, false);
+        self.fence.forget();
         self.tell(News::Lost(why)).await;
     }
 
     /// Reads what the new leader must know, and tells the loop.
     async fn take_over(&mut self) {
-        let fence = timeout(FENCE_TIMEOUT, self.bus.read_fence());
         let state = timeout(LOAD_TIMEOUT, self.store.load());
-        let (fence, state) = tokio::join!(fence, state);
-        let mut epoch = self.transitions;
-        match fence {
-            Ok(Ok(Some((fence, revision)))) => {
-                epoch = epoch.max(fence.epoch);
-                self.revision = revision;
-            }
-            Ok(Ok(None)) => self.revision = 0,
-            // Without the bus nobody can be granted anything; the first beat finds out.
-            Ok(Err(_)) | Err(_) => {}
-        }
+        let (fence, state) = tokio::join!(self.fence.read(), state);
+        let epoch = self.transitions.max(fence.unwrap_or(0));
         let stored = state
             .map(|s| s.map(|s| s.map(Box::new)))
             .unwrap_or_else(|_| {
@@ -297,96 +273,28 @@ impl Keeper {
     async fn fence_lost(&mut self) {
         // The transport and the fence's own revision both notice: once is enough.
         let lately = self.fence_lost_at.is_some_and(|t| t.elapsed() < 2 * BEAT);
-        if self.held && self.yielding.is_none() && !lately {
+        if self.held && !self.fence.yields() && !lately {
             self.fence_lost_at = Some(Instant::now());
             self.tell(News::FenceLost).await;
         }
     }
 
-    async fn beat(&mut self) {
-        if self.yielding.is_some() {
-            return self.wait_for_silence().await;
-        }
-        let Some(epoch) = *self.epoch.borrow() else {
-            return;
-        };
-        if !self.held {
-            return;
-        }
-        self.beat += 1;
-        let fence = Fence {
-            epoch,
-            holder: self.identity.clone(),
-            beat: self.beat,
-        };
-        let written = timeout(FENCE_TIMEOUT, self.bus.write_fence(self.revision, &fence)).await;
-        match written {
-            Ok(Ok(revision)) => {
-                // A fence written for the first time over nothing is no loss; one acknowledged below the last one is.
-                if revision <= self.revision {
-                    self.fence_lost().await;
-                }
-                self.revision = revision;
+    async fn fence_says(&mut self, said: FenceSays) {
+        match said {
+            FenceSays::Nothing => {}
+            FenceSays::WentBack => self.fence_lost().await,
+            FenceSays::Outranked { holder, epoch } => {
+                let why =
+                    format!("{holder} leads with epoch {epoch}: two leader locks for one account?");
+                self.tell(News::Lost(why)).await;
             }
-            Ok(Err(BusError::WrongRevision { actual, .. })) if actual < self.revision => {
-                tracing::error!(
-                    actual,
-                    expected = self.revision,
-                    "the fence went back: the message store has lost what it had acknowledged"
-                );
-                self.revision = actual;
-                self.fence_lost().await;
-            }
-            Ok(Err(BusError::WrongRevision { .. })) => self.somebody_wrote(epoch).await,
-            // Down, or no answer: workers run out of permission by themselves.
-            Ok(Err(_)) | Err(_) => {}
-        }
-    }
-
-    /// The fence is newer than ours: a write of ours whose answer was lost, a former leader's, or a rival's.
-    async fn somebody_wrote(&mut self, epoch: u64) {
-        let Ok(Ok(Some((fence, revision)))) = timeout(FENCE_TIMEOUT, self.bus.read_fence()).await
-        else {
-            return;
-        };
-        self.revision = revision;
-        if fence.holder == self.identity || fence.epoch < epoch {
-            return;
-        }
-        tracing::error!(
-            holder = fence.holder,
-            theirs = fence.epoch,
-            ours = epoch,
-            "another coordinator leads this account: standing down"
-        );
-        self.yielding = Some(Yielding {
-            revision,
-            moved: Instant::now(),
-        });
-        self.tell(News::Lost(format!(
-            "{} leads with epoch {}: two leader locks for one account?",
-            fence.holder, fence.epoch
-        )))
-        .await;
-    }
-
-    async fn wait_for_silence(&mut self) {
-        let read = timeout(FENCE_TIMEOUT, self.bus.read_fence()).await;
-        let Some(y) = &mut self.yielding else { return };
-        match read {
-            Ok(Ok(found)) => {
-                let revision = found.map_or(0, |f| f.1);
-                if revision != y.revision {
-                    (y.revision, y.moved) = (revision, Instant::now());
+            FenceSays::Silent => {
+                // It may still grant without being able to write.
+                self.waited_out = false;
+                if self.held {
+                    self.take_over().await;
                 }
             }
-            // Nothing can be told of the other: it may well go on.
-            Ok(Err(_)) | Err(_) => y.moved = Instant::now(),
-        }
-        if y.moved.elapsed() >= SILENT && self.held {
-            // It may still grant without being able to write.
-            (self.yielding, self.waited_out) = (None, false);
-            self.take_over().await;
         }
     }
 }

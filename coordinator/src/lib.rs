@@ -3,11 +3,12 @@
 //! It feeds the account's own stream, marks and REST reads ([`account`]), the workers' questions and reports, and the
 //! market scan ([`scan`]); it answers grants, places stops of last resort, de-risks and publishes the snapshot
 //! ([`effects`], [`outbox`]). What must outlive it is written through [`store`] before it counts. Several may run: one leads
-//! ([`lead`]), the others keep their picture warm. [`observe`] is the hook for metrics.
+//! ([`lead`], [`fence`]), the others keep their picture warm. [`observe`] is the hook for metrics.
 
 mod account;
 mod asked;
 mod effects;
+mod fence;
 mod lead;
 pub mod observe;
 mod outbox;
