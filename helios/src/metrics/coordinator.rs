@@ -306,11 +306,9 @@ impl Observer for CoordinatorMetrics {
             GuardianEffect::Ladder { level: l, .. } => {
                 self.steps.with_label_values(&[level(*l)]).inc();
             }
-            // Goes with each order that reduces, and says in words which of the two it is.
-            GuardianEffect::Alert(a) if a.code == "PositionReduced" => {
-                let whole = a.text.starts_with("closed");
-                let symbol = self.symbols.of(a.symbol.as_deref().unwrap_or("other"));
-                let kind = if whole { "whole" } else { "slice" };
+            GuardianEffect::Place { symbol, slice, .. } => {
+                let kind = if *slice { "slice" } else { "whole" };
+                let symbol = self.symbols.of(symbol);
                 self.reductions.with_label_values(&[symbol, kind]).inc();
             }
             GuardianEffect::Publish(s) => drop(self.snapshot(s)),
@@ -357,7 +355,9 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use helios_bus::memory::MemoryBus;
+    use helios_core::fixed::{Qty, Side};
     use helios_core::messages::{AccountNumbers, Health, Severity, WorkerHealth};
+    use helios_core::order::{EntryKind, NewOrder, OrderKind};
     use std::sync::Arc;
 
     fn metrics() -> CoordinatorMetrics {
@@ -452,16 +452,28 @@ mod tests {
             level: LadderLevel::Warning,
             margin_ratio: Decimal::ONE,
         });
-        for text in ["closed: 1 of 1 at", "reduced by a slice of 1 of 4 at"] {
-            let a = Alert {
-                severity: Severity::Warning,
-                code: "PositionReduced".into(),
-                symbol: Some("BTCUSDT".into()),
-                text: text.into(),
+        for slice in [false, true] {
+            let order = NewOrder {
+                client_id: "x".into(),
+                side: Side::Sell,
+                kind: OrderKind::Market,
+                qty: Qty(1),
+                reduce_only: true,
+                purpose: EntryKind::Exit,
+                recv_window_ms: 1000,
             };
-            m.effect(&GuardianEffect::Alert(a.clone()));
-            m.alert(&a);
+            m.effect(&GuardianEffect::Place {
+                symbol: "BTCUSDT".into(),
+                order,
+                slice,
+            });
         }
+        m.alert(&Alert {
+            severity: Severity::Warning,
+            code: "PositionReduced".into(),
+            symbol: Some("BTCUSDT".into()),
+            text: "closed: 1 of 1 at".into(),
+        });
         for line in [
             "helios_grants_total{result=\"halted\"} 2",
             "helios_ladder_steps_total{level=\"warning\"} 1",
