@@ -4,9 +4,10 @@
 //! monotonic clock. A venue that runs faster (or one that may stand still) is never extrapolated: its time is the newest
 //! sample received. Because every sample is a time the venue has already reached, a signature is never ahead of it.
 
+pub use helios_clock::mono_ns;
+use helios_clock::wall;
 use helios_core::time::{NS_PER_MS, NS_PER_S, Now};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Largest `recvWindow` the exchange takes, ms.
 pub const MAX_RECV_WINDOW_MS: u32 = 60_000;
@@ -14,26 +15,8 @@ pub const MAX_RECV_WINDOW_MS: u32 = 60_000;
 /// How long a sample may carry the estimate; two such spans are kept, so drift of either clock is forgotten.
 const BUCKET_NS: u64 = 30 * NS_PER_S;
 
-/// This host's monotonic clock, ns. On Linux `CLOCK_BOOTTIME`, which goes on while the machine sleeps.
-pub fn mono_ns() -> u64 {
-    #[cfg(target_os = "linux")]
-    {
-        let t = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-        t.tv_sec.unsigned_abs() * NS_PER_S + t.tv_nsec.unsigned_abs()
-    }
-    #[cfg(not(target_os = "linux"))]
-    {
-        static ORIGIN: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
-        let origin = ORIGIN.get_or_init(std::time::Instant::now);
-        u64::try_from(origin.elapsed().as_nanos()).unwrap_or(u64::MAX)
-    }
-}
-
 fn wall_ms() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or(Duration::ZERO);
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    i64::try_from(wall().as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The venue's time, shared by everything in this process that talks to one venue.

@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
 use rustix::process::{Pid, Signal, kill_process};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -27,7 +27,12 @@ pub struct NatsOptions {
     pub tls: Option<ServerTls>,
     /// Member of a cluster.
     pub cluster: Option<ClusterMember>,
+    /// `config` is the whole file, as an operator would run it; it listens on [`ANY_PORT`].
+    pub whole: bool,
 }
+
+/// What a [`NatsOptions::whole`] configuration names as its address: a port is picked once and kept.
+pub const ANY_PORT: &str = "127.0.0.1:-1";
 
 /// Certificate files of the server.
 #[derive(Clone, Debug)]
@@ -195,14 +200,23 @@ impl NatsServer {
     }
 
     fn write_config(&self) {
-        let dir = self.dir().display();
+        let ports = format!("ports_file_dir: \"{}\"\n", self.dir().display());
+        let listen = match self.port {
+            0 => ANY_PORT.to_owned(),
+            port => format!("127.0.0.1:{port}"),
+        };
+        let c = if self.options.whole {
+            ports + &self.options.config.replace(ANY_PORT, &listen)
+        } else {
+            format!("listen: \"{listen}\"\n{ports}{}", self.made_config())
+        };
+        std::fs::write(self.dir().join("nats.conf"), c).unwrap();
+    }
+
+    /// A store, what the options ask for, and the rest of the configuration.
+    fn made_config(&self) -> String {
         let mut c = format!(
-            "host: 127.0.0.1\nport: {}\nports_file_dir: \"{dir}\"\njetstream {{ store_dir: \"{}\", sync_interval: always }}\n",
-            if self.port == 0 {
-                -1
-            } else {
-                i32::from(self.port)
-            },
+            "jetstream {{ store_dir: \"{}\", sync_interval: always }}\n",
             self.store().display(),
         );
         if let Some(t) = &self.options.tls {
@@ -229,9 +243,7 @@ impl NatsServer {
                 routes.join(", ")
             );
         }
-        c += &self.options.config;
-        let mut f = std::fs::File::create(self.dir().join("nats.conf")).unwrap();
-        f.write_all(c.as_bytes()).unwrap();
+        c + &self.options.config
     }
 
     fn run(&mut self) {

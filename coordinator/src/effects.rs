@@ -147,7 +147,9 @@ impl Effects {
             match effect {
                 GuardianEffect::Reply { task_uid, reply } => self.answer(task_uid, &reply),
                 GuardianEffect::Command(symbol, command) => self.outbox.command(&symbol, command),
-                GuardianEffect::Place(s, o) => orders.push(Order::Place(s, o)),
+                GuardianEffect::Place { symbol, order, .. } => {
+                    orders.push(Order::Place(symbol, order));
+                }
                 GuardianEffect::PlaceStop(s, o) => orders.push(Order::Stop(s, o)),
                 GuardianEffect::Cancel(s, t) => orders.push(Order::Cancel(s, t)),
                 GuardianEffect::Query(s, t) => orders.push(Order::Query(s, t)),

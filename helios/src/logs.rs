@@ -178,9 +178,7 @@ impl Logs {
 
     /// Writes an alert, one JSON object a line with the wall time.
     pub fn alert(&self, account: &str, alert: &Alert) {
-        let at = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .map_or(0, |d| d.as_millis());
+        let at = helios_clock::wall().as_millis();
         let severity = match alert.severity {
             Severity::Info => "info",
             Severity::Warning => "warning",

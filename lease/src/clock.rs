@@ -1,26 +1,7 @@
 //! The two clocks of the lock: a monotonic one that decides, and a wall clock that only writes what people read.
 
 use crate::record::MicroTime;
-use std::time::{SystemTime, UNIX_EPOCH};
-
-/// This host's monotonic clock, ns. On Linux `CLOCK_BOOTTIME`, which goes on while the machine sleeps and is the same for
-/// all processes of a host.
-pub fn mono_ns() -> u64 {
-    #[cfg(target_os = "linux")]
-    {
-        let t = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-        t.tv_sec
-            .unsigned_abs()
-            .saturating_mul(helios_core::time::NS_PER_S)
-            .saturating_add(t.tv_nsec.unsigned_abs())
-    }
-    #[cfg(not(target_os = "linux"))]
-    {
-        static ORIGIN: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
-        let origin = ORIGIN.get_or_init(std::time::Instant::now);
-        u64::try_from(origin.elapsed().as_nanos()).unwrap_or(u64::MAX)
-    }
-}
+use helios_clock::{mono_ns, wall};
 
 /// An instant on both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +16,7 @@ impl At {
     /// Both clocks of this host.
     pub fn now() -> Self {
         // Wall first: a pause in between makes the deciding clock late, which is the safe side.
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        let wall_us = since.map_or(0, |d| i64::try_from(d.as_micros()).unwrap_or(i64::MAX));
+        let wall_us = i64::try_from(wall().as_micros()).unwrap_or(i64::MAX);
         Self {
             mono_ns: mono_ns(),
             wall: MicroTime::from_unix_us(wall_us),

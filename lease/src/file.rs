@@ -5,10 +5,10 @@
 //! that was stopped keeps it: others wait a bounded time and get an error, so that a leader ends by its own deadline
 //! and nobody takes over before the stopped one runs again or is killed. Reading needs no lock. Not for network file systems.
 
-use crate::clock::mono_ns;
 use crate::record::LeaseRecord;
 use crate::store::{LeaseError, LeaseStore, Version};
 use async_trait::async_trait;
+use helios_clock::mono_ns;
 use helios_core::time::{NS_PER_MS, NS_PER_S};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions, TryLockError};

@@ -20,9 +20,9 @@ pub mod times;
 #[cfg(test)]
 mod world_tests;
 
-pub use clock::mono_ns;
 pub use elector::Elector;
 pub use file::FileLease;
+pub use helios_clock::mono_ns;
 pub use record::{LeaseRecord, MicroTime};
 pub use store::{LeaseError, LeaseStore, Version};
 pub use task::{LeaderTask, Leadership};

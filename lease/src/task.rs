@@ -3,10 +3,11 @@
 //! Timers of the runtime stand still while a machine sleeps, and a stopped process can't publish. So a value that says
 //! "leader" carries its end, and whoever acts on it asks [`Leadership::leads`] at that moment.
 
-use crate::clock::{At, mono_ns};
+use crate::clock::At;
 use crate::elector::{Elector, Input, Output};
 use crate::store::{LeaseError, LeaseStore};
 use crate::times::{SetupError, Times};
+use helios_clock::mono_ns;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;

@@ -228,9 +228,9 @@ impl Sim {
                         .push(bus, Item::Trader(i, TraderEvent::Command(c)));
                 }
             }
-            GuardianEffect::Place(name, o) => {
-                if let Some(s) = self.id(&name) {
-                    self.send_order(Party::Guardian, s, &o);
+            GuardianEffect::Place { symbol, order, .. } => {
+                if let Some(s) = self.id(&symbol) {
+                    self.send_order(Party::Guardian, s, &order);
                 }
             }
             GuardianEffect::PlaceStop(name, stop) => {

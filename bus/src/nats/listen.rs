@@ -1,4 +1,7 @@
 //! Subscriptions and servers: a task each, which subscribes anew on every connection and feeds a bounded queue.
+//!
+//! Both are one listener that reads what arrives as messages or as questions. What the store was made to send never gets
+//! that far: it is dropped here for all of them.
 
 use super::Shared;
 use super::link::{self, Link};
@@ -26,10 +29,10 @@ impl Drop for Task {
     }
 }
 
-/// Feeds `take` with what arrives on `pattern`, on every connection, until the bus is closed.
+/// Gives `take` what arrives on `pattern`, on every connection, until the bus is closed.
 async fn receive(
-    shared: Arc<Shared>,
-    pattern: String,
+    shared: &Shared,
+    pattern: &str,
     first: Option<(Arc<Link>, async_nats::Subscriber)>,
     take: impl Fn(&Arc<Link>, async_nats::Message),
 ) {
@@ -43,7 +46,7 @@ async fn receive(
                 let Some(link) = link::next(&mut line, number).await else {
                     return;
                 };
-                match link.client.subscribe(pattern.clone()).await {
+                match link.client.subscribe(pattern.to_owned()).await {
                     Ok(s) => (link, s),
                     Err(_) => {
                         number = link.number;
@@ -57,6 +60,10 @@ async fn receive(
             tokio::select! {
                 biased;
                 m = messages.next() => match m {
+                    // What the store sent on is nobody's word, whatever it says.
+                    Some(m) if origin::passes(m.headers.as_ref()) > 0 => {
+                        tracing::warn!(subject = %m.subject, "a message that the store was made to send was dropped");
+                    }
                     Some(m) => take(&link, m),
                     None => break,
                 },
@@ -88,31 +95,27 @@ async fn begin(
     }
 }
 
-pub(super) struct NatsSubscription {
-    queue: Arc<Queue<Message>>,
+/// Reads what arrived as what is listened for; `None` drops it.
+type Read<T> = fn(&Arc<Link>, async_nats::Message) -> Option<T>;
+
+/// What arrives on a pattern, in a queue of its own.
+pub(super) struct Listener<T> {
+    queue: Arc<Queue<T>>,
     _task: Task,
 }
 
-impl NatsSubscription {
-    pub(super) async fn start(shared: Arc<Shared>, pattern: &str) -> Result<Self, BusError> {
+impl<T: Send + 'static> Listener<T> {
+    async fn start(shared: Arc<Shared>, pattern: &str, read: Read<T>) -> Result<Self, BusError> {
         let first = begin(&shared, pattern).await?;
         let queue = Arc::new(Queue::new(shared.config.queue));
         let (q, pattern) = (queue.clone(), pattern.to_owned());
         let task = Task::of(async move {
-            let (fill, of, says) = (q.clone(), pattern.clone(), shared.clone());
-            receive(shared, pattern, first, move |_, m| {
-                // What the store sent on is nobody's word, whatever it says.
-                if origin::passes(m.headers.as_ref()) > 0 {
-                    tracing::warn!(subject = %m.subject, "a message that the store was made to send was dropped");
-                    return;
-                }
+            receive(&shared, &pattern, first, |link, m| {
                 let size = m.payload.len();
-                let message = Message {
-                    subject: m.subject.to_string(),
-                    payload: m.payload,
-                };
-                if fill.push(message, size) {
-                    says.says.slow(&of);
+                if let Some(item) = read(link, m)
+                    && q.push(item, size)
+                {
+                    shared.says.slow(&pattern);
                 }
             })
             .await;
@@ -122,8 +125,49 @@ impl NatsSubscription {
     }
 }
 
+/// Listens for messages.
+pub(super) async fn messages(
+    shared: Arc<Shared>,
+    pattern: &str,
+) -> Result<Listener<Message>, BusError> {
+    Listener::start(shared, pattern, |_, m| {
+        Some(Message {
+            subject: m.subject.to_string(),
+            payload: m.payload,
+        })
+    })
+    .await
+}
+
+/// Listens for questions.
+pub(super) async fn questions(
+    shared: Arc<Shared>,
+    pattern: &str,
+) -> Result<Listener<Question>, BusError> {
+    Listener::start(shared, pattern, question).await
+}
+
+fn question(link: &Arc<Link>, m: async_nats::Message) -> Option<Question> {
+    // Without a way back it is no question.
+    let back = m.reply?;
+    // The asker names the way back: one that is not its own inbox would have us speak elsewhere with our permissions.
+    if m.subject.starts_with("helios.") && !subject::answerable(&m.subject, &back) {
+        tracing::warn!(subject = %m.subject, "a question that asks to be answered elsewhere was dropped");
+        return None;
+    }
+    let link = link.clone();
+    Some(Question {
+        subject: m.subject.to_string(),
+        payload: m.payload,
+        answer: Box::new(move |answer| {
+            // On the connection it came by: on a later one nobody waits. A full one loses it, as any network may.
+            let _ = link.client.publish(back, answer).now_or_never();
+        }),
+    })
+}
+
 #[async_trait]
-impl Subscription for NatsSubscription {
+impl Subscription for Listener<Message> {
     async fn next(&mut self) -> Option<Message> {
         self.queue.pop().await
     }
@@ -133,53 +177,8 @@ impl Subscription for NatsSubscription {
     }
 }
 
-pub(super) struct NatsServer {
-    queue: Arc<Queue<Question>>,
-    _task: Task,
-}
-
-impl NatsServer {
-    pub(super) async fn start(shared: Arc<Shared>, pattern: &str) -> Result<Self, BusError> {
-        let first = begin(&shared, pattern).await?;
-        let queue = Arc::new(Queue::new(shared.config.queue));
-        let (q, pattern) = (queue.clone(), pattern.to_owned());
-        let task = Task::of(async move {
-            let (fill, of, says) = (q.clone(), pattern.clone(), shared.clone());
-            receive(shared, pattern, first, move |link, m| {
-                // Without a way back it is no question.
-                let Some(back) = m.reply else { return };
-                // The asker names the way back: one that is not its own inbox would have us speak elsewhere with our permissions.
-                if origin::passes(m.headers.as_ref()) > 0 {
-                    tracing::warn!(subject = %m.subject, "a question that the store was made to ask was dropped");
-                    return;
-                }
-                if m.subject.starts_with("helios.") && !subject::answerable(&m.subject, &back) {
-                    tracing::warn!(subject = %m.subject, "a question that asks to be answered elsewhere was dropped");
-                    return;
-                }
-                let size = m.payload.len();
-                let link = link.clone();
-                let question = Question {
-                    subject: m.subject.to_string(),
-                    payload: m.payload,
-                    answer: Box::new(move |answer| {
-                        // On the connection it came by: on a later one nobody waits. A full one loses it, as any network may.
-                        let _ = link.client.publish(back, answer).now_or_never();
-                    }),
-                };
-                if fill.push(question, size) {
-                    says.says.slow(&of);
-                }
-            })
-            .await;
-            q.close();
-        });
-        Ok(Self { queue, _task: task })
-    }
-}
-
 #[async_trait]
-impl Server for NatsServer {
+impl Server for Listener<Question> {
     async fn next(&mut self) -> Option<Question> {
         self.queue.pop().await
     }

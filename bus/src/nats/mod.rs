@@ -207,7 +207,7 @@ impl Bus for NatsBus {
     }
 
     async fn subscribe(&self, pattern: &str) -> Result<Box<dyn Subscription>, BusError> {
-        let s = listen::NatsSubscription::start(self.shared.clone(), pattern).await?;
+        let s = listen::messages(self.shared.clone(), pattern).await?;
         Ok(Box::new(s))
     }
 
@@ -226,7 +226,7 @@ impl Bus for NatsBus {
     }
 
     async fn serve(&self, pattern: &str) -> Result<Box<dyn Server>, BusError> {
-        let s = listen::NatsServer::start(self.shared.clone(), pattern).await?;
+        let s = listen::questions(self.shared.clone(), pattern).await?;
         Ok(Box::new(s))
     }
 

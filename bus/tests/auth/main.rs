@@ -2,6 +2,5 @@
 #![allow(clippy::unwrap_used)]
 
 mod permissions;
-mod server;
 mod service;
 mod world;

@@ -1,11 +1,11 @@
 //! The service itself: who gets in at all, and what happens when it is fed garbage, doubled, or gone.
 
-use super::server::Server;
 use super::world::{A, B, NOBI, World, digest, heard, secret, start, token_file, write_tokens};
 use async_nats::Event;
 use helios_bus::auth::keys::Issuer;
 use helios_bus::auth::{Callout, Counts, Options, Placement, StaticTokens, callout, setup};
 use helios_bus::subject as s;
+use helios_bus::testing::{NatsOptions, NatsServer};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -184,7 +184,7 @@ async fn a_connection_ends_with_its_lifetime_and_comes_back_by_itself() {
 async fn garbage_is_counted_and_kills_nothing() {
     // A server without a guard at its door, so that anybody may ask the service anything.
     let dir = tempfile::tempdir().unwrap();
-    let server = Server::start(dir.path(), "listen: \"127.0.0.1:-1\"\n");
+    let server = NatsServer::start(NatsOptions::default());
     write_tokens(dir.path(), &token_file());
     let tokens = StaticTokens::open(dir.path().join(setup::TOKENS)).unwrap();
     let options = Options {
@@ -193,9 +193,9 @@ async fn garbage_is_counted_and_kills_nothing() {
         placement: Placement::Own,
         lifetime: Duration::from_secs(60),
     };
-    let client = async_nats::connect(&server.url).await.unwrap();
+    let client = async_nats::connect(server.url()).await.unwrap();
     let service = start(Arc::new(Callout::new(options, Arc::new(tokens))), client).await;
-    let asker = async_nats::connect(&server.url).await.unwrap();
+    let asker = async_nats::connect(server.url()).await.unwrap();
     let garbage: [&[u8]; 8] = [
         b"",
         b"..",

@@ -1,10 +1,10 @@
 //! A server with the callout before it, clients of every role, and an observer that sees everything.
 
-use super::server::Server;
 use async_nats::{Client, ConnectOptions, Event, Subscriber};
 use futures_util::StreamExt;
 use helios_bus::auth::keys::{Issuer, Login, Sealer};
 use helios_bus::auth::{Callout, Options, Placement, StaticTokens, callout, setup, tokens};
+use helios_bus::testing::{ANY_PORT, NatsOptions, NatsServer};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,8 +19,8 @@ pub const NOBI: &str = "default/nobi";
 pub const SOON: Duration = Duration::from_secs(10);
 
 pub struct World {
-    // Dropped before the directory.
-    pub server: Server,
+    // Dropped before the directory, where its store is.
+    pub server: NatsServer,
     pub dir: tempfile::TempDir,
     pub callout: Option<Service>,
     placement: Placement,
@@ -105,7 +105,7 @@ impl World {
         setup::Setup {
             account: A.into(),
             strategy: NOBI.into(),
-            listen: "127.0.0.1:-1".into(),
+            listen: ANY_PORT.into(),
         }
         .write(&dir.path().join("set"))
         .unwrap();
@@ -121,7 +121,11 @@ impl World {
         let conf = conf
             .replace("auth_users: [ ", &format!("auth_users: [ {public}, "))
             .replace(&own, &more);
-        let server = Server::start(dir.path(), &conf);
+        let server = NatsServer::start(NatsOptions {
+            config: conf,
+            whole: true,
+            ..NatsOptions::default()
+        });
         Self {
             server,
             dir,
@@ -139,7 +143,7 @@ impl World {
     pub async fn serve(&self, lifetime: Duration) -> Service {
         let p = self.path();
         let login = Login::read(&p.join(setup::LOGIN_SEED)).unwrap();
-        let client = callout::connect(&self.server.url, &login, None)
+        let client = callout::connect(&self.server.url(), &login, None)
             .await
             .unwrap();
         let options = Options {
@@ -155,7 +159,7 @@ impl World {
     /// Connects somebody.
     pub async fn connect(&self, user: &str, token: &str, inbox: &str) -> Result<Peer, String> {
         let o = ConnectOptions::with_user_and_password(user.into(), token.into());
-        Peer::connect(&self.server.url, o.custom_inbox_prefix(inbox)).await
+        Peer::connect(&self.server.url(), o.custom_inbox_prefix(inbox)).await
     }
 
     pub async fn worker(&self, account: &str, symbol: &str) -> Peer {
@@ -188,7 +192,7 @@ impl World {
             std::fs::write(&file, self.observer.expose()).unwrap();
         }
         let seed = std::fs::read_to_string(&file).unwrap();
-        let mut peer = Peer::connect(&self.server.url, ConnectOptions::with_nkey(seed))
+        let mut peer = Peer::connect(&self.server.url(), ConnectOptions::with_nkey(seed))
             .await
             .unwrap();
         peer.free = true;

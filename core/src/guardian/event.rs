@@ -282,7 +282,14 @@ pub enum GuardianEffect {
     /// Tell a worker.
     Command(Symbol, Command),
     /// Send a plain order (reduce-only, role `c`).
-    Place(Symbol, NewOrder),
+    Place {
+        /// Contract.
+        symbol: Symbol,
+        /// The order.
+        order: NewOrder,
+        /// One slice of several, measured anew after each; else the whole position, as far as the largest order goes.
+        slice: bool,
+    },
     /// Send a stop (last resort, role `c`).
     PlaceStop(Symbol, NewStop),
     /// Cancel, anybody's order.

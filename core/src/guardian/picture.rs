@@ -4,13 +4,17 @@
 //! stream has told since the read was asked for. Ages count liveness time. Nothing here decides; a number that is
 //! missing, zero or contradictory makes [`Picture::unknown`] say so.
 
+mod view;
+
+pub(super) use view::{OrderView, StopView, SymbolView, Unbooked};
+
 use super::doubt::{Word, same_side, same_wallet};
 use super::merge::{ReadOf, merge, stop_view};
-use crate::fixed::{Money, Qty, Side};
+use crate::fixed::{Money, Qty};
 use crate::instrument::{Symbol, SymbolInfo};
 use crate::market::MarkPrice;
 use crate::order::{
-    AlgoOrder, AlgoUpdate, ClientId, ExecType, OrderUpdate, PositionUpdate, VenueState, client_id,
+    AlgoOrder, AlgoUpdate, ClientId, ExecType, OrderUpdate, PositionUpdate, VenueState,
 };
 use crate::risk::margin::{CrossPosition, Margin, believable};
 use crate::time::{NS_PER_S, Now};
@@ -25,122 +29,6 @@ pub(super) const BLIND_NS: u64 = 15 * NS_PER_S;
 pub(super) const READ_STALE_NS: u64 = 30 * NS_PER_S;
 /// Contracts of the venue, each at most this often.
 type Infos = BTreeMap<Symbol, SymbolInfo>;
-
-/// A working order, whoever's, as last heard.
-#[derive(Clone, Debug)]
-pub(super) struct OrderView {
-    pub left: Qty,
-    pub price: Option<Decimal>,
-    pub reduce_only: bool,
-    pub heard_at: u64,
-    /// When a cancel was last sent for it.
-    pub cancelled_at: Option<u64>,
-}
-
-/// A conditional order waiting for its trigger.
-#[derive(Clone, Debug)]
-pub(super) struct StopView {
-    pub side: Side,
-    pub trigger: Decimal,
-    /// `None` closes the whole position: an anchor.
-    pub qty: Option<Qty>,
-    pub heard_at: u64,
-    pub cancelled_at: Option<u64>,
-}
-
-/// An entry fill without its position yet.
-#[derive(Clone, Debug)]
-pub(super) struct Unbooked {
-    pub heard_at: u64,
-    venue_ms: i64,
-    pub qty: Qty,
-    pub price: Decimal,
-}
-
-/// One symbol.
-#[derive(Clone, Debug, Default)]
-pub(super) struct SymbolView {
-    pub qty: Qty,
-    pub entry: Decimal,
-    pub isolated: bool,
-    /// Venue ms of the newest position known.
-    pub position_ms: i64,
-    pub position_heard_at: u64,
-    /// Liveness time since which it is not flat.
-    pub open_since: Option<u64>,
-    /// Liveness time since which it is flat (with orders left).
-    pub flat_since: Option<u64>,
-    /// Mark, index, and when its frame came.
-    pub mark: Option<(Decimal, Decimal, u64)>,
-    pub orders: BTreeMap<ClientId, OrderView>,
-    pub stops: BTreeMap<ClientId, StopView>,
-    /// Ids the stream has seen ended, so that a read under way can't revive them.
-    pub gone: BTreeMap<ClientId, u64>,
-    /// An id of ours was seen for this symbol since it was last flat, and its symbol tag.
-    pub own_tag: Option<String>,
-    /// Entry fills whose position has not been told.
-    pub unbooked: Vec<Unbooked>,
-    /// A read has shown this position: whose it is could be told.
-    pub read: bool,
-    /// What the stream last said of it, against the reads.
-    pub word: Word<Qty>,
-}
-
-impl SymbolView {
-    /// Value per unit: the mark, or the entry while no mark has come yet.
-    pub fn value(&self) -> Option<Decimal> {
-        let mark = self.mark.map(|m| m.0).filter(|m| *m > Decimal::ZERO);
-        mark.or(Some(self.entry).filter(|e| *e > Decimal::ZERO))
-    }
-
-    /// The working anchor of the present position.
-    pub fn anchor(&self) -> Option<(&ClientId, &StopView)> {
-        let exit = self.qty.position_side()?.opposite();
-        self.stops
-            .iter()
-            .find(|(_, s)| s.qty.is_none() && s.side == exit)
-    }
-
-    /// The stop that would close first, own or not, of the present position.
-    pub fn nearest_stop(&self) -> Option<Decimal> {
-        let exit = self.qty.position_side()?.opposite();
-        let triggers = self
-            .stops
-            .values()
-            .filter(|s| s.side == exit)
-            .map(|s| s.trigger);
-        match exit {
-            Side::Sell => triggers.max(),
-            Side::Buy => triggers.min(),
-        }
-    }
-
-    pub fn note_id(&mut self, account: &str, id: &ClientId) {
-        if client_id::is_ours(account, id)
-            && let Some(p) = client_id::parse(id)
-        {
-            self.own_tag = Some(p.symbol_tag.to_string());
-        }
-    }
-
-    pub fn set_position(&mut self, now: Now, qty: Qty, entry: Decimal) {
-        let turned = self.qty.position_side() != qty.position_side();
-        self.qty = qty;
-        // Not a price: unknown, and the picture says so.
-        self.entry = Some(entry).filter(|e| believable(*e)).unwrap_or_default();
-        if qty.is_zero() {
-            self.open_since = None;
-            self.flat_since.get_or_insert(now.mono_ns);
-            self.own_tag = None;
-            self.read = false;
-        } else {
-            self.flat_since = None;
-            if turned || self.open_since.is_none() {
-                self.open_since = Some(now.mono_ns);
-            }
-        }
-    }
-}
 
 /// Everything known of the account.
 #[derive(Clone, Debug, Default)]

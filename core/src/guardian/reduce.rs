@@ -179,9 +179,9 @@ impl Guardian {
                 slice,
             },
         );
-        out.push(GuardianEffect::Place(
-            symbol.clone(),
-            NewOrder {
+        out.push(GuardianEffect::Place {
+            symbol: symbol.clone(),
+            order: NewOrder {
                 client_id: id,
                 side: side.opposite(),
                 kind: OrderKind::Market,
@@ -190,7 +190,8 @@ impl Guardian {
                 purpose: EntryKind::Exit,
                 recv_window_ms: EXIT_WINDOW_MS,
             },
-        ));
+            slice,
+        });
         let what = if slice {
             "reduced by a slice of"
         } else {

@@ -428,7 +428,7 @@ pub(super) fn denied(r: &GrantReply) -> DenyReason {
 pub(super) fn orders(out: &[GuardianEffect]) -> Vec<(Symbol, NewOrder)> {
     out.iter()
         .filter_map(|e| match e {
-            GuardianEffect::Place(s, o) => Some((s.clone(), o.clone())),
+            GuardianEffect::Place { symbol, order, .. } => Some((symbol.clone(), order.clone())),
             _ => None,
         })
         .collect()

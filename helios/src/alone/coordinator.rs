@@ -1,10 +1,14 @@
 //! `helios coordinator`: the guardian of one account as a process of its own, alone or with others over NATS.
+//!
+//! Here it is put together and taken down: arguments, state and lock, bus, metrics, role. What goes on in between is the
+//! desk's.
 
 use super::alerts::Alerts;
+use super::desk::{Desk, Ears, Eyes, of_account};
 use super::link::{self, LinkArgs};
 use super::nats::{self, NatsArgs, Side};
 use super::publish::{self, Wanted};
-use super::{LogArgs, asked_to_end, block_on, own, pick, say};
+use super::{LogArgs, block_on, own, pick};
 use crate::logs::Logs;
 use crate::manifests::{Files, Objects};
 use crate::metrics::{self, CoordinatorMetrics};
@@ -12,14 +16,10 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use helios_bus::Bus;
 use helios_bus::memory::MemoryBus;
-use helios_bus::typed::{AccountBus, Typed, TypedWatch};
-use helios_coordinator::observe::Observer;
+use helios_bus::typed::AccountBus;
 use helios_coordinator::store::{FileStore, GuardianStore, MemoryStore};
 use helios_coordinator::{Control, CoordinatorLinks};
-use helios_core::guardian::GuardianEffect;
-use helios_core::messages::{AccountSnapshot, Alert};
-use helios_crds::HeliosStrategy;
-use helios_crds::manifest::{ManifestError, Manifests};
+use helios_crds::manifest::Manifests;
 use helios_lease::{FileLease, LeaseStore};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -27,14 +27,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::timeout;
 
 /// What leaving may take before it is cut short.
 const LEAVE_BY: Duration = Duration::from_secs(5);
 /// Words of the role that may wait for the desk.
 const TOLD: usize = 1024;
-/// Between signs of life of the loop.
-const BEAT: Duration = Duration::from_millis(500);
 
 /// Arguments of `helios coordinator`.
 #[derive(Clone, Debug, Args)]
@@ -117,33 +115,6 @@ impl Kept {
             None => None,
         };
         Ok(Self { store, lock })
-    }
-}
-
-/// What the role does, as it does it: to the metrics, to the desk, and to whoever waits for leadership.
-#[derive(Debug)]
-struct Eyes {
-    metrics: Arc<CoordinatorMetrics>,
-    leads: watch::Sender<bool>,
-    desk: mpsc::Sender<Heard>,
-}
-
-impl Observer for Eyes {
-    fn effect(&self, effect: &GuardianEffect) {
-        self.metrics.effect(effect);
-        let told = match effect {
-            GuardianEffect::Alert(a) => Heard::Own(a.clone()),
-            GuardianEffect::Publish(s) => Heard::Snapshot(s.clone()),
-            _ => return,
-        };
-        // The role never waits for the desk; what finds no room is in the log of the role.
-        let _ = self.desk.try_send(told);
-    }
-
-    fn leadership(&self, leading: bool, epoch: u64) {
-        self.metrics.leadership(leading, epoch);
-        self.leads
-            .send_if_modified(|l| std::mem::replace(l, leading) != leading);
     }
 }
 
@@ -236,216 +207,4 @@ async fn guard(
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn of_account(objects: &Objects, account: &str) -> BTreeMap<String, HeliosStrategy> {
-    let all = objects.strategies.iter();
-    let of_it = all.filter(|(_, c)| c.object.account_name() == account);
-    of_it
-        .map(|(name, c)| {
-            let mut object = c.object.clone();
-            // One that was taken out of the files keeps what it has until it is flat, and opens nothing.
-            object.spec.suspend |= c.deleting;
-            (name.clone(), object)
-        })
-        .collect()
-}
-
-/// What is heard: this process's own words at once, whatever the network does, and the others' over it.
-struct Ears {
-    own: mpsc::Receiver<Heard>,
-    network: Option<(TypedWatch<AccountSnapshot>, Typed<Alert>)>,
-}
-
-impl Ears {
-    async fn open(bus: &AccountBus, networked: bool, own: mpsc::Receiver<Heard>) -> Result<Self> {
-        let network = if networked {
-            Some((bus.snapshots().await?, bus.alerts().await?))
-        } else {
-            None
-        };
-        Ok(Self { own, network })
-    }
-
-    async fn next(&mut self) -> Heard {
-        let (snapshots, alerts) = match &mut self.network {
-            Some((s, a)) => (Some(s), Some(a)),
-            None => (None, None),
-        };
-        tokio::select! {
-            // Own words before their echo.
-            biased;
-            Some(own) = self.own.recv() => own,
-            Some((s, _)) = maybe(snapshots.map(|s| s.next())) => Heard::Snapshot(Box::new(s)),
-            Some(a) = maybe(alerts.map(|a| a.next())) => Heard::Other(a),
-            else => std::future::pending().await,
-        }
-    }
-}
-
-async fn maybe<T>(f: Option<impl Future<Output = T>>) -> T {
-    match f {
-        Some(f) => f.await,
-        None => std::future::pending().await,
-    }
-}
-
-#[derive(Debug)]
-enum Heard {
-    Snapshot(Box<AccountSnapshot>),
-    Own(Alert),
-    Other(Alert),
-}
-
-type Role = tokio::task::JoinHandle<Result<(), helios_coordinator::CoordinatorError>>;
-
-/// The process around the role: files in, words out.
-struct Desk {
-    account: String,
-    alerts: Alerts,
-    metrics: Arc<CoordinatorMetrics>,
-    objects: Objects,
-    strategies: watch::Sender<BTreeMap<String, HeliosStrategy>>,
-    acknowledged: watch::Sender<BTreeMap<String, u64>>,
-    control: mpsc::Sender<Control>,
-    /// The role has yet to be told of an edit.
-    config_due: bool,
-    json: bool,
-    shown: String,
-    newest: (u64, u64),
-}
-
-impl Desk {
-    /// Until somebody asks it to end, or the role ends by itself (then with why).
-    async fn work(
-        &mut self,
-        role: &mut Role,
-        files: &mut Files,
-        mut ears: Ears,
-    ) -> Result<Option<anyhow::Error>> {
-        let end = asked_to_end()?;
-        tokio::pin!(end);
-        let mut beat = interval(BEAT);
-        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                why = &mut end => {
-                    tracing::info!("leaving: {why}; stops stay at the venue");
-                    return Ok(None);
-                }
-                ended = &mut *role => {
-                    return Ok(Some(match ended {
-                        Err(e) => anyhow::Error::new(e).context("the coordinator crashed"),
-                        Ok(Err(e)) => anyhow::Error::new(e).context("the coordinator failed"),
-                        Ok(Ok(())) => anyhow::anyhow!("the coordinator ended without being asked to"),
-                    }));
-                }
-                heard = ears.next() => self.heard(heard),
-                changed = files.changed() => self.reload(changed),
-                _ = beat.tick() => self.metrics.beat.beat(),
-            }
-            self.tell();
-        }
-    }
-
-    fn heard(&mut self, heard: Heard) {
-        match heard {
-            Heard::Snapshot(s) => {
-                self.metrics.snapshot(&s);
-                if (s.epoch, s.seq) <= self.newest {
-                    return;
-                }
-                self.newest = (s.epoch, s.seq);
-                let acks = publish::acknowledged(&s);
-                self.acknowledged.send_if_modified(|a| {
-                    *a != acks && {
-                        *a = acks;
-                        true
-                    }
-                });
-                show(&s, self.json, &mut self.shown);
-            }
-            Heard::Own(a) => {
-                self.alerts.own(&a);
-                self.metrics.alert(&a);
-            }
-            Heard::Other(a) => {
-                if self.alerts.heard(&a) {
-                    self.metrics.alert(&a);
-                }
-            }
-        }
-    }
-
-    /// Takes changed files in, whole or not at all.
-    fn reload(&mut self, changed: Result<Manifests, ManifestError>) {
-        match changed {
-            Ok(m) => {
-                for words in self.objects.accept(&m, false) {
-                    tracing::info!("{words}");
-                }
-                let all = of_account(&self.objects, &self.account);
-                self.strategies.send_if_modified(|s| {
-                    *s != all && {
-                        *s = all;
-                        true
-                    }
-                });
-                self.config_due = true;
-            }
-            Err(e) => {
-                tracing::error!("the edit is not used, the old parameters stay in force:\n{e}")
-            }
-        }
-    }
-
-    /// Tells the role what it has not been told; one that is busy is told next time.
-    fn tell(&mut self) {
-        if !self.config_due {
-            return;
-        }
-        if let (Some(config), Ok(slot)) = (
-            self.objects.coordinator(&self.account),
-            self.control.try_reserve(),
-        ) {
-            slot.send(Control::Config(Box::new(config)));
-            self.config_due = false;
-        }
-    }
-}
-
-/// Every snapshot as JSON; in words only what changed.
-fn show(s: &AccountSnapshot, json: bool, before: &mut String) {
-    if json {
-        if let Ok(line) = serde_json::to_string(s) {
-            say(&line);
-        }
-        return;
-    }
-    let now = words(s);
-    if now != *before {
-        tracing::info!(equity = %s.equity, exposure = %s.gross_notional, margin_ratio = %s.margin_ratio.round_dp(1), "{now}");
-        *before = now;
-    }
-}
-
-/// What a person wants to be told when it changes.
-fn words(s: &AccountSnapshot) -> String {
-    if !s.known {
-        return "account not known yet: no new risk".into();
-    }
-    let mut t = format!("{:?}", s.level);
-    if s.halted {
-        t += ", halted";
-    }
-    if !s.latches.is_empty() {
-        t += &format!(", latches {}", s.latches.join(" "));
-    }
-    for (strategy, symbols) in &s.wanted {
-        t += &format!("; {strategy} wants {}", symbols.join(" "));
-    }
-    for (symbol, qty) in &s.positions {
-        t += &format!("; holds {symbol} {qty}");
-    }
-    t
 }

@@ -6,6 +6,7 @@
 
 mod alerts;
 mod coordinator;
+mod desk;
 mod keys;
 mod link;
 mod nats;

@@ -4,8 +4,8 @@ use super::tap::Tap;
 use helios_bus::Bus;
 use helios_bus::memory::MemoryBus;
 use helios_bus::typed::AccountBus;
+use helios_clock::wall;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The host's name, one token; `host` where it has none.
 fn host() -> String {
@@ -26,10 +26,7 @@ fn host() -> String {
 
 /// Another in every life of a process: lock and grants are bound to it.
 fn life() -> String {
-    let started = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |d| d.as_millis());
-    format!("{}-{started}", std::process::id())
+    format!("{}-{}", std::process::id(), wall().as_millis())
 }
 
 /// Identity of a coordinator: a given name (the host's, without) and its life.

@@ -1,5 +1,8 @@
-//! A coordinator's numbers: the account as its snapshots say, and what the guardian did.
+//! A coordinator's numbers: what the guardian did, who leads, and the newest snapshot's account.
+//!
+//! It sees every effect before it is carried out and counts by what the effect is, never by the words of an alert.
 
+use super::account::Account;
 use super::serve::Shown;
 use super::shared::{Beat, BusMetrics};
 use super::{Book, Bounded, bit};
@@ -9,8 +12,6 @@ use helios_coordinator::observe::Observer;
 use helios_core::guardian::GuardianEffect;
 use helios_core::messages::{AccountSnapshot, Alert, DenyReason, GrantReply, LadderLevel};
 use prometheus::{Gauge, GaugeVec, IntCounterVec};
-use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,158 +19,6 @@ use std::time::{Duration, Instant};
 const SYMBOLS: usize = 128;
 /// A leader publishes each second; older than this and something is wrong.
 const FRESH: Duration = Duration::from_secs(10);
-/// Latches there are.
-const LATCHES: [&str; 4] = ["kill", "drawdown", "dailyLoss", "stateLost"];
-
-/// What the snapshot tells, as gauges.
-#[derive(Debug)]
-struct Account {
-    ratio: Gauge,
-    exchange_ratio: Gauge,
-    equity: Gauge,
-    available: Gauge,
-    maintenance: Gauge,
-    notional: Gauge,
-    leverage: Gauge,
-    promised: Gauge,
-    peak: Gauge,
-    day_start: Gauge,
-    positions: Gauge,
-    level: Gauge,
-    known: Gauge,
-    halted: Gauge,
-    latch: GaugeVec,
-    workers: GaugeVec,
-    unprotected: Gauge,
-    input_age: Gauge,
-    read_age: Gauge,
-    snapshot_age: Gauge,
-}
-
-impl Account {
-    fn new(book: &Book) -> Result<Self> {
-        let g = |name, help| book.gauge(name, help);
-        Ok(Self {
-            ratio: g(
-                "helios_margin_ratio_percent",
-                "Adverse move in every symbol at once that would liquidate the account; 100 when flat",
-            )?,
-            exchange_ratio: g(
-                "helios_exchange_margin_ratio_percent",
-                "The exchange's own: maintenance margin over margin balance",
-            )?,
-            equity: g("helios_equity", "Wallet and unrealised profit, quote asset")?,
-            available: g(
-                "helios_available_balance",
-                "Margin balance less initial margins, quote asset",
-            )?,
-            maintenance: g(
-                "helios_maintenance_margin",
-                "Maintenance margin of all positions, quote asset",
-            )?,
-            notional: g(
-                "helios_gross_notional",
-                "Sum of |notional| of all positions, quote asset",
-            )?,
-            leverage: g("helios_gross_leverage", "Gross notional over equity")?,
-            promised: g(
-                "helios_promised_notional",
-                "Held or allowed by grants alive, quote asset",
-            )?,
-            peak: g(
-                "helios_peak_equity",
-                "Highest equity known; the drawdown counts from it",
-            )?,
-            day_start: g(
-                "helios_day_start_equity",
-                "Equity at 00:00 UTC, net of transfers since",
-            )?,
-            positions: g("helios_positions", "Symbols with a position")?,
-            level: g(
-                "helios_ladder_level",
-                "0 normal, 1 warning, 2 critical, 3 emergency",
-            )?,
-            known: g(
-                "helios_account_known",
-                "1 while the picture of the account is complete and fresh",
-            )?,
-            halted: g(
-                "helios_account_halted",
-                "1 while a manifest or a latch halts the account",
-            )?,
-            latch: book.gauges("helios_latch", "1 while the latch is set", "name")?,
-            workers: book.gauges("helios_workers", "Workers heard of, by readiness", "ready")?,
-            unprotected: g(
-                "helios_workers_unprotected",
-                "Workers whose position has no confirmed stop",
-            )?,
-            input_age: g(
-                "helios_account_input_age_seconds",
-                "Age of the private stream's last sign of life",
-            )?,
-            read_age: g(
-                "helios_account_read_age_seconds",
-                "Age of the last good read of the account",
-            )?,
-            snapshot_age: g(
-                "helios_snapshot_age_seconds",
-                "Age of the newest snapshot, own or heard; +Inf before the first",
-            )?,
-        })
-    }
-
-    fn set(&self, s: &AccountSnapshot) {
-        let f = |g: &Gauge, d: Decimal| g.set(number(d));
-        f(&self.ratio, s.margin_ratio);
-        f(&self.exchange_ratio, s.exchange_margin_ratio);
-        f(&self.equity, s.equity);
-        f(&self.notional, s.gross_notional);
-        self.positions.set(s.positions.len() as f64);
-        self.level.set(f64::from(s.level as u8));
-        self.known.set(bit(s.known));
-        self.halted.set(bit(s.halted));
-        for name in LATCHES {
-            let on = s.latches.iter().any(|l| l == name);
-            self.latch.with_label_values(&[name]).set(bit(on));
-        }
-        let n = s.numbers.clone().unwrap_or_default();
-        f(&self.available, n.available);
-        f(&self.maintenance, n.maintenance);
-        f(&self.leverage, n.gross_leverage);
-        f(&self.promised, n.promised);
-        let maybe = |g: &Gauge, d: Option<Decimal>| g.set(d.map_or(f64::NAN, number));
-        maybe(&self.peak, n.peak_equity);
-        maybe(&self.day_start, n.day_start_equity);
-        let health = s.health.clone().unwrap_or_default();
-        for (label, ready) in [("true", true), ("false", false)] {
-            let count = health.workers.values().filter(|w| w.ready == ready).count();
-            self.workers.with_label_values(&[label]).set(count as f64);
-        }
-        let bare = health.workers.values().filter(|w| !w.protected).count();
-        self.unprotected.set(bare as f64);
-    }
-
-    /// Ages go on between snapshots.
-    fn age(&self, newest: Option<&(AccountSnapshot, Instant)>) {
-        let Some((s, at)) = newest else {
-            for g in [&self.input_age, &self.read_age, &self.snapshot_age] {
-                g.set(f64::INFINITY);
-            }
-            return;
-        };
-        let since = at.elapsed().as_secs_f64();
-        let n = s.numbers.as_ref();
-        let age = |ms: Option<u64>| ms.map_or(f64::INFINITY, |ms| ms as f64 / 1000.0 + since);
-        self.snapshot_age.set(since);
-        self.input_age.set(age(n.and_then(|n| n.input_age_ms)));
-        self.read_age.set(age(n.and_then(|n| n.read_age_ms)));
-    }
-}
-
-fn number(d: Decimal) -> f64 {
-    d.to_f64().unwrap_or(f64::NAN)
-}
-
 /// A coordinator's metrics.
 #[derive(Debug)]
 pub struct CoordinatorMetrics {
@@ -306,11 +155,9 @@ impl Observer for CoordinatorMetrics {
             GuardianEffect::Ladder { level: l, .. } => {
                 self.steps.with_label_values(&[level(*l)]).inc();
             }
-            // Goes with each order that reduces, and says in words which of the two it is.
-            GuardianEffect::Alert(a) if a.code == "PositionReduced" => {
-                let whole = a.text.starts_with("closed");
-                let symbol = self.symbols.of(a.symbol.as_deref().unwrap_or("other"));
-                let kind = if whole { "whole" } else { "slice" };
+            GuardianEffect::Place { symbol, slice, .. } => {
+                let kind = if *slice { "slice" } else { "whole" };
+                let symbol = self.symbols.of(symbol);
                 self.reductions.with_label_values(&[symbol, kind]).inc();
             }
             GuardianEffect::Publish(s) => drop(self.snapshot(s)),
@@ -357,7 +204,10 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use helios_bus::memory::MemoryBus;
+    use helios_core::fixed::{Qty, Side};
     use helios_core::messages::{AccountNumbers, Health, Severity, WorkerHealth};
+    use helios_core::order::{EntryKind, NewOrder, OrderKind};
+    use rust_decimal::Decimal;
     use std::sync::Arc;
 
     fn metrics() -> CoordinatorMetrics {
@@ -452,16 +302,28 @@ mod tests {
             level: LadderLevel::Warning,
             margin_ratio: Decimal::ONE,
         });
-        for text in ["closed: 1 of 1 at", "reduced by a slice of 1 of 4 at"] {
-            let a = Alert {
-                severity: Severity::Warning,
-                code: "PositionReduced".into(),
-                symbol: Some("BTCUSDT".into()),
-                text: text.into(),
+        for slice in [false, true] {
+            let order = NewOrder {
+                client_id: "x".into(),
+                side: Side::Sell,
+                kind: OrderKind::Market,
+                qty: Qty(1),
+                reduce_only: true,
+                purpose: EntryKind::Exit,
+                recv_window_ms: 1000,
             };
-            m.effect(&GuardianEffect::Alert(a.clone()));
-            m.alert(&a);
+            m.effect(&GuardianEffect::Place {
+                symbol: "BTCUSDT".into(),
+                order,
+                slice,
+            });
         }
+        m.alert(&Alert {
+            severity: Severity::Warning,
+            code: "PositionReduced".into(),
+            symbol: Some("BTCUSDT".into()),
+            text: "closed: 1 of 1 at".into(),
+        });
         for line in [
             "helios_grants_total{result=\"halted\"} 2",
             "helios_ladder_steps_total{level=\"warning\"} 1",

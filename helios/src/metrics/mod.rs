@@ -3,6 +3,7 @@
 //! Counted from what a role tells (reports, snapshots, alerts, effects), never asked of the machines. Label values that come
 //! from messages are bounded: beyond a number of them all others are counted as `other`.
 
+mod account;
 mod coordinator;
 mod serve;
 mod shared;

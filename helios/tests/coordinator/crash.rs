@@ -61,7 +61,7 @@ fn invest(rig: &mut Rig) {
             hand.open(symbol, notional, FAR).await;
         }
     });
-    rig.start_workers();
+    rig.start_workers(&[]);
     let adopted = wait("adopted positions", Duration::from_secs(60), || {
         let mut all = rig.workers.values().map(|w| w.newest(|_| true));
         all.all(|r| {

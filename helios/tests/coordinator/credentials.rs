@@ -2,7 +2,7 @@
 
 use crate::rig::clock::now;
 use crate::rig::more::{Client, Heard, PATIENCE, heard, latched, number};
-use crate::rig::role::Role;
+use crate::rig::role::{Role, helios};
 use crate::rig::{ACCOUNT, Rig, STRATEGY, Setup, wait};
 use helios_bus::Message;
 use helios_bus::auth::setup::{ADMIN_TOKEN, COORDINATOR_TOKEN, SERVER_CONF, WORKER_TOKEN};
@@ -21,8 +21,7 @@ const INVENTED: u64 = 1_000_000;
 /// The rig's server with the callout before it; returns the directory of the keys and the callout.
 fn guard(rig: &Rig) -> (PathBuf, Role) {
     let dir = rig.path("keys");
-    let init = rig
-        .tool()
+    let init = helios()
         .args(["nats-auth", "--init", "--account", ACCOUNT])
         .args(["--strategy", STRATEGY])
         .arg(&dir)
@@ -36,16 +35,9 @@ fn guard(rig: &Rig) -> (PathBuf, Role) {
         n.configure(access);
         n.restart();
     });
-    let (tool, keys, url) = (
-        rig.tool().get_program().to_owned(),
-        dir.clone(),
-        rig.nats.url(),
-    );
-    let role = Role::start("auth", rig.dir.path(), move |_| {
-        let mut c = std::process::Command::new(&tool);
-        c.arg("nats-auth").arg(&keys).args(["--nats", &url]);
-        c
-    });
+    let keys = dir.display().to_string();
+    let args = vec!["nats-auth".into(), keys, "--nats".into(), rig.nats.url()];
+    let role = Role::start("auth", rig.dir.path(), move |_| args.clone());
     (dir, role)
 }
 
@@ -102,9 +94,14 @@ fn under_auth_everything_works_and_a_workers_credential_can_do_no_more_than_a_wo
     });
     let (dir, _auth) = guard(&rig);
     for name in ["a", "b"] {
-        rig.add_coordinator(name, "state", "leader.json", token(&dir, COORDINATOR_TOKEN));
+        rig.add_coordinator(
+            name,
+            "state",
+            "leader.json",
+            &token(&dir, COORDINATOR_TOKEN),
+        );
     }
-    rig.add_workers(&token(&dir, WORKER_TOKEN));
+    rig.start_workers(&token(&dir, WORKER_TOKEN));
     rig.all_granted(now(), 2 * PATIENCE).unwrap();
 
     // Nobody without a token.

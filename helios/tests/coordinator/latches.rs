@@ -105,7 +105,7 @@ fn lose(rig: &mut Rig, latch: &str) -> (Ns, u64) {
     });
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async { rig.venue.hand().await.open("BTCUSDT", 6_000.0, 0.75).await });
-    rig.start_workers();
+    rig.start_workers(&[]);
     rig.wait_held();
     rig.all_granted(now(), PATIENCE).unwrap();
     assert_eq!(

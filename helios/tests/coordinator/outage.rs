@@ -21,7 +21,7 @@ fn a_long_outage_of_nats_leaves_exits_and_stops_and_takes_no_risk() {
         ..Setup::default()
     });
     rig.start_coordinators();
-    rig.start_workers();
+    rig.start_workers(&[]);
     rig.all_granted(now(), Duration::from_secs(60)).unwrap();
     let held = wait("two positions", Duration::from_secs(60), || {
         Some(rig.venue.positions()).filter(|p| p.len() >= 2)

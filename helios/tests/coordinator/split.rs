@@ -12,15 +12,15 @@ fn of_two_leaders_one_stands_down_for_good_and_returns_when_the_other_is_gone() 
         seed: 41,
         ..holding()
     });
-    rig.add_coordinator("a", "state-a", "lock-a.json", vec![]);
-    rig.start_workers();
+    rig.add_coordinator("a", "state-a", "lock-a.json", &[]);
+    rig.start_workers(&[]);
     rig.all_granted(now(), 2 * PATIENCE).unwrap();
     rig.wait_held();
     let first = rig.epoch();
     let client = Client::connect(NatsConfig::new(rig.nats.url())).unwrap();
     let fences = client.fences();
 
-    rig.add_coordinator("b", "state-b", "lock-b.json", vec![]);
+    rig.add_coordinator("b", "state-b", "lock-b.json", &[]);
     let s = rig.when("the second leads", 0, |s| {
         holds(s, "b") && number(s, "epoch") > first
     });

@@ -81,8 +81,8 @@ impl Sim {
         }
         let ms = self.now_ms;
         match e {
-            GuardianEffect::Place(name, order) => {
-                if let Some(symbol) = self.id(name) {
+            GuardianEffect::Place { symbol, order, .. } => {
+                if let Some(symbol) = self.id(symbol) {
                     let order = order.clone();
                     self.note(|s| Note::Order {
                         ms,

@@ -1,16 +1,20 @@
 //! The venue's own log of orders, fills and protective stops, and what it says about unprotected time.
 //!
 //! Client and venue must not share a stopwatch: the time from a position-opening fill to its anchor's NEW is measured here,
-//! on the venue's side, in wall and in market time.
+//! on the venue's side, in wall and in market time. `line` writes the log down, `report` says what it comes to.
+
+mod line;
+mod report;
+
+pub use report::{AuditReport, Protection};
 
 use crate::engine::SymbolId;
 use helios_core::fixed::{Money, Qty, Side};
 use helios_core::order::AlgoStatus;
+use line::{Line, Lines};
 use rust_decimal::Decimal;
-use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Write;
 
 /// When something happened, on the venue's two clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,53 +23,6 @@ pub(super) struct At {
     pub(super) market_ms: i64,
     /// Wall time since the venue's start, ns.
     pub(super) wall_ns: u64,
-}
-
-/// One line of the log.
-#[derive(Clone, Debug, Serialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
-enum Line<'a> {
-    /// A plain order arrived.
-    Order {
-        market_ms: i64,
-        wall_ns: u64,
-        symbol: &'a str,
-        side: Side,
-        qty: i64,
-        reduce_only: bool,
-        client_id: &'a str,
-    },
-    /// It was refused.
-    Refused {
-        market_ms: i64,
-        wall_ns: u64,
-        symbol: &'a str,
-        client_id: &'a str,
-        code: i64,
-    },
-    /// A fill; price, equity (wallet and unrealised profit) and gross notional in quote asset, on marks after its request.
-    Fill {
-        market_ms: i64,
-        wall_ns: u64,
-        symbol: &'a str,
-        side: Side,
-        qty: i64,
-        position: i64,
-        client_id: &'a str,
-        price: Decimal,
-        equity: Money,
-        gross: Money,
-    },
-    Algo {
-        market_ms: i64,
-        wall_ns: u64,
-        symbol: &'a str,
-        side: Side,
-        status: AlgoStatus,
-        anchor: bool,
-        trigger: Decimal,
-        client_id: &'a str,
-    },
 }
 
 /// What is open in one symbol, and since when it is bare.
@@ -96,7 +53,7 @@ pub(super) struct Audit {
     flat_first: u64,
     max_wall_ns: u64,
     max_market_ms: i64,
-    file: Option<File>,
+    lines: Lines,
 }
 
 /// A fill or conditional order's change, as the log wants it.
@@ -141,7 +98,7 @@ impl Audit {
     /// A log that is also appended to a file, and that knows the positions and anchors of a loaded state.
     pub(super) fn new(file: Option<File>) -> Self {
         Self {
-            file,
+            lines: Lines(file),
             ..Self::default()
         }
     }
@@ -171,7 +128,7 @@ impl Audit {
         reduce_only: bool,
         at: At,
     ) {
-        self.write(&Line::Order {
+        self.lines.write(&Line::Order {
             market_ms: at.market_ms,
             wall_ns: at.wall_ns,
             symbol: who.name,
@@ -184,7 +141,7 @@ impl Audit {
 
     /// That order was refused.
     pub(super) fn refused(&mut self, who: &Named<'_>, code: i64, at: At) {
-        self.write(&Line::Refused {
+        self.lines.write(&Line::Refused {
             market_ms: at.market_ms,
             wall_ns: at.wall_ns,
             symbol: who.name,
@@ -201,7 +158,7 @@ impl Audit {
         let before = w.position;
         w.position += qty.0 * side.sign();
         let after = w.position;
-        self.write(&Line::Fill {
+        self.lines.write(&Line::Fill {
             market_ms: at.market_ms,
             wall_ns: at.wall_ns,
             symbol: who.name,
@@ -243,7 +200,7 @@ impl Audit {
             anchor,
             trigger,
         } = *stop;
-        self.write(&Line::Algo {
+        self.lines.write(&Line::Algo {
             market_ms: at.market_ms,
             wall_ns: at.wall_ns,
             symbol: who.name,
@@ -291,110 +248,6 @@ impl Audit {
             self.flat_first += u64::from(!protected);
         }
     }
-
-    /// What the log says now.
-    pub(super) fn report(&self, now: At) -> AuditReport {
-        let mut openings = self.openings.clone();
-        let (mut max_wall, mut max_market) = (self.max_wall_ns, self.max_market_ms);
-        for (since, opening) in self.symbols.values().filter_map(|w| w.bare) {
-            let wall = now.wall_ns.saturating_sub(since.wall_ns);
-            let market = now.market_ms - since.market_ms;
-            max_wall = max_wall.max(wall);
-            max_market = max_market.max(market);
-            if let Some(p) = opening.and_then(|i| openings.get_mut(i)) {
-                p.unprotected_wall_ms = wall as f64 / 1e6;
-                p.unprotected_market_ms = market;
-            }
-        }
-        let done = || openings.iter().filter(|p| p.protected);
-        let mut walls: Vec<f64> = done().map(|p| p.unprotected_wall_ms).collect();
-        walls.sort_by(f64::total_cmp);
-        // Nearest rank: the smallest value that at least this share does not exceed.
-        let rank = |share: f64| {
-            let n = (share * walls.len() as f64).ceil() as usize;
-            walls.get(n.max(1) - 1).copied().unwrap_or(0.0)
-        };
-        AuditReport {
-            fills: self.fills,
-            openings: openings.len() as u64,
-            protected: walls.len() as u64,
-            flat_first: self.flat_first,
-            still_bare: self.symbols.values().filter(|w| w.bare.is_some()).count() as u64,
-            algo_new: self.algo_new,
-            fill_to_stop_p50_ms: rank(0.5),
-            fill_to_stop_p99_ms: rank(0.99),
-            fill_to_stop_max_ms: rank(1.0),
-            fill_to_stop_max_market_ms: done().map(|p| p.unprotected_market_ms).max().unwrap_or(0),
-            max_unprotected_ms: max_wall as f64 / 1e6,
-            max_unprotected_market_ms: max_market,
-            openings_log: openings,
-        }
-    }
-
-    fn write(&mut self, line: &Line<'_>) {
-        let Some(file) = &mut self.file else {
-            return;
-        };
-        let mut text = match serde_json::to_vec(line) {
-            Ok(t) => t,
-            Err(_) => return,
-        };
-        text.push(b'\n');
-        if let Err(e) = file.write_all(&text) {
-            tracing::error!(error = %e, "the venue's audit file can't be written; the log goes on in memory");
-            self.file = None;
-        }
-    }
-}
-
-/// How one position-opening fill was protected.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Protection {
-    /// Contract.
-    pub symbol: String,
-    /// Market time of the fill that opened the position, ms.
-    pub fill_market_ms: i64,
-    /// Wall time of that fill since the venue's start, ns.
-    pub fill_wall_ns: u64,
-    /// Wall ms until the position was protected or flat (or until the report was made); 0 when a stop stood already.
-    pub unprotected_wall_ms: f64,
-    /// The same in market ms.
-    pub unprotected_market_ms: i64,
-    /// A `closePosition` stop in the closing direction became NEW; otherwise the position went flat, or is still bare.
-    pub protected: bool,
-    /// Neither protected nor flat yet.
-    pub open: bool,
-}
-
-/// What the log says.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct AuditReport {
-    /// Fills of the account.
-    pub fills: u64,
-    /// Fills that opened a position from flat (or through zero).
-    pub openings: u64,
-    /// Openings whose anchor became NEW.
-    pub protected: u64,
-    /// Openings that went flat before an anchor became NEW.
-    pub flat_first: u64,
-    /// Positions without a working `closePosition` stop now, a lost anchor included.
-    pub still_bare: u64,
-    /// Conditional orders that became NEW.
-    pub algo_new: u64,
-    /// Median wall ms from the opening fill to the anchor's NEW, over protected openings.
-    pub fill_to_stop_p50_ms: f64,
-    /// 99th percentile of the same.
-    pub fill_to_stop_p99_ms: f64,
-    /// Maximum of the same.
-    pub fill_to_stop_max_ms: f64,
-    /// Maximum market ms of the same.
-    pub fill_to_stop_max_market_ms: i64,
-    /// Longest wall ms any position stood without a working `closePosition` stop, bare ones and lost anchors included.
-    pub max_unprotected_ms: f64,
-    /// The same in market ms.
-    pub max_unprotected_market_ms: i64,
-    /// Each opening, in order.
-    pub openings_log: Vec<Protection>,
 }
 
 #[cfg(test)]

@@ -67,9 +67,9 @@ pub(super) fn crash(r: &mut Rig, mark: &str, depth: &str, millis: u64) -> Vec<(S
                 GuardianEffect::ReadDepth(s) => {
                     r.send(&GuardianEvent::VisibleDepth(s, d(depth), d(depth)))
                 }
-                GuardianEffect::Place(s, o) => {
-                    sent.push((s.clone(), o.clone()));
-                    r.fill(&s, &o)
+                GuardianEffect::Place { symbol, order, .. } => {
+                    sent.push((symbol.clone(), order.clone()));
+                    r.fill(&symbol, &order)
                 }
                 _ => vec![],
             };

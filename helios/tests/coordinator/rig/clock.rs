@@ -1,6 +1,5 @@
 //! One clock for everything that a test compares: CLOCK_BOOTTIME, ns.
 
-use rustix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 
 /// A moment, ns.
@@ -14,8 +13,7 @@ pub const OPEN: Ns = Ns::MAX;
 
 /// Now.
 pub fn now() -> Ns {
-    let t = clock_gettime(ClockId::Boottime);
-    t.tv_sec as u64 * S + t.tv_nsec as u64
+    helios_clock::mono_ns()
 }
 
 /// Sleeps until a moment.

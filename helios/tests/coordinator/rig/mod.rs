@@ -8,14 +8,15 @@ pub mod clock;
 pub mod more;
 pub mod nats;
 pub mod role;
+pub mod start;
 pub mod venue;
 
 use crate::common::tail;
 use clock::{Ns, S, now, secs};
-use helios_bus::testing::free_port;
 use nats::Nats;
-use role::{Role, Seen};
+use role::{Role, Seen, helios};
 use serde_json::Value;
+pub use start::Setup;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -28,8 +29,6 @@ pub const ACCOUNT: &str = "default/paper";
 pub const STRATEGY: &str = "default/nobi";
 /// Longest from the end of a fault until every wanted worker may take risk again.
 pub const RECOVERY: Ns = 10 * S;
-/// Everything up, the first grant included; builds and other tests share the machine.
-const START: Duration = Duration::from_secs(60);
 
 /// Counts and times are the long ones of `make soak`.
 pub fn soak() -> bool {
@@ -52,55 +51,6 @@ impl Draw {
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         low + (z ^ (z >> 31)) % (high - low)
-    }
-}
-
-/// What is run. The default trades busily.
-#[derive(Clone, Debug)]
-pub struct Setup {
-    pub symbols: &'static [&'static str],
-    pub speed: u32,
-    pub seed: u64,
-    pub balance: u32,
-    pub max_gross_leverage: &'static str,
-    /// More of the account's `limits`, a YAML flow map's inside.
-    pub limits: &'static str,
-    /// `signals`, `risk` and `exits`, YAML flow maps.
-    pub signals: &'static str,
-    pub risk: &'static str,
-    pub exits: &'static str,
-}
-
-impl Default for Setup {
-    fn default() -> Self {
-        Self {
-            symbols: &["BTCUSDT", "ETHUSDT", "SOLUSDT"],
-            speed: 15,
-            seed: 7,
-            balance: 10_000,
-            max_gross_leverage: "2",
-            limits: "maxDailyLossPercent: \"100\", maxDrawdownPercent: \"100\"",
-            signals: "nobiTriggerThreshold: \"0.3\", cooldownSeconds: 5, model: {mode: \"Off\"}",
-            risk: "sizing: Probe, costGate: \"Off\", atr: {barSeconds: 60, period: 14, multiplier: \"2\"}, protections: {maxConsecutiveLosses: 0}",
-            exits: "maxHoldSeconds: 60",
-        }
-    }
-}
-
-impl Setup {
-    fn manifest(&self) -> String {
-        format!(
-            "apiVersion: helios.trading/v1alpha1\nkind: HeliosAccount\nmetadata: {{name: paper}}\nspec:\n  venue: Simulated\n  environment: Paper\n  \
-limits: {{maxGrossLeverage: \"{}\", {}}}\n---\n\
-apiVersion: helios.trading/v1alpha1\nkind: HeliosStrategy\nmetadata: {{name: nobi}}\nspec:\n  accountRef: {{name: paper}}\n  \
-watchlist: {{symbols: [{}]}}\n  signals: {{{}}}\n  risk: {{{}}}\n  exits: {{{}}}\n",
-            self.max_gross_leverage,
-            self.limits,
-            self.symbols.join(", "),
-            self.signals,
-            self.risk,
-            self.exits
-        )
     }
 }
 
@@ -128,110 +78,10 @@ pub struct Rig {
     pub setup: Setup,
     metrics: Vec<String>,
     manifest: PathBuf,
-    helios: PathBuf,
     pub dir: tempfile::TempDir,
 }
 
 impl Rig {
-    /// Venue and NATS alone.
-    pub fn bare(setup: Setup) -> Self {
-        let dir = tempfile::Builder::new()
-            .prefix("helios-rig-")
-            .tempdir()
-            .unwrap();
-        let helios = PathBuf::from(env!("CARGO_BIN_EXE_helios"));
-        let manifest = dir.path().join("account.yaml");
-        std::fs::write(&manifest, setup.manifest()).unwrap();
-        let args = [
-            ("--speed", setup.speed.to_string()),
-            ("--seed", setup.seed.to_string()),
-            ("--edge", "0.5".into()),
-            ("--balance", setup.balance.to_string()),
-        ];
-        let args = args.into_iter().flat_map(|(k, v)| [k.to_string(), v]);
-        let venue = Venue::start(dir.path(), helios.clone(), args.collect());
-        Self {
-            workers: BTreeMap::new(),
-            coordinators: Vec::new(),
-            nats: Nats::start(),
-            venue,
-            setup,
-            metrics: Vec::new(),
-            manifest,
-            helios,
-            dir,
-        }
-    }
-
-    /// Everything, and every worker has been granted.
-    pub fn start(setup: Setup) -> Self {
-        let mut rig = Self::bare(setup);
-        rig.start_coordinators();
-        rig.start_workers();
-        let t0 = now();
-        if let Err(why) = rig.all_granted(t0, START) {
-            panic!("it does not start: {why}");
-        }
-        rig
-    }
-
-    /// Coordinators `a` and `b`; returns when one leads and knows the account.
-    pub fn start_coordinators(&mut self) {
-        for name in ["a", "b"] {
-            let (state, lock) = (self.path("state"), self.path("leader.json"));
-            let port = free_port();
-            let (base, url) = (self.command("coordinator"), self.nats.url());
-            let logs = self.path(&format!("logs-{name}"));
-            let role = Role::start(name, self.dir.path(), move |_| {
-                let mut c = base();
-                c.args(["--nats", &url, "--identity", name, "--state"])
-                    .arg(&state)
-                    .arg("--lock")
-                    .arg(&lock)
-                    .args(["--metrics", &format!("127.0.0.1:{port}"), "--logs"])
-                    .arg(&logs);
-                c
-            });
-            self.metrics.push(format!("127.0.0.1:{port}"));
-            self.coordinators.push(role);
-        }
-        let leads = wait("leader", START, || {
-            self.snapshot().filter(|s| s.value["known"] == true)
-        });
-        assert!(leads.is_some(), "nobody leads");
-    }
-
-    /// A worker for each symbol.
-    pub fn start_workers(&mut self) {
-        for symbol in self.setup.symbols {
-            let (base, url) = (self.command("worker"), self.nats.url());
-            let logs = self.path(&format!("logs-{symbol}"));
-            let role = Role::start(symbol, self.dir.path(), move |life| {
-                let mut c = base();
-                c.args(["--nats", &url, "--symbol", symbol, "--task-uid"])
-                    .arg(format!("worker-{symbol}-{life}"))
-                    .arg("--logs")
-                    .arg(&logs);
-                c
-            });
-            self.workers.insert((*symbol).into(), role);
-        }
-    }
-
-    fn command(&self, role: &'static str) -> impl Fn() -> Command + Send + use<> {
-        let (helios, manifest) = (self.helios.clone(), self.manifest.clone());
-        let keys = self.venue.credentials.clone();
-        move || {
-            let mut c = Command::new(&helios);
-            c.arg(role)
-                .arg(&manifest)
-                .arg("--json")
-                .arg("--credentials-file");
-            c.arg(&keys);
-            c
-        }
-    }
-
     /// A path in the rig's directory.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
@@ -239,10 +89,8 @@ impl Rig {
 
     /// Runs `helios` to its end with this rig's NATS and account: `kill`, `release`.
     pub fn admin(&self, args: &[&str]) -> std::process::Output {
-        let mut c = Command::new(&self.helios);
-        c.args(args)
-            .args(["--nats", &self.nats.url(), "--account", ACCOUNT]);
-        c.output().unwrap()
+        let more = ["--nats", &self.nats.url(), "--account", ACCOUNT];
+        helios().args(args).args(more).output().unwrap()
     }
 
     /// The newest account snapshot of all that says who wrote it (to a peer of before schema 2 it does not).

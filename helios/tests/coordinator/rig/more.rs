@@ -1,5 +1,5 @@
-//! More of a rig: coordinators with a lock and a state of their own, tokens, edits, spans that must be free of new risk, and
-//! clients of NATS that are none of the roles.
+//! More of a rig: what a person does to it, edits, spans that must be free of new risk, and clients of NATS that are none of
+//! the roles.
 
 use super::check::{Ban, new_risk};
 use super::clock::{Ns, now};
@@ -7,14 +7,13 @@ use super::role::{Role, Seen};
 use super::{Rig, Setup, wait};
 use crate::common::text;
 use helios_bus::nats::{NatsBus, NatsConfig, NatsError};
-use helios_bus::testing::free_port;
 use helios_bus::typed::AccountBus;
 use helios_bus::{Bus, Message};
 use helios_core::messages::Fence;
 use rust_decimal::Decimal;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -42,56 +41,6 @@ pub fn number(v: &Value, key: &str) -> u64 {
 }
 
 impl Rig {
-    /// Starts a coordinator; state and lock are names in the rig's directory.
-    pub fn add_coordinator(
-        &mut self,
-        name: &'static str,
-        state: &str,
-        lock: &str,
-        more: Vec<String>,
-    ) {
-        let (state, lock) = (self.path(state), self.path(lock));
-        let logs = self.path(&format!("logs-{name}"));
-        let port = free_port();
-        let (base, url) = (self.command("coordinator"), self.nats.url());
-        let role = Role::start(name, self.dir.path(), move |_| {
-            let mut c = base();
-            c.args(["--nats", &url, "--identity", name, "--state"])
-                .arg(&state)
-                .arg("--lock")
-                .arg(&lock)
-                .args(["--metrics", &format!("127.0.0.1:{port}"), "--logs"])
-                .arg(&logs)
-                .args(&more);
-            c
-        });
-        self.metrics.push(format!("127.0.0.1:{port}"));
-        self.coordinators.push(role);
-    }
-
-    /// Starts a worker for each symbol, with more arguments.
-    pub fn add_workers(&mut self, more: &[String]) {
-        for symbol in self.setup.symbols {
-            let (base, url) = (self.command("worker"), self.nats.url());
-            let (logs, more) = (self.path(&format!("logs-{symbol}")), more.to_vec());
-            let role = Role::start(symbol, self.dir.path(), move |life| {
-                let mut c = base();
-                c.args(["--nats", &url, "--symbol", symbol, "--task-uid"])
-                    .arg(format!("worker-{symbol}-{life}"))
-                    .arg("--logs")
-                    .arg(&logs)
-                    .args(&more);
-                c
-            });
-            self.workers.insert((*symbol).into(), role);
-        }
-    }
-
-    /// A `helios` command that is no role of the rig.
-    pub fn tool(&self) -> Command {
-        Command::new(&self.helios)
-    }
-
     /// Asks as a person; panics unless it is done.
     pub fn person(&self, args: &[&str]) {
         let o: Output = self.admin(args);

@@ -56,6 +56,11 @@ impl Inner {
     }
 }
 
+/// The command line under test, without arguments.
+pub fn helios() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_helios"))
+}
+
 /// A supervised role. It ends with this value.
 pub struct Role {
     inner: Arc<Inner>,
@@ -63,11 +68,11 @@ pub struct Role {
 }
 
 impl Role {
-    /// Starts it. `command` makes the command of each life; standard error of all lives goes to one file.
+    /// Starts it. `args` makes the arguments of each life, counted from 1; standard error of all lives goes to one file.
     pub fn start(
         name: &str,
         dir: &Path,
-        command: impl Fn(u32) -> Command + Send + 'static,
+        args: impl Fn(u32) -> Vec<String> + Send + 'static,
     ) -> Self {
         let inner = Arc::new(Inner {
             name: name.into(),
@@ -76,9 +81,9 @@ impl Role {
             hold: AtomicBool::new(false),
             ended: AtomicBool::new(false),
         });
-        spawn(&inner, &command, 1);
+        spawn(&inner, &args, 1);
         let supervised = inner.clone();
-        let supervisor = std::thread::spawn(move || supervise(&supervised, &command));
+        let supervisor = std::thread::spawn(move || supervise(&supervised, &args));
         Self {
             inner,
             supervisor: Some(supervisor),
@@ -195,13 +200,14 @@ fn send(s: &State, signal: Signal) {
     }
 }
 
-fn spawn(inner: &Arc<Inner>, command: &impl Fn(u32) -> Command, life: u32) {
+fn spawn(inner: &Arc<Inner>, args: &impl Fn(u32) -> Vec<String>, life: u32) {
     let log: File = OpenOptions::new()
         .create(true)
         .append(true)
         .open(&inner.log)
         .unwrap();
-    let mut child = command(life)
+    let mut child = helios()
+        .args(args(life))
         .env_remove("HELIOS_NATS_URL")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -230,7 +236,7 @@ fn spawn(inner: &Arc<Inner>, command: &impl Fn(u32) -> Command, life: u32) {
     });
 }
 
-fn supervise(inner: &Arc<Inner>, command: &impl Fn(u32) -> Command) {
+fn supervise(inner: &Arc<Inner>, args: &impl Fn(u32) -> Vec<String>) {
     let mut life = 1;
     loop {
         std::thread::sleep(LOOK);
@@ -259,7 +265,7 @@ fn supervise(inner: &Arc<Inner>, command: &impl Fn(u32) -> Command) {
         let rested = now() >= ended_at.saturating_add(PAUSE.as_nanos() as u64);
         if rested && !inner.hold.load(SeqCst) {
             life += 1;
-            spawn(inner, command, life);
+            spawn(inner, args, life);
         }
     }
 }

@@ -29,19 +29,18 @@ pub struct Venue {
 }
 
 impl Venue {
-    pub fn start(dir: &Path, helios: PathBuf, args: Vec<String>) -> Self {
+    pub fn start(dir: &Path, more: Vec<String>) -> Self {
         let (credentials, audit) = (dir.join("venue.json"), dir.join("audit.jsonl"));
-        let (keys, log) = (credentials.clone(), audit.clone());
-        let role = Role::start("venue", dir, move |_| {
-            let mut c = std::process::Command::new(&helios);
-            c.args(["venue", "--json", "--listen", "127.0.0.1:0", "--admin"])
-                .args(["127.0.0.1:0", "--credentials-file"])
-                .arg(&keys)
-                .arg("--audit-file")
-                .arg(&log)
-                .args(&args);
-            c
-        });
+        let own = ["venue", "--json", "--listen", "127.0.0.1:0", "--admin"];
+        let mut args = own.map(String::from).to_vec();
+        args.push("127.0.0.1:0".into());
+        args.extend([
+            "--credentials-file".into(),
+            credentials.display().to_string(),
+        ]);
+        args.extend(["--audit-file".into(), audit.display().to_string()]);
+        args.extend(more);
+        let role = Role::start("venue", dir, move |_| args.clone());
         role.hold(true);
         let said = super::wait("the venue", Duration::from_secs(30), || {
             role.newest(|v| v["rest"].is_string())
