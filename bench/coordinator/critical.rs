@@ -202,6 +202,7 @@ fn calm_guardian(params: &ParamsDocument) -> Result<Guardian> {
         wallet,
         available: wallet,
         maint_margin: maint,
+        marks: BTreeMap::new(),
         symbols,
         unknown_symbols: Vec::new(),
     });

@@ -135,6 +135,7 @@ impl Sim {
             wallet: view.wallet,
             available: view.available,
             maint_margin: view.maint_margin,
+            marks: BTreeMap::new(),
             symbols,
             unknown_symbols: Vec::new(),
         }

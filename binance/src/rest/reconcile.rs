@@ -11,6 +11,7 @@ use helios_core::fixed::Money;
 use helios_core::guardian::GuardianEvent;
 use helios_core::instrument::{Instrument, Symbol};
 use helios_core::order::{VenuePosition, VenueState};
+use rust_decimal::Decimal;
 use std::collections::BTreeMap;
 
 /// Newest orders and fills read by a reconcile.
@@ -27,6 +28,8 @@ pub struct AccountState {
     pub available: Money,
     /// The exchange's own total maintenance margin.
     pub maint_margin: Money,
+    /// Mark prices of positions.
+    pub marks: BTreeMap<Symbol, Decimal>,
     /// Every known symbol with a position or open orders. Fills and recent ids aren't read here.
     pub symbols: BTreeMap<Symbol, VenueState>,
     /// Symbols with a position or open orders whose instrument is unknown here: to be loaded, or alerted.
@@ -42,6 +45,7 @@ impl AccountState {
             wallet: self.wallet,
             available: self.available,
             maint_margin: self.maint_margin,
+            marks: self.marks,
             symbols: self.symbols,
             unknown_symbols: self.unknown_symbols,
         }
@@ -112,8 +116,10 @@ impl RestClient {
             symbols: BTreeMap::new(),
             unknown: Vec::new(),
         };
+        let mut marks = BTreeMap::new();
         for p in &positions {
             if let Some((i, s)) = read.at(&p.symbol, !p.amount.is_zero()) {
+                marks.extend(p.mark_price.map(|m| (i.symbol.clone(), m)));
                 s.position = convert::position(&i, &p.row).map_err(super::bad("positionRisk"))?;
             }
         }
@@ -135,6 +141,7 @@ impl RestClient {
             wallet,
             available,
             maint_margin: account.maint_margin,
+            marks,
             symbols: read.symbols,
             unknown_symbols: read.unknown,
         })

@@ -4,7 +4,7 @@ use crate::fixed::Money;
 use crate::instrument::{Symbol, SymbolInfo};
 use crate::market::MarkPrice;
 use crate::messages::{
-    AccountSnapshot, Alert, Command, GrantReply, GrantRequest, RateShare, WorkerReport,
+    AccountSnapshot, Alert, Command, GrantReply, GrantRequest, LadderLevel, RateShare, WorkerReport,
 };
 use crate::order::{
     AlgoUpdate, CancelTarget, NewOrder, NewStop, OrderUpdate, PositionUpdate, ReplyTo, VenueReply,
@@ -67,9 +67,10 @@ pub struct StrategyInfo {
     pub watchlist: WatchlistParams,
 }
 
-/// What must outlive the process; written by compare-and-swap before it counts.
+/// What must outlive the process; written by compare-and-swap before it counts. A field that a later version has added is
+/// passed over: an older one can still read everything it knows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct GuardianState {
     /// Highest epoch ever granted under.
     pub epoch: u64,
@@ -87,6 +88,9 @@ pub struct GuardianState {
     pub peak_ms: i64,
     /// Latches by name, with the venue ms they were set at.
     pub latches: BTreeMap<String, i64>,
+    /// The margin ladder's level, Critical at least, or Normal: a reduction that was begun goes on after a restart.
+    #[serde(default, skip_serializing_if = "is_normal")]
+    pub level: LadderLevel,
     /// W, R, n by strategy.
     pub kelly: BTreeMap<String, crate::messages::KellyStats>,
     /// Transfers before this venue time, ms, are in the marks already. `None` before the first marks.
@@ -100,13 +104,17 @@ pub struct GuardianState {
     pub handover: Option<Handover>,
 }
 
+fn is_normal(level: &LadderLevel) -> bool {
+    *level == LadderLevel::Normal
+}
+
 fn is_zero(n: &i64) -> bool {
     *n == 0
 }
 
 /// The promises of a leader that has stopped granting, for the next one: it starts with them instead of waiting blind.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Handover {
     /// Epoch they were given under. One that is not the state's own epoch is worth nothing.
     pub epoch: u64,
@@ -194,6 +202,8 @@ pub enum GuardianEvent {
         available: Money,
         /// The exchange's own total maintenance margin.
         maint_margin: Money,
+        /// Mark prices of positions, where told.
+        marks: BTreeMap<Symbol, Decimal>,
         /// By symbol; absent means flat and no orders.
         symbols: BTreeMap<Symbol, VenueState>,
         /// Symbols with a position or orders in contracts that are not known here: the account can't be measured.

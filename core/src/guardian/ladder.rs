@@ -24,8 +24,10 @@ const PACE_NS: u64 = 1_500 * NS_PER_MS;
 /// What the ladder is judged on.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Reading {
-    /// Numbers that can be relied on; `None` is unknown.
+    /// The numbers at hand, `None` where there are none.
     pub margin: Option<Margin>,
+    /// They can be relied on. In doubt they raise the level as they would otherwise, and never lower it.
+    pub sure: bool,
     /// Nothing tells of the open positions any more.
     pub blind: bool,
     /// Slices do not bite.
@@ -83,6 +85,13 @@ impl Ladder {
         self.level
     }
 
+    /// Another process's level, at which it had begun to reduce.
+    pub fn resume(&mut self, level: LadderLevel) {
+        if level >= LadderLevel::Critical {
+            self.level = self.level.max(level);
+        }
+    }
+
     /// Takes a reading; true when the level has changed.
     pub fn step(&mut self, now: Now, params: &AccountParams, reading: &Reading) -> bool {
         let before = self.level;
@@ -103,7 +112,8 @@ impl Ladder {
         if target > self.level {
             self.level = target;
         }
-        let calm = target == LadderLevel::Normal
+        let calm = reading.sure
+            && target == LadderLevel::Normal
             && reading
                 .margin
                 .is_some_and(|m| m.ratio() >= recovered(params));

@@ -13,6 +13,7 @@ fn reading(ratio_tenths: i64) -> Reading {
             unrealised: Decimal::ZERO,
             gross_notional: Decimal::from(100_000),
         }),
+        sure: true,
         ..Reading::default()
     }
 }
@@ -79,6 +80,7 @@ fn slices_that_do_not_bite_are_an_emergency_but_not_for_a_flat_account() {
     };
     assert_eq!(judge(&p, &stuck), LadderLevel::Emergency);
     let flat = Reading {
+        sure: true,
         margin: Some(Margin::default()),
         stuck: true,
         blind: false,

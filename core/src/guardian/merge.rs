@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 pub(super) struct ReadOf<'a> {
     pub venue_ms: i64,
     pub wallet: Money,
+    /// Mark prices of positions.
+    pub marks: &'a BTreeMap<Symbol, Decimal>,
     pub symbols: &'a BTreeMap<Symbol, VenueState>,
     /// Contracts with a position or orders that are not known here.
     pub strange: &'a [String],

@@ -18,6 +18,7 @@ mod ladder;
 mod lead;
 mod ledger;
 mod lost;
+mod measure;
 mod merge;
 mod numbers;
 mod office;
@@ -54,7 +55,7 @@ use crate::time::{NS_PER_MS, Now};
 use calm::Calm;
 use clusters::Clusters;
 use heard::Heard;
-use ladder::{Ladder, Reading};
+use ladder::Ladder;
 use ledger::Ledger;
 use lost::Missing;
 use office::Office;
@@ -91,7 +92,10 @@ pub struct Guardian {
     incarnation: Option<u64>,
     counted: VecDeque<(String, String, bool)>,
     unknown: Option<String>,
+    /// As last measured.
     margin: Option<Margin>,
+    /// It was measured at the last event, be the picture known or in doubt.
+    measured: bool,
     want_read: bool,
     read_tried_at: Option<u64>,
     /// Something that the snapshot shows at once may have changed.
@@ -126,10 +130,12 @@ impl Guardian {
             counted: VecDeque::new(),
             unknown: Some("the account has not been read yet".into()),
             margin: None,
+            measured: false,
             want_read: false,
             read_tried_at: None,
             touched: true,
         };
+        g.ladder.resume(g.state.level);
         g.settle(0);
         g
     }
@@ -199,12 +205,14 @@ impl Guardian {
                 wallet,
                 available: _,
                 maint_margin,
+                marks,
                 symbols,
                 unknown_symbols,
             } => {
                 let read = merge::ReadOf {
                     venue_ms: *venue_ms,
                     wallet: *wallet,
+                    marks,
                     symbols,
                     strange: unknown_symbols,
                 };
@@ -282,59 +290,13 @@ impl Guardian {
         self.publish(now, out);
     }
 
-    /// Measures the account and steps the ladder.
-    fn assess(&mut self, now: Now, out: &mut Vec<GuardianEffect>) {
-        let unknown = self.picture.unknown(now, &self.config.symbols);
-        let unknown = unknown.or_else(|| self.workers_apart(now));
-        if unknown.is_some() != self.unknown.is_some() {
-            let (severity, code, text) = match &unknown {
-                Some(why) => (Severity::Warning, "AccountUnknown", why.clone()),
-                None => (
-                    Severity::Info,
-                    "AccountKnown",
-                    "the account picture is complete".into(),
-                ),
-            };
-            out.push(alert(severity, code, None, text));
-        }
-        self.unknown = unknown;
-        // Kept while unknown: the last numbers are what slices and the snapshot go by.
-        if let Some(m) = self.picture.margin(&self.config.symbols) {
-            self.margin = Some(m);
-        }
-        let reading = Reading {
-            margin: self.margin.filter(|_| self.unknown.is_none()),
-            blind: self.picture.blind(now),
-            stuck: self.reduce.stuck(),
-        };
-        if let Some(m) = reading.margin {
-            self.mark_equity(now, m.balance, out);
-        }
-        let before = self.ladder.level();
-        if self.ladder.step(now, &self.config.account, &reading) {
-            let level = self.ladder.level();
-            let ratio = self.ratio();
-            out.push(GuardianEffect::Ladder {
-                level,
-                margin_ratio: ratio,
-            });
-            let severity = match level {
-                LadderLevel::Normal => Severity::Info,
-                LadderLevel::Warning => Severity::Warning,
-                LadderLevel::Critical | LadderLevel::Emergency => Severity::Critical,
-            };
-            let text =
-                format!("margin ladder {before:?} -> {level:?} at margin ratio {ratio:.2} %");
-            out.push(alert(severity, "Ladder", None, text));
-            self.reduce.level_changed(level);
-            self.calm.level_changed(level);
-        }
-    }
-
     /// Marks as read after the lock was taken: another leader may have written them since.
     fn state_read(&mut self, state: &GuardianState) {
         if !self.office.leading() {
             self.state = state.clone();
+            // A reduction that another process began goes on.
+            self.ladder.resume(state.level);
+            self.note_level();
             self.missing = None;
             self.office.lead.forget();
         }

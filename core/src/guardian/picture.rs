@@ -16,7 +16,7 @@ use crate::market::MarkPrice;
 use crate::order::{
     AlgoOrder, AlgoUpdate, ClientId, ExecType, OrderUpdate, PositionUpdate, VenueState,
 };
-use crate::risk::margin::{CrossPosition, Margin, believable};
+use crate::risk::margin::believable;
 use crate::time::{NS_PER_S, Now};
 use rust_decimal::Decimal;
 use std::collections::BTreeMap;
@@ -27,8 +27,8 @@ pub(super) const STALE_NS: u64 = 3 * NS_PER_S;
 pub(super) const BLIND_NS: u64 = 15 * NS_PER_S;
 /// No good read for this long: unknown, however alive the socket is.
 pub(super) const READ_STALE_NS: u64 = 30 * NS_PER_S;
-/// Contracts of the venue, each at most this often.
-type Infos = BTreeMap<Symbol, SymbolInfo>;
+/// Contracts of the venue.
+pub(super) type Infos = BTreeMap<Symbol, SymbolInfo>;
 
 /// Everything known of the account.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +47,8 @@ pub(super) struct Picture {
     pub read_failed: bool,
     /// The exchange's maintenance margin was far from ours at the last read.
     pub contradiction: bool,
+    /// The exchange's maintenance margin over ours, as last read: at least 1, where brackets have changed more.
+    pub maintenance_factor: Option<Decimal>,
     /// What the stream last said of the wallet, against the reads.
     pub wallet_word: Word<Money>,
     /// Contracts of the last read that are not known here.
@@ -61,6 +63,10 @@ impl Picture {
         self.alive_at = Some(now.mono_ns);
     }
 
+    pub fn is_up(&self) -> bool {
+        self.up
+    }
+
     pub fn down(&mut self) {
         self.up = false;
         self.void_words();
@@ -71,12 +77,17 @@ impl Picture {
         self.alive_at.map(|t| now.mono_since(t))
     }
 
-    /// Positions exist and nothing tells of them any more.
+    /// Positions exist and nothing tells of them, or of a price of theirs, any more.
     pub fn blind(&self, now: Now) -> bool {
-        let stale = self.age(now).is_none_or(|a| a > BLIND_NS);
-        let unread = self.read_failed && self.read.is_none_or(|r| now.mono_since(r.1) > STALE_NS);
+        let old = |t: u64| now.mono_since(t) > BLIND_NS;
+        let account = self.age(now).is_none_or(|a| a > BLIND_NS);
         // A process that never heard of the account can't know of positions either: starting is not being blind.
-        stale && unread && self.open().next().is_some()
+        let priceless = |v: &SymbolView| match (v.mark, v.open_since) {
+            (Some((_, _, at)), _) => old(at),
+            (None, since) => since.is_some_and(old),
+        };
+        let unread = self.read_failed && self.read.is_none_or(|r| now.mono_since(r.1) > STALE_NS);
+        unread && self.open().any(|(_, v)| account || priceless(v))
     }
 
     /// Symbols with a position.
@@ -221,7 +232,7 @@ impl Picture {
     /// Takes a mark price; false when nothing follows from it.
     pub fn mark(&mut self, now: Now, symbol: &Symbol, m: &MarkPrice) -> bool {
         let v = self.symbols.entry(symbol.clone()).or_default();
-        if m.mark > Decimal::ZERO && believable(m.mark) && believable(m.index) {
+        if is_price(m.mark) && believable(m.index) {
             v.mark = Some((m.mark, m.index, now.mono_ns));
         }
         !v.is_bare()
@@ -256,6 +267,12 @@ impl Picture {
             v.word
                 .held_against(now, asked_at, state.position.qty, same_side);
             merge(now, account, infos.get(&name), v, state, asked_at);
+            // Where the stream of marks is away the ladder goes by the reads'.
+            if let Some(mark) = read.marks.get(&name).filter(|m| is_price(**m))
+                && v.mark.is_none_or(|m| m.2 < asked_at)
+            {
+                v.mark = Some((*mark, v.mark.map_or(Decimal::ZERO, |m| m.1), asked_at));
+            }
         }
     }
 
@@ -265,21 +282,6 @@ impl Picture {
             Some(v) => v.usage(info),
             None => Some(Decimal::ZERO),
         }
-    }
-
-    /// Margin of the whole cross account. `None`: some number is unknown.
-    pub fn margin(&self, infos: &Infos) -> Option<Margin> {
-        let mut positions = Vec::new();
-        for (symbol, v) in self.open().filter(|(_, v)| !v.isolated) {
-            let info = infos.get(symbol)?;
-            positions.push(CrossPosition {
-                qty: info.instrument.qty_dec(v.qty),
-                entry: v.entry,
-                mark: v.value()?,
-                brackets: &info.brackets,
-            });
-        }
-        Margin::of(self.wallet?, &positions)
     }
 
     /// A fill whose position is overdue: the frame is lost, or late.
@@ -335,7 +337,12 @@ impl Picture {
     }
 }
 
+/// A number that a price can be.
+fn is_price(p: Decimal) -> bool {
+    p > Decimal::ZERO && believable(p)
+}
+
 /// Mark more than 10 % from an index that is known.
-fn apart(mark: Decimal, index: Decimal) -> bool {
+pub(super) fn apart(mark: Decimal, index: Decimal) -> bool {
     index > Decimal::ZERO && (mark - index).abs() > index / Decimal::TEN
 }

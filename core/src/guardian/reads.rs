@@ -44,10 +44,8 @@ impl Guardian {
         if self.incarnation.is_none() {
             self.incarnation = Some(first_incarnation(&account, read));
         }
-        let ours = self
-            .picture
-            .margin(&self.config.symbols)
-            .map(|m| m.maintenance);
+        let ours = self.picture.maintenance(&self.config.symbols);
+        self.picture.compare_maintenance(asked_at, ours, maint);
         let apart = !believable(maint)
             || ours.is_some_and(|o| {
                 (o - maint).abs() > o.max(maint) / Decimal::from(4) + Decimal::from(5)

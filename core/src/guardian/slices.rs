@@ -61,7 +61,7 @@ impl Guardian {
             return;
         }
         let ratio = self.ratio();
-        if self.unknown.is_none() && ratio >= ladder::recovered(&self.config.account) {
+        if self.measured && ratio >= ladder::recovered(&self.config.account) {
             self.reduce.ratio_at_slice = None;
             self.reduce.misses = 0;
             self.reduce.bite = None;
@@ -182,7 +182,7 @@ impl Guardian {
                 .checked_div(Decimal::from(SLICE_PART))?;
             lots = lots.min(inst.qty_floor(part).0);
         }
-        if self.unknown.is_none() {
+        if self.measured {
             lots = lots.min(self.needed(value, info)?.0);
         }
         let least = inst.min_qty.0.max(1);

@@ -184,6 +184,7 @@ impl Rig {
             wallet: self.wallet,
             available: self.wallet,
             maint_margin: maint,
+            marks: BTreeMap::new(),
             symbols: self.venue.clone(),
             unknown_symbols: self.strange.clone(),
         }

@@ -170,6 +170,7 @@ impl Model {
             wallet: d("10000"),
             available: d("10000"),
             maint_margin: maint,
+            marks: BTreeMap::new(),
             symbols,
             unknown_symbols: Vec::new(),
         }

@@ -199,6 +199,7 @@ fn event() -> impl Strategy<Value = GuardianEvent> {
                         wallet,
                         available: wallet,
                         maint_margin,
+                        marks: BTreeMap::new(),
                         symbols: [(
                             s,
                             VenueState {
