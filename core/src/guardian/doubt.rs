@@ -87,7 +87,12 @@ impl<T: Copy> Word<T> {
 
     /// The stream's word and the reads', while two or more gainsay it.
     pub fn contradiction(&self) -> Option<(T, T)> {
-        (self.against >= 2)
+        self.gainsaid().filter(|_| self.against >= 2)
+    }
+
+    /// The same from the first read on.
+    pub fn gainsaid(&self) -> Option<(T, T)> {
+        (self.against > 0)
             .then(|| Some((self.said?.0, self.read?)))
             .flatten()
     }

@@ -22,6 +22,20 @@ const MOST_FACTOR: Decimal = Decimal::TEN;
 impl Picture {
     /// Margin of the whole cross account. `None`: some number is unknown.
     pub fn margin(&self, infos: &Infos) -> Option<Margin> {
+        self.margin_on(self.wallet?, infos)
+    }
+
+    /// The wallet that the ladder goes by: of two balances that gainsay each other the better one, so that a number that is
+    /// merely wrong closes no position. It stays so until the stream agrees or the reads have stood by theirs.
+    fn likely_wallet(&self) -> Option<Money> {
+        let wallet = self.wallet?;
+        Some(match self.wallet_word.gainsaid() {
+            Some((said, read)) => wallet.max(said).max(read),
+            None => wallet,
+        })
+    }
+
+    fn margin_on(&self, wallet: Money, infos: &Infos) -> Option<Margin> {
         let mut positions = Vec::new();
         for (symbol, v) in self.open().filter(|(_, v)| !v.isolated) {
             let info = infos.get(symbol)?;
@@ -32,12 +46,16 @@ impl Picture {
                 brackets: &info.brackets,
             });
         }
-        self.as_the_exchange(Margin::of(self.wallet?, &positions)?)
+        self.as_the_exchange(Margin::of(wallet, &positions)?)
     }
 
-    /// The same from what is at hand while the picture is in doubt: contracts that are unknown are left out, a mark far from
-    /// its index is replaced by the index, and of two contradictory balances the better counts, so that what is only a
-    /// wrong number does not close positions. `None` where nothing can be said.
+    /// The same as the ladder sees it.
+    fn likely_margin(&self, infos: &Infos) -> Option<Margin> {
+        self.margin_on(self.likely_wallet()?, infos)
+    }
+
+    /// The same from what is at hand while the picture is in doubt: contracts that are unknown are left out, and a mark far
+    /// from its index is replaced by the index. `None` where nothing can be said.
     pub fn margin_in_doubt(&self, now: Now, infos: &Infos) -> Option<Margin> {
         let silent = !self.is_up() || self.age(now).is_none_or(|a| a > STALE_NS);
         let read = self
@@ -46,11 +64,7 @@ impl Picture {
         if silent && !read {
             return None;
         }
-        let wallet = self.wallet?;
-        let wallet = match self.wallet_word.contradiction() {
-            Some((said, read)) => wallet.max(said).max(read),
-            None => wallet,
-        };
+        let wallet = self.likely_wallet()?;
         let mut positions = Vec::new();
         for (symbol, v) in self.open().filter(|(_, v)| !v.isolated) {
             let Some(info) = infos.get(symbol) else {
@@ -116,14 +130,20 @@ impl Guardian {
         }
         self.unknown = unknown;
         let sure = self.unknown.is_none();
-        let margin = if sure {
-            self.picture.margin(&self.config.symbols)
+        let infos = &self.config.symbols;
+        // Grants go by the plain numbers, the ladder by those that no single wrong balance can bring down.
+        let (plain, margin) = if sure {
+            (
+                self.picture.margin(infos),
+                self.picture.likely_margin(infos),
+            )
         } else {
-            self.picture.margin_in_doubt(now, &self.config.symbols)
+            let m = self.picture.margin_in_doubt(now, infos);
+            (m, m)
         };
         self.measured = margin.is_some();
         // Kept where there are none: the last numbers are what slices and the snapshot go by.
-        self.margin = margin.or(self.margin);
+        self.margin = plain.or(self.margin);
         if let Some(m) = margin.filter(|_| sure) {
             self.mark_equity(now, m.balance, out);
         }

@@ -271,7 +271,8 @@ impl Picture {
             if let Some(mark) = read.marks.get(&name).filter(|m| is_price(**m))
                 && v.mark.is_none_or(|m| m.2 < asked_at)
             {
-                v.mark = Some((*mark, v.mark.map_or(Decimal::ZERO, |m| m.1), asked_at));
+                let index = v.mark.filter(|m| now.mono_since(m.2) <= STALE_NS);
+                v.mark = Some((*mark, index.map_or(Decimal::ZERO, |m| m.1), asked_at));
             }
         }
     }

@@ -13,5 +13,6 @@ mod races;
 mod sharing;
 mod slicing;
 mod watching;
+mod worsening;
 
 pub(in crate::guardian) use granting::report;

@@ -32,6 +32,10 @@ pub(super) struct Rig {
     pub seq: u64,
     /// What the exchange knows of transfers.
     pub transfers: Vec<Transfer>,
+    /// Index prices that are not the mark.
+    pub index: BTreeMap<Symbol, Decimal>,
+    /// The exchange's maintenance margin over what the brackets known here make.
+    pub dearer: Decimal,
     /// Contracts of the exchange that the guardian does not know.
     pub strange: Vec<String>,
     /// Reads of transfers are answered at once, when reads are.
@@ -64,6 +68,8 @@ impl Rig {
             out: vec![],
             seq: 0,
             transfers: vec![],
+            index: BTreeMap::new(),
+            dearer: Decimal::ONE,
             strange: vec![],
             histories: true,
             reads: true,
@@ -154,7 +160,7 @@ impl Rig {
         let m = MarkPrice {
             event_ms: self.now.market_ms,
             mark,
-            index: mark,
+            index: self.index.get(symbol).copied().unwrap_or(mark),
             funding_rate: Decimal::ZERO,
             next_funding_ms: 0,
         };
@@ -178,13 +184,15 @@ impl Rig {
                 maint += crate::risk::brackets::maintenance_margin(&i.brackets, n).unwrap();
             }
         }
+        let held = |s: &Symbol| self.venue.get(s).is_some_and(|v| !v.position.qty.is_zero());
+        let marks = self.marks.iter().filter(|(s, _)| held(s));
         GuardianEvent::Reconciled {
             asked_at: self.g.picture.asked_at.unwrap_or(self.now.mono_ns),
             venue_ms: self.now.market_ms,
             wallet: self.wallet,
             available: self.wallet,
-            maint_margin: maint,
-            marks: BTreeMap::new(),
+            maint_margin: maint * self.dearer,
+            marks: marks.map(|(s, m)| (s.clone(), *m)).collect(),
             symbols: self.venue.clone(),
             unknown_symbols: self.strange.clone(),
         }
