@@ -7,7 +7,6 @@ use crate::instruments::Instruments;
 use crate::rest::RestClient;
 use crate::ws::socket::{self, Ws};
 use crate::ws::{Backoff, Counters};
-use futures_util::StreamExt;
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -145,10 +144,9 @@ impl Connection<'_> {
                 biased;
                 _ = check.tick() => self.check(ws).await,
                 kept = keepalive => self.kept(kept),
-                frame = ws.next() => match frame {
-                    Some(Ok(m)) => self.message(m).await,
-                    Some(Err(e)) => Err(End::Lost(socket::brief(&e))),
-                    None => Err(End::Lost("closed".into())),
+                frame = socket::next(ws) => match frame {
+                    Ok(m) => self.message(m).await,
+                    Err(why) => Err(End::Lost(why)),
                 },
             };
             if let Err(end) = step {

@@ -7,7 +7,6 @@ use crate::clock::{VenueClock, mono_ns};
 use crate::decode::{Decoder, decode_combined};
 use crate::endpoints::{Endpoints, Route};
 use crate::instruments::Instruments;
-use futures_util::StreamExt;
 use helios_core::instrument::Symbol;
 use helios_core::trader::{StreamKind, TraderEvent};
 use std::collections::{BTreeMap, BTreeSet};
@@ -229,10 +228,9 @@ impl Connection<'_> {
                     Err(_) => Err(End::Closed),
                 },
                 _ = check.tick() => self.check(ws).await,
-                frame = ws.next() => match frame {
-                    Some(Ok(m)) => self.message(m).await,
-                    Some(Err(e)) => Err(End::Lost(socket::brief(&e))),
-                    None => Err(End::Lost("closed".into())),
+                frame = socket::next(ws) => match frame {
+                    Ok(m) => self.message(m).await,
+                    Err(why) => Err(End::Lost(why)),
                 },
             };
             if let Err(end) = step {

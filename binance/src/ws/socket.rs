@@ -1,6 +1,7 @@
-//! Opening a WebSocket: one place for timeouts and options. Addresses stay out of the errors, as they may hold a listenKey.
+//! Opening, reading and writing a WebSocket: one place for timeouts and options. Addresses stay out of the errors, as they
+//! may hold a listenKey.
 
-use futures_util::SinkExt;
+use futures_util::{SinkExt, StreamExt};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::{Message, error::Error};
@@ -18,11 +19,20 @@ pub(crate) async fn open(url: &str, timeout: Duration) -> Result<Ws, String> {
 }
 
 /// What happened, without the address.
-pub(crate) fn brief(e: &Error) -> String {
+fn brief(e: &Error) -> String {
     match e {
         Error::Http(r) => format!("HTTP {}", r.status()),
         Error::Url(_) => "the address is no WebSocket address".into(),
         other => other.to_string(),
+    }
+}
+
+/// The next message, or why there will be none. Cancel-safe.
+pub(crate) async fn next(ws: &mut Ws) -> Result<Message, String> {
+    match ws.next().await {
+        Some(Ok(m)) => Ok(m),
+        Some(Err(e)) => Err(brief(&e)),
+        None => Err("closed".into()),
     }
 }
 

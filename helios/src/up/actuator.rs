@@ -70,16 +70,7 @@ impl Run {
             // Asked again with each step until the venue shows it flat.
             Action::Release {
                 account, symbol, ..
-            } => {
-                if self.released.insert(symbol.clone()) {
-                    tracing::warn!(
-                        symbol,
-                        "no worker is left to close it: the coordinator does"
-                    );
-                }
-                let message = helios_coordinator::Control::Release(symbol.as_str().into());
-                self.tasks.tell_coordinator(&account, message);
-            }
+            } => self.leave_to_coordinator(&account, &symbol),
             Action::FinalizeStrategy { strategy } => {
                 if let Some(c) = self.objects.strategies.remove(&strategy) {
                     self.tell_config(&c.object.account_name());
@@ -115,6 +106,18 @@ impl Run {
                 .map(|()| "as asked".into())
                 .map_err(|e| e.to_string())
         });
+    }
+
+    /// Tells an account's coordinator to close a position that no worker is left for.
+    pub(super) fn leave_to_coordinator(&mut self, account: &str, symbol: &str) {
+        if self.released.insert(symbol.into()) {
+            tracing::warn!(
+                symbol,
+                "no worker is left to close it: the coordinator does"
+            );
+        }
+        let message = helios_coordinator::Control::Release(symbol.into());
+        self.tasks.tell_coordinator(account, message);
     }
 
     fn start_worker(&mut self, spec: WorkerSpec) {

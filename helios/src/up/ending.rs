@@ -100,14 +100,7 @@ impl Run {
                 return;
             }
             for (account, symbol) in open {
-                if self.released.insert(symbol.clone()) {
-                    tracing::warn!(
-                        symbol,
-                        "no worker is left to close it: the coordinator does"
-                    );
-                }
-                let message = helios_coordinator::Control::Release(symbol.as_str().into());
-                self.tasks.tell_coordinator(&account, message);
+                self.leave_to_coordinator(&account, &symbol);
             }
             if Instant::now() > until {
                 tracing::error!("positions are still open after {RELEASE_BY:?}");

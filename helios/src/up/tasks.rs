@@ -25,6 +25,18 @@ struct Task<C> {
     abort: AbortHandle,
 }
 
+impl<C> Task<C> {
+    fn new(control: mpsc::Sender<C>, abort: AbortHandle) -> Self {
+        Self {
+            phase: Phase::Running,
+            since: Instant::now(),
+            failures: 0,
+            control,
+            abort,
+        }
+    }
+}
+
 /// All tasks of the run.
 #[derive(Debug)]
 pub struct Tasks {
@@ -118,14 +130,7 @@ impl Tasks {
         let (control, receiver) = mpsc::channel(4);
         let abort = self.set.spawn(run(receiver));
         self.ids.insert(key(abort.id()), Who::Worker(uid.clone()));
-        let task = Task {
-            phase: Phase::Running,
-            since: Instant::now(),
-            failures: 0,
-            control,
-            abort,
-        };
-        self.workers.insert(uid, (spec, task));
+        self.workers.insert(uid, (spec, Task::new(control, abort)));
     }
 
     /// Starts a coordinator.
@@ -140,14 +145,7 @@ impl Tasks {
         let abort = self.set.spawn(run(receiver));
         self.ids
             .insert(key(abort.id()), Who::Coordinator(account.clone()));
-        let task = Task {
-            phase: Phase::Running,
-            since: Instant::now(),
-            failures: 0,
-            control,
-            abort,
-        };
-        self.coordinators.insert(account, task);
+        self.coordinators.insert(account, Task::new(control, abort));
     }
 
     /// Asks a worker to leave.
