@@ -190,3 +190,20 @@ fn a_reduction_that_was_begun_goes_on_in_the_next_process() {
     standby.send(&GuardianEvent::State(Box::new(state)));
     assert_eq!(standby.g.ladder.level(), LadderLevel::Critical);
 }
+
+#[test]
+fn a_mark_that_its_index_gainsays_closes_nothing() {
+    let mut r = exposed();
+    r.index.insert("CUSDT".into(), d("100"));
+    r.out.clear();
+    // Of ten thousand, 7,200 would be gone.
+    r.mark("CUSDT", d("10"));
+    r.pass(12_000);
+    assert!(r.g.unknown.is_some());
+    assert!(r.g.ladder.level() < LadderLevel::Critical);
+    assert!(
+        !r.out
+            .iter()
+            .any(|e| matches!(e, GuardianEffect::Place { .. }))
+    );
+}
