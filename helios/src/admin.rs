@@ -1,4 +1,4 @@
-//! The admin port of a running `helios up`: loopback only, JSON over HTTP, and the subcommands that use it.
+//! The admin port of a running `helios up` or `helios coordinator`: loopback only, JSON over HTTP, and the subcommands that use it.
 
 use anyhow::{Context, Result, bail};
 use axum::extract::State;
@@ -116,7 +116,7 @@ pub(crate) async fn send(addr: SocketAddr, request: &Request) -> Result<serde_js
         .await
         .with_context(|| {
             format!(
-                "no `helios up` answers at {addr}: is it running, and with that --admin address?"
+                "nobody answers at {addr}: is `helios up` (or `helios coordinator`) running on this host, with that --admin address?"
             )
         })?;
     let ok = answer.status().is_success();
@@ -134,10 +134,10 @@ pub(crate) async fn send(addr: SocketAddr, request: &Request) -> Result<serde_js
     Ok(value)
 }
 
-/// Where a running `helios up` listens.
+/// Where a running `helios up` or coordinator listens.
 #[derive(Clone, Copy, Debug, ClapArgs)]
 pub struct At {
-    /// Admin address of the running `helios up`
+    /// Admin address of the running `helios up`, or of a coordinator started with --admin
     #[arg(long, value_name = "ADDR", default_value = DEFAULT_ADDR)]
     pub admin: SocketAddr,
 }

@@ -1,4 +1,5 @@
-//! `helios kill` and `helios release`: a person's word, to a running `helios up` on this host or over NATS to whoever leads.
+//! `helios kill` and `helios release`: a person's word, to a running `helios up` or coordinator on this host, or over NATS to
+//! whoever leads.
 
 use crate::admin::{At, Request, block_on, send};
 use crate::alone::{NATS_HELP, NatsArgs};
@@ -11,7 +12,8 @@ use std::process::ExitCode;
 #[command(
     after_help = format!("kill stops new risk and closes every position, over restarts too, until it is released. The guardian sets the others:\n\
 drawdown and state-lost until a person releases them, daily-loss until the next UTC day.\n\
-Without --nats it asks the `helios up` of this host; with it, the coordinator that leads the account.\n\n\
+Without --nats it asks the `helios up` of this host, or the coordinator that was started with --admin; with it, whoever\n\
+leads the account. When NATS is away, go to the leader's host and use --admin.\n\n\
 Examples:\n  helios kill\n  helios release drawdown\n\n{NATS_HELP}")
 )]
 pub struct LatchArgs {
@@ -160,7 +162,7 @@ mod nats {
         let state = "without a leader workers may only reduce, at the latest after 2 s, and the stops stand at the exchange.";
         if set && name == "kill" {
             format!(
-                "the latch is not set. Meanwhile {state} To halt for good write spec.halt: true into the account's manifest: a coordinator that starts obeys it. To close positions now, use the exchange"
+                "the latch is not set. Meanwhile {state} To halt for good write spec.halt: true into the account's manifest: a coordinator that starts obeys it. To close positions now, run `helios kill --admin ADDR` on the leader's host (its --admin), or use the exchange"
             )
         } else {
             format!(

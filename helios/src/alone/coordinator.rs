@@ -6,9 +6,11 @@
 use super::alerts::Alerts;
 use super::desk::{Desk, Ears, Eyes, of_account};
 use super::link::{self, LinkArgs};
+use super::local::Local;
 use super::nats::{self, NatsArgs, Side};
 use super::publish::{self, Wanted};
 use super::{LogArgs, block_on, own, pick};
+use crate::admin;
 use crate::logs::Logs;
 use crate::manifests::{Files, Objects};
 use crate::metrics::{self, CoordinatorMetrics};
@@ -22,6 +24,7 @@ use helios_coordinator::{Control, CoordinatorLinks};
 use helios_crds::manifest::Manifests;
 use helios_lease::{FileLease, LeaseStore};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -63,6 +66,9 @@ pub struct CoordinatorArgs {
     /// Name of this coordinator in logs, lock and metrics (default: the host's)
     #[arg(long, value_name = "NAME")]
     identity: Option<String>,
+    /// Loopback address where `helios kill --admin ADDR` on this host reaches the leader, NATS or not (default: none)
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<SocketAddr>,
     #[command(flatten)]
     log: LogArgs,
     /// Print every snapshot as a JSON line
@@ -169,6 +175,17 @@ async fn guard(
             account = name,
             "coordinator runs alone: it guards the account; workers of other processes can't reach it"
         );
+    }
+    if let Some(addr) = args.admin {
+        let (asked, asks) = mpsc::channel(4);
+        let bound = admin::serve(addr, asked).await?;
+        tracing::info!("admin port at {bound}: `helios kill --admin {bound}`");
+        let local = Local {
+            account: name.clone(),
+            leads: leads.clone(),
+            control: control.clone(),
+        };
+        tokio::spawn(local.answer(asks));
     }
     let (strategies, wanted) = watch::channel(of_account(&objects, &name));
     let (acknowledged, acks) = watch::channel(BTreeMap::new());

@@ -9,6 +9,7 @@ mod coordinator;
 mod desk;
 mod keys;
 mod link;
+mod local;
 mod nats;
 #[cfg(feature = "nats")]
 mod nats_auth;
