@@ -2,6 +2,7 @@
 
 use crate::CoordinatorLinks;
 use crate::account::Contracts;
+use crate::orders::Order;
 use crate::outbox::Outbox;
 use crate::scan::{depth_within, scan};
 use crate::store::StoreError;
@@ -9,7 +10,6 @@ use helios_bus::typed::GrantQuestion;
 use helios_core::guardian::{GuardianEffect, GuardianEvent, GuardianState, Transfer};
 use helios_core::instrument::{Instrument, Symbol};
 use helios_core::messages::{AccountSnapshot, Alert, GrantReply, Severity};
-use helios_core::order::{CancelTarget, NewOrder, NewStop, ReplyTo};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,14 +24,6 @@ const SLICE_DEPTH: [(u64, u32); 3] = [(40, 500), (70, 100), (u64::MAX, 50)];
 const FINISH_BY: Duration = Duration::from_secs(2);
 /// A question older than this has no asker any more.
 const QUESTIONS_KEPT: usize = 4096;
-
-/// An order of the guardian's own.
-enum Order {
-    Place(Symbol, NewOrder),
-    Stop(Symbol, NewStop),
-    Cancel(Symbol, CancelTarget),
-    Query(Symbol, CancelTarget),
-}
 
 /// What comes back.
 pub(crate) enum Answer {
@@ -122,7 +114,7 @@ impl Effects {
         event
     }
 
-    /// Carries out the effects of one event, in order. The newest snapshot is handed back.
+    /// Carries out the effects of one event, in order; orders as [`crate::orders`] says. The newest snapshot is handed back.
     pub(crate) fn carry_out(
         &mut self,
         effects: &mut Vec<GuardianEffect>,
@@ -213,40 +205,11 @@ impl Effects {
         i
     }
 
-    /// Orders of one event go out one after the other; those of different events beside each other.
     fn send_orders(&mut self, orders: Vec<Order>) {
-        let rest = self.links.rest.clone();
-        let answers = self.answers.clone();
-        let mut ready = Vec::with_capacity(orders.len());
-        for o in orders {
-            let (Order::Place(s, _) | Order::Stop(s, _) | Order::Cancel(s, _) | Order::Query(s, _)) =
-                &o;
-            ready.extend(self.instrument(s).map(|i| (i, o)));
-        }
-        self.tasks.spawn(async move {
-            for (i, order) in ready {
-                let (symbol, to, reply) = match order {
-                    Order::Place(s, o) => {
-                        let r = rest.place_order(&i, &o).await;
-                        (s, ReplyTo::Place(o.client_id), r)
-                    }
-                    Order::Stop(s, o) => {
-                        let r = rest.place_stop(&i, &o).await;
-                        (s, ReplyTo::PlaceStop(o.client_id), r)
-                    }
-                    Order::Cancel(s, t) => {
-                        let r = rest.cancel(&i, &t).await;
-                        (s, ReplyTo::Cancel(t), r)
-                    }
-                    Order::Query(s, t) => {
-                        let r = rest.query(&i, &t).await;
-                        (s, ReplyTo::Query(t), r)
-                    }
-                };
-                tracing::info!(%symbol, ?to, ?reply, "coordinator's order");
-                let _ = answers.send(Answer::Event(GuardianEvent::Reply(symbol, to, reply)));
-            }
-        });
+        let known = |o: Order| self.instrument(o.symbol()).map(|i| (i, o));
+        let orders = orders.into_iter().filter_map(known).collect();
+        let tasks = &mut self.tasks;
+        crate::orders::send(&self.links.rest, orders, &self.answers, tasks);
     }
 
     /// Reads the whole account. The first read and a leader's share the exits' lane: without them nobody gets the account out

@@ -2,7 +2,7 @@
 //!
 //! It feeds the account's own stream, marks and REST reads ([`account`]), the workers' questions and reports, and the
 //! market scan ([`scan`]); it answers grants, places stops of last resort, de-risks and publishes the snapshot
-//! ([`effects`], [`outbox`]). What must outlive it is written through [`store`] before it counts. Several may run: one leads
+//! ([`effects`], [`orders`], [`outbox`]). What must outlive it is written through [`store`] before it counts. Several may run: one leads
 //! ([`lead`], [`fence`]), the others keep their picture warm. [`observe`] is the hook for metrics.
 
 mod account;
@@ -11,6 +11,7 @@ mod effects;
 mod fence;
 mod lead;
 pub mod observe;
+mod orders;
 mod outbox;
 mod peers;
 pub mod scan;
