@@ -2,7 +2,8 @@
 //!
 //! It feeds the account's own stream, marks and REST reads ([`account`]), the workers' questions and reports, and the
 //! market scan ([`scan`]); it answers grants, places stops of last resort, de-risks and publishes the snapshot
-//! ([`effects`], [`orders`], [`outbox`]). What must outlive it is written through [`store`] before it counts. Several may run: one leads
+//! ([`effects`], [`orders`], [`outbox`]). What must outlive it is written through [`store`] before it counts
+//! ([`saves`], [`said`]). Several may run: one leads
 //! ([`lead`], [`fence`]), the others keep their picture warm. [`observe`] is the hook for metrics.
 
 mod account;
@@ -14,6 +15,8 @@ pub mod observe;
 mod orders;
 mod outbox;
 mod peers;
+mod said;
+mod saves;
 pub mod scan;
 mod shell;
 pub mod store;

@@ -5,6 +5,8 @@ use crate::asked::{Asked, Question};
 use crate::effects::{Answer, Effects};
 use crate::lead::{Lead, News};
 use crate::peers::Peers;
+use crate::said::Said;
+use crate::saves::Saved;
 use crate::{CoordinatorConfig, CoordinatorLinks};
 use helios_binance::clock::VenueClock;
 use helios_binance::error::ApiError;
@@ -124,7 +126,7 @@ pub async fn run(
         links: links.clone(),
         out: Vec::new(),
         marked: BTreeSet::new(),
-        waiting: Vec::new(),
+        said: Said::default(),
         peers: Peers::default(),
         asked: Asked::default(),
     };
@@ -161,15 +163,9 @@ pub async fn run(
                     shell.handle(&e);
                 }
             }
-            Some(a) = answers.recv() => match a {
-                Answer::Event(e) => {
-                    shell.written(&e);
-                    shell.handle(&e);
-                }
-                Answer::StateConflict => {
-                    shell.lost("another coordinator has written the guardian's state");
-                    lead.begin_anew();
-                }
+            Some(a) = answers.recv() => if shell.answer(&a) == Some(Saved::Conflict) {
+                shell.lost("another coordinator has written the guardian's state");
+                lead.begin_anew();
             },
             q = shell.asked.next() => match q {
                 Question::Grant(q) => {
@@ -198,12 +194,8 @@ pub async fn run(
     let handover = async {
         while !shell.guardian.handed_over() {
             tokio::select! {
-                Some(a) = answers.recv() => match a {
-                    Answer::Event(e) => {
-                        shell.written(&e);
-                        shell.handle(&e);
-                    }
-                    Answer::StateConflict => break,
+                Some(a) = answers.recv() => if shell.answer(&a) == Some(Saved::Conflict) {
+                    break;
                 },
                 _ = tick.tick() => shell.handle(&GuardianEvent::Tick),
             }
@@ -239,7 +231,7 @@ struct Shell {
     links: CoordinatorLinks,
     out: Vec<GuardianEffect>,
     marked: BTreeSet<Symbol>,
-    waiting: Vec<oneshot::Sender<Result<(), String>>>,
+    said: Said,
     peers: Peers,
     asked: Asked,
 }
@@ -254,11 +246,13 @@ impl Shell {
             return;
         }
         let before = self.guardian.latches().contains(&name);
+        let saves = self.effects.saves().newest();
         self.handle(&GuardianEvent::Latch {
             name: name.clone(),
             set,
         });
-        if before == set {
+        // What is in force and not written yet has to be waited for all the same.
+        if before == set && !self.said.unwritten(&name, set) {
             let words = if set {
                 "was set already"
             } else {
@@ -266,7 +260,9 @@ impl Shell {
             };
             let _ = done.send(Err(format!("latch {name} {words}")));
         } else {
-            self.waiting.push(done);
+            // Of this very moment, or the next one if another is under way: that one was begun without it.
+            let carried_by = saves + 1;
+            self.said.wait(name, set, carried_by, done);
         }
     }
 
@@ -293,17 +289,32 @@ impl Shell {
         });
     }
 
-    fn written(&mut self, event: &GuardianEvent) {
-        let result = match event {
-            GuardianEvent::Persisted => Ok(()),
-            GuardianEvent::PersistFailed => Err(
-                "it is in force, but could not be written: it ends with this process".to_string(),
-            ),
-            _ => return,
+    /// An answer of the exchange or the store; what became of a save is handed on.
+    fn answer(&mut self, answer: &Answer) -> Option<Saved> {
+        let (number, saved) = match answer {
+            Answer::Event(e) => {
+                self.handle(e);
+                return None;
+            }
+            Answer::Saved(number, saved) => (*number, *saved),
         };
-        for done in self.waiting.drain(..) {
-            let _ = done.send(result.clone());
+        match saved {
+            Saved::Written => self.said.written(number),
+            Saved::Failed => self.said.failed(
+                number,
+                "it is in force, but could not be written: it ends with this process",
+            ),
+            // The state is read anew, and what was set is set again: then there will be an answer.
+            Saved::Conflict | Saved::Unread => {}
         }
+        // The guardian has one write under way: a late answer to one that it gave up is not that one's.
+        if number == self.effects.saves().newest() {
+            self.handle(&match saved {
+                Saved::Written => GuardianEvent::Persisted,
+                _ => GuardianEvent::PersistFailed,
+            });
+        }
+        Some(saved)
     }
 
     /// A worker's report, which also says what language it speaks and which epoch it has heard of.
@@ -324,11 +335,11 @@ impl Shell {
                 self.effects.forget_questions();
                 match stored {
                     Ok(Some(s)) => {
-                        self.effects.save_from(s.revision);
+                        self.effects.saves().from(Some(s.revision));
                         self.handle(&GuardianEvent::State(Box::new(s.state)));
                     }
                     Ok(None) => {
-                        self.effects.save_from(0);
+                        self.effects.saves().from(Some(0));
                         // The first term of a lock is no change of hands.
                         self.handle(&GuardianEvent::StateMissing {
                             transitions: transitions.saturating_sub(1),
@@ -342,6 +353,9 @@ impl Shell {
                         });
                     }
                 }
+                for name in self.said.again(self.effects.saves().newest() + 1) {
+                    self.handle(&GuardianEvent::Latch { name, set: true });
+                }
                 if waited_out {
                     self.handle(&GuardianEvent::LockRanOut);
                 }
@@ -351,7 +365,10 @@ impl Shell {
                 tracing::info!(epoch = self.guardian.leads(), "this coordinator leads");
             }
             News::Renewed(until_ns) => self.handle(&GuardianEvent::Renewed { until_ns }),
-            News::Lost(why) => self.lost(&why),
+            News::Lost(why) => {
+                self.lost(&why);
+                self.said.forget();
+            }
             News::FenceLost => self.handle(&GuardianEvent::FenceLost),
         }
     }
