@@ -7,7 +7,8 @@ use anyhow::Result;
 use helios_bus::typed::AccountBus;
 use helios_coordinator::observe::Observer;
 use helios_core::guardian::GuardianEffect;
-use helios_core::messages::{AccountSnapshot, Alert, DenyReason, GrantReply, LadderLevel};
+use helios_core::messages::{AccountSnapshot, Alert, Command, DenyReason, GrantReply, LadderLevel};
+use helios_core::order::CancelTarget;
 use prometheus::{Gauge, GaugeVec, IntCounterVec};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
@@ -178,6 +179,7 @@ pub struct CoordinatorMetrics {
     account: Account,
     steps: IntCounterVec,
     reductions: IntCounterVec,
+    mild: IntCounterVec,
     grants: IntCounterVec,
     leader: Gauge,
     epoch: Gauge,
@@ -207,6 +209,11 @@ impl CoordinatorMetrics {
             reductions: book.counters(
                 "helios_position_reductions_total",
                 "Orders of this coordinator that reduce a position",
+                &["symbol", "kind"],
+            )?,
+            mild: book.counters(
+                "helios_mild_measures_total",
+                "Entries cancelled and stops told to tighten by this coordinator",
                 &["symbol", "kind"],
             )?,
             grants: book.counters(
@@ -263,6 +270,11 @@ impl CoordinatorMetrics {
             .set(generation as f64);
     }
 
+    fn mild(&self, symbol: &str, kind: &str) {
+        let labels = [self.symbols.of(symbol), kind];
+        self.mild.with_label_values(&labels).inc();
+    }
+
     fn leads(&self) -> MutexGuard<'_, Option<bool>> {
         self.leads.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -313,6 +325,9 @@ impl Observer for CoordinatorMetrics {
                 let kind = if whole { "whole" } else { "slice" };
                 self.reductions.with_label_values(&[symbol, kind]).inc();
             }
+            GuardianEffect::Command(s, Command::TightenStop { .. }) => self.mild(s, "tighten"),
+            // Plain orders that it cancels are entries, always.
+            GuardianEffect::Cancel(s, CancelTarget::Order(_)) => self.mild(s, "cancel"),
             GuardianEffect::Publish(s) => drop(self.snapshot(s)),
             _ => {}
         }
@@ -462,7 +477,25 @@ mod tests {
             m.effect(&GuardianEffect::Alert(a.clone()));
             m.alert(&a);
         }
+        let eth = || "ETHUSDT".into();
+        m.effect(&GuardianEffect::Command(
+            eth(),
+            Command::TightenStop { epoch: 1 },
+        ));
+        // Told to workers, or an orphan cleared away: no measure of the ladder.
+        m.effect(&GuardianEffect::Command(
+            eth(),
+            Command::CancelEntries { epoch: 1 },
+        ));
+        let target = CancelTarget::Stop("s".into());
+        m.effect(&GuardianEffect::Cancel(eth(), target));
+        for id in ["1", "2"] {
+            let target = CancelTarget::Order(id.into());
+            m.effect(&GuardianEffect::Cancel(eth(), target));
+        }
         for line in [
+            "helios_mild_measures_total{kind=\"tighten\",symbol=\"ETHUSDT\"} 1",
+            "helios_mild_measures_total{kind=\"cancel\",symbol=\"ETHUSDT\"} 2",
             "helios_grants_total{result=\"halted\"} 2",
             "helios_ladder_steps_total{level=\"warning\"} 1",
             "helios_position_reductions_total{kind=\"whole\",symbol=\"BTCUSDT\"} 1",
