@@ -370,6 +370,8 @@ impl Shell {
                 self.said.forget();
             }
             News::FenceLost => self.handle(&GuardianEvent::FenceLost),
+            News::FenceHeard(false) => self.handle(&GuardianEvent::FenceUnheard),
+            News::FenceHeard(true) => self.handle(&GuardianEvent::FenceHeard),
         }
     }
 

@@ -56,7 +56,7 @@ use clusters::Clusters;
 use heard::Heard;
 use ladder::{Ladder, Reading};
 use ledger::Ledger;
-use lost::Missing;
+use lost::{Missing, Unread};
 use office::Office;
 use picture::Picture;
 use protect::Protect;
@@ -86,6 +86,8 @@ pub struct Guardian {
     transfers: Transfers,
     rates: Rates,
     missing: Option<Missing>,
+    unread: Option<Unread>,
+    unread_told: bool,
     /// The highest epoch a worker honoured that was above ours.
     echoed: u64,
     incarnation: Option<u64>,
@@ -120,6 +122,8 @@ impl Guardian {
             transfers: Transfers::default(),
             rates: Rates::default(),
             missing: None,
+            unread: None,
+            unread_told: false,
             echoed: 0,
             at: Now::default(),
             incarnation: None,
@@ -244,10 +248,13 @@ impl Guardian {
             GuardianEvent::State(state) => self.state_read(state),
             GuardianEvent::LockRanOut => self.office.lead.lock_ran_out(),
             GuardianEvent::StateMissing { transitions } => self.state_missing(*transitions),
+            GuardianEvent::StateUnread { why } => self.state_unread(why),
             GuardianEvent::Transfers(list) => self.transferred(now, list),
             GuardianEvent::TransfersFailed => self.transfers_failed(),
             GuardianEvent::Renewed { until_ns } => self.office.lead.renewed(*until_ns),
             GuardianEvent::FenceLost => self.fence_lost(),
+            GuardianEvent::FenceUnheard => self.fence_heard(false, out),
+            GuardianEvent::FenceHeard => self.fence_heard(true, out),
             GuardianEvent::Lead { epoch, until_ns } => self.lead(now, *epoch, *until_ns),
             GuardianEvent::Follow => self.step_down(now),
         }
@@ -278,7 +285,9 @@ impl Guardian {
         }
         self.drive_reads(now, out);
         self.drive_scan(now, out);
-        self.persist(now, out);
+        if self.unread.is_none() {
+            self.persist(now, out);
+        }
         self.publish(now, out);
     }
 
@@ -335,7 +344,7 @@ impl Guardian {
     fn state_read(&mut self, state: &GuardianState) {
         if !self.office.leading() {
             self.state = state.clone();
-            self.missing = None;
+            (self.missing, self.unread) = (None, None);
             self.office.lead.forget();
         }
     }

@@ -13,6 +13,7 @@ mod protecting;
 mod races;
 mod sharing;
 mod slicing;
+mod unread;
 mod watching;
 
 pub(in crate::guardian) use granting::report;

@@ -181,6 +181,8 @@ pub struct CoordinatorMetrics {
     reductions: IntCounterVec,
     mild: IntCounterVec,
     grants: IntCounterVec,
+    fence_age: Gauge,
+    fence_at: Mutex<Option<Instant>>,
     leader: Gauge,
     epoch: Gauge,
     params: GaugeVec,
@@ -221,6 +223,11 @@ impl CoordinatorMetrics {
                 "Questions for permission that this coordinator answered",
                 &["result"],
             )?,
+            fence_age: book.gauge(
+                "helios_fence_age_seconds",
+                "Age of the last fence that the message store acknowledged to this leader; NaN on a standby",
+            )?,
+            fence_at: Mutex::default(),
             leader: book.gauge("helios_leader", "1 while this coordinator leads")?,
             epoch: book.gauge("helios_epoch", "Epoch of this coordinator; grows with each change of leader")?,
             params: book.gauges(
@@ -273,6 +280,19 @@ impl CoordinatorMetrics {
     fn mild(&self, symbol: &str, kind: &str) {
         let labels = [self.symbols.of(symbol), kind];
         self.mild.with_label_values(&labels).inc();
+    }
+
+    /// Only who leads writes the fence, so nobody else's age of it means anything.
+    fn fence_age(&self) -> f64 {
+        if *self.leads() != Some(true) {
+            return f64::NAN;
+        }
+        let at = *self.fence_at();
+        at.map_or(f64::INFINITY, |t| t.elapsed().as_secs_f64())
+    }
+
+    fn fence_at(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.fence_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn leads(&self) -> MutexGuard<'_, Option<bool>> {
@@ -333,6 +353,10 @@ impl Observer for CoordinatorMetrics {
         }
     }
 
+    fn fence_acknowledged(&self) {
+        *self.fence_at() = Some(Instant::now());
+    }
+
     fn leadership(&self, leading: bool, epoch: u64) {
         self.leader.set(bit(leading));
         self.epoch.set(epoch as f64);
@@ -343,6 +367,7 @@ impl Observer for CoordinatorMetrics {
 impl Shown for CoordinatorMetrics {
     fn text(&self) -> Result<String> {
         self.account.age(self.newest().as_ref());
+        self.fence_age.set(self.fence_age());
         self.bus.collect();
         self.book.text()
     }
@@ -504,6 +529,26 @@ mod tests {
             has(&m, line);
         }
         assert!(m.text().unwrap().contains("code=\"PositionReduced\""));
+    }
+
+    #[test]
+    fn the_fences_age_is_a_leaders_and_counts_from_the_last_acknowledgement() {
+        let m = metrics();
+        has(&m, "helios_fence_age_seconds NaN");
+        m.leadership(true, 1);
+        has(&m, "helios_fence_age_seconds +Inf");
+        m.fence_acknowledged();
+        let line = |m: &CoordinatorMetrics| {
+            let text = m.text().unwrap();
+            let line = text
+                .lines()
+                .find(|l| l.starts_with("helios_fence_age_seconds{"));
+            line.unwrap().to_string()
+        };
+        let age: f64 = line(&m).rsplit(' ').next().unwrap().parse().unwrap();
+        assert!((0.0..60.0).contains(&age), "{age}");
+        m.leadership(false, 1);
+        has(&m, "helios_fence_age_seconds NaN");
     }
 
     #[test]
