@@ -4,7 +4,7 @@
 //! market scan ([`scan`]); it answers grants, places stops of last resort, de-risks and publishes the snapshot
 //! ([`effects`], [`orders`], [`outbox`]). What must outlive it is written through [`store`] before it counts
 //! ([`saves`], [`said`]). Several may run: one leads
-//! ([`lead`], [`fence`]), the others keep their picture warm. [`observe`] is the hook for metrics.
+//! ([`lead`], [`fence`], [`unread`]), the others keep their picture warm. [`observe`] is the hook for metrics.
 
 mod account;
 mod asked;
@@ -20,6 +20,7 @@ mod saves;
 pub mod scan;
 mod shell;
 pub mod store;
+mod unread;
 
 pub use shell::{Control, CoordinatorError, run};
 

@@ -7,6 +7,7 @@ use crate::lead::{Lead, News};
 use crate::peers::Peers;
 use crate::said::Said;
 use crate::saves::Saved;
+use crate::unread::{Means, Unread};
 use crate::{CoordinatorConfig, CoordinatorLinks};
 use helios_binance::clock::VenueClock;
 use helios_binance::error::ApiError;
@@ -127,6 +128,7 @@ pub async fn run(
         out: Vec::new(),
         marked: BTreeSet::new(),
         said: Said::default(),
+        unread: Unread::default(),
         peers: Peers::default(),
         asked: Asked::default(),
     };
@@ -177,6 +179,9 @@ pub async fn run(
             Some(r) = reports.next() => shell.report(r),
             _ = tick.tick() => {
                 shell.asked.keep(&links.bus).await;
+                if shell.guardian.leads().is_some() && shell.unread.due() {
+                    lead.begin_anew();
+                }
                 shell.handle(&GuardianEvent::Tick);
             }
             Some(m) = marks.recv() => {
@@ -232,6 +237,7 @@ struct Shell {
     out: Vec<GuardianEffect>,
     marked: BTreeSet<Symbol>,
     said: Said,
+    unread: Unread,
     peers: Peers,
     asked: Asked,
 }
@@ -263,6 +269,11 @@ impl Shell {
             // Of this very moment, or the next one if another is under way: that one was begun without it.
             let carried_by = saves + 1;
             self.said.wait(name, set, carried_by, done);
+            if self.unread.is_so() {
+                let why = "it is in force, but the guardian's state can't be read: it is written when it can, or ends with \
+                           this process";
+                self.said.failed(u64::MAX, why);
+            }
         }
     }
 
@@ -332,6 +343,14 @@ impl Shell {
                 until_ns,
                 waited_out,
             } => {
+                let was_unread = self.unread.is_so();
+                let (means, known) = self.unread.heard(stored.as_ref().err());
+                if self.guardian.leads().is_some() && (was_unread || means != Means::Read) {
+                    if known {
+                        return;
+                    }
+                    self.lost("the guardian's state was read anew");
+                }
                 self.effects.forget_questions();
                 match stored {
                     Ok(Some(s)) => {
@@ -345,12 +364,17 @@ impl Shell {
                             transitions: transitions.saturating_sub(1),
                         });
                     }
-                    // Nothing can be written over what can't be read: it stays without a grant, and guards.
+                    // Nothing can be written over what can't be read: it stays without a grant, guards, and reads again.
                     Err(e) => {
                         tracing::error!(error = %e, "guardian state not read: no new risk");
-                        self.handle(&GuardianEvent::StateMissing {
-                            transitions: transitions.max(1),
-                        });
+                        self.effects.saves().from(None);
+                        if means == Means::Damaged {
+                            self.handle(&GuardianEvent::StateMissing {
+                                transitions: transitions.max(1),
+                            });
+                        }
+                        let why = e.to_string();
+                        self.handle(&GuardianEvent::StateUnread { why });
                     }
                 }
                 for name in self.said.again(self.effects.saves().newest() + 1) {
@@ -359,7 +383,8 @@ impl Shell {
                 if waited_out {
                     self.handle(&GuardianEvent::LockRanOut);
                 }
-                let epoch = epoch.max(self.peers.epoch).saturating_add(1);
+                let heard = self.peers.epoch.max(self.guardian.epoch());
+                let epoch = epoch.max(heard).saturating_add(1);
                 self.handle(&GuardianEvent::Lead { epoch, until_ns });
                 self.asked.open(&self.links.bus).await;
                 tracing::info!(epoch = self.guardian.leads(), "this coordinator leads");
@@ -368,6 +393,7 @@ impl Shell {
             News::Lost(why) => {
                 self.lost(&why);
                 self.said.forget();
+                self.unread = Unread::default();
             }
             News::FenceLost => self.handle(&GuardianEvent::FenceLost),
             News::FenceHeard(false) => self.handle(&GuardianEvent::FenceUnheard),
