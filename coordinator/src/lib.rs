@@ -10,6 +10,7 @@ mod account;
 mod asked;
 mod effects;
 mod fence;
+mod inputs;
 mod lead;
 pub mod observe;
 mod orders;

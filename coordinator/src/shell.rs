@@ -3,6 +3,7 @@
 use crate::account::{Contracts, symbols_that_matter};
 use crate::asked::{Asked, Question};
 use crate::effects::{Answer, Effects};
+use crate::inputs::{Input, Inputs};
 use crate::lead::{Lead, News};
 use crate::peers::Peers;
 use crate::said::Said;
@@ -86,19 +87,19 @@ pub enum CoordinatorError {
 pub async fn run(
     config: CoordinatorConfig,
     links: CoordinatorLinks,
-    mut control: mpsc::Receiver<Control>,
+    control: mpsc::Receiver<Control>,
 ) -> Result<(), CoordinatorError> {
     let clock = links.rest.clock().clone();
     let contracts = Contracts::load(&links.rest.urgent()).await?;
-    let mut reports = links.bus.reports().await?;
-    let (user_tx, mut user) = mpsc::channel(FEED_QUEUE);
+    let reports = links.bus.reports().await?;
+    let (user_tx, user) = mpsc::channel(FEED_QUEUE);
     let _user = UserStream::spawn(
         &links.rest,
         &contracts.instruments,
         UserStreamConfig::default(),
         user_tx,
     );
-    let (marks_tx, mut marks) = mpsc::channel(FEED_QUEUE);
+    let (marks_tx, marks) = mpsc::channel(FEED_QUEUE);
     let streams = StreamConfig {
         // A local venue may run fast or stand still, so its time is never guessed.
         time_samples: links.rest.endpoints().is_local(),
@@ -117,7 +118,7 @@ pub async fn run(
         guardian_config(&config, &contracts, &links.rest),
         GuardianState::default(),
     );
-    let (effects, mut answers) = Effects::new(links.clone(), contracts.clone());
+    let (effects, answers) = Effects::new(links.clone(), contracts.clone());
     let mut lead = Lead::start(&links)?;
     let mut shell = Shell {
         clock,
@@ -134,11 +135,19 @@ pub async fn run(
     };
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut inputs = Inputs {
+        control,
+        user,
+        answers,
+        tick,
+        marks,
+        reports,
+        marked: false,
+    };
     shell.handle(&GuardianEvent::Start);
     loop {
-        tokio::select! {
-            biased;
-            c = control.recv() => match c {
+        match inputs.next(&mut lead.news, &mut shell.asked).await {
+            Input::Control(c) => match c {
                 Some(Control::Config(c)) => {
                     let config = guardian_config(&c, &contracts, &links.rest);
                     shell.handle(&GuardianEvent::Config(Box::new(config)));
@@ -148,7 +157,7 @@ pub async fn run(
                 Some(Control::Shutdown) => break,
                 None => return Err(CoordinatorError::Abandoned),
             },
-            n = lead.news.recv() => {
+            Input::Lead(n) => {
                 let n = n.ok_or(CoordinatorError::LeadEnded)?;
                 let renewed = matches!(n, News::Renewed(_));
                 shell.lead(n).await;
@@ -159,36 +168,36 @@ pub async fn run(
                     lead.begin_anew();
                 }
             }
-            e = user.recv() => {
+            Input::User(e) => {
                 let e = e.ok_or(CoordinatorError::FeedEnded)?;
                 if let Some(e) = e.for_guardian(&links.rest.config().margin_asset) {
                     shell.handle(&e);
                 }
             }
-            Some(a) = answers.recv() => if shell.answer(&a) == Some(Saved::Conflict) {
-                shell.lost("another coordinator has written the guardian's state");
-                lead.begin_anew();
-            },
-            q = shell.asked.next() => match q {
-                Question::Grant(q) => {
-                    let event = shell.effects.hold(q);
-                    shell.handle(&event);
+            Input::Answer(a) => {
+                if shell.answer(&a) == Some(Saved::Conflict) {
+                    shell.lost("another coordinator has written the guardian's state");
+                    lead.begin_anew();
                 }
-                Question::Person(q) => shell.person(q),
-            },
-            Some(r) = reports.next() => shell.report(r),
-            _ = tick.tick() => {
+            }
+            Input::Tick => {
                 shell.asked.keep(&links.bus).await;
                 if shell.guardian.leads().is_some() && shell.unread.due() {
                     lead.begin_anew();
                 }
                 shell.handle(&GuardianEvent::Tick);
             }
-            Some(m) = marks.recv() => {
+            Input::Mark(m) => {
                 if let TraderEvent::Mark(mark) = m.event {
                     shell.handle(&GuardianEvent::Mark(m.symbol, mark));
                 }
             }
+            Input::Question(Question::Grant(q)) => {
+                let event = shell.effects.hold(q);
+                shell.handle(&event);
+            }
+            Input::Question(Question::Person(q)) => shell.person(q),
+            Input::Report(r) => shell.report(r),
         }
         lead.set_epoch(shell.guardian.leads());
     }
@@ -199,10 +208,10 @@ pub async fn run(
     let handover = async {
         while !shell.guardian.handed_over() {
             tokio::select! {
-                Some(a) = answers.recv() => if shell.answer(&a) == Some(Saved::Conflict) {
+                Some(a) = inputs.answers.recv() => if shell.answer(&a) == Some(Saved::Conflict) {
                     break;
                 },
-                _ = tick.tick() => shell.handle(&GuardianEvent::Tick),
+                _ = inputs.tick.tick() => shell.handle(&GuardianEvent::Tick),
             }
         }
     };

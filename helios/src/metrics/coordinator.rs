@@ -536,7 +536,7 @@ mod tests {
         let m = metrics();
         has(&m, "helios_fence_age_seconds NaN");
         m.leadership(true, 1);
-        has(&m, "helios_fence_age_seconds +Inf");
+        has(&m, "helios_fence_age_seconds inf");
         m.fence_acknowledged();
         let line = |m: &CoordinatorMetrics| {
             let text = m.text().unwrap();
