@@ -2,20 +2,20 @@
 
 use crate::CoordinatorLinks;
 use crate::account::Contracts;
+use crate::orders::Order;
 use crate::outbox::Outbox;
+use crate::saves::{Saved, Saves};
 use crate::scan::{depth_within, scan};
-use crate::store::StoreError;
 use helios_bus::typed::GrantQuestion;
-use helios_core::guardian::{GuardianEffect, GuardianEvent, GuardianState, Transfer};
+use helios_core::guardian::{GuardianEffect, GuardianEvent, Transfer};
 use helios_core::instrument::{Instrument, Symbol};
 use helios_core::messages::{AccountSnapshot, Alert, GrantReply, Severity};
-use helios_core::order::{CancelTarget, NewOrder, NewStop, ReplyTo};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 
 /// Depth asked for a slice, levels a side, by percent of the weight that is used: 500 reach 20 bp on liquid contracts, fewer
 /// understate what is visible and make smaller slices, but a long fall must not use up what exits need.
@@ -25,27 +25,12 @@ const FINISH_BY: Duration = Duration::from_secs(2);
 /// A question older than this has no asker any more.
 const QUESTIONS_KEPT: usize = 4096;
 
-/// An order of the guardian's own.
-enum Order {
-    Place(Symbol, NewOrder),
-    Stop(Symbol, NewStop),
-    Cancel(Symbol, CancelTarget),
-    Query(Symbol, CancelTarget),
-}
-
 /// What comes back.
 pub(crate) enum Answer {
     /// For the guardian.
     Event(GuardianEvent),
-    /// Somebody else wrote the guardian's state: this term's picture of it is old.
-    StateConflict,
-}
-
-/// What the saving task is told.
-enum Save {
-    /// The store is at this revision now: a term begins.
-    From(u64),
-    State(Box<GuardianState>),
+    /// What became of the save of this number and of those before it.
+    Saved(u64, Saved),
 }
 
 /// Sends requests and brings answers back.
@@ -55,22 +40,20 @@ pub(crate) struct Effects {
     answers: mpsc::UnboundedSender<Answer>,
     questions: BTreeMap<(String, u64), GrantQuestion>,
     outbox: Outbox,
-    saves: mpsc::UnboundedSender<Save>,
-    saver: JoinHandle<()>,
+    saves: Saves,
     tasks: JoinSet<()>,
     /// The account was read once.
     has_read: Arc<AtomicBool>,
 }
 
 impl Effects {
-    /// Nothing is saved before [`Effects::save_from`] has said what is stored.
+    /// Nothing is saved before [`Saves::from`] has said what is stored.
     pub(crate) fn new(
         links: CoordinatorLinks,
         contracts: Contracts,
     ) -> (Self, mpsc::UnboundedReceiver<Answer>) {
         let (answers, receiver) = mpsc::unbounded_channel();
-        let (saves, waiting) = mpsc::unbounded_channel();
-        let saver = tokio::spawn(save_in_order(links.store.clone(), waiting, answers.clone()));
+        let saves = Saves::start(links.store.clone(), answers.clone());
         (
             Self {
                 outbox: Outbox::new(&links.bus),
@@ -79,7 +62,6 @@ impl Effects {
                 answers,
                 questions: BTreeMap::new(),
                 saves,
-                saver,
                 tasks: JoinSet::new(),
                 has_read: Arc::default(),
             },
@@ -89,21 +71,19 @@ impl Effects {
 
     /// The end: states that wait are written and exits under way are answered, for as long as that may take.
     pub(crate) async fn finish(mut self) {
-        drop(self.saves);
         let all = async {
             self.outbox.finish().await;
-            let _ = (&mut self.saver).await;
+            self.saves.finish().await;
             while self.tasks.join_next().await.is_some() {}
         };
         if tokio::time::timeout(FINISH_BY, all).await.is_err() {
             tracing::warn!("the coordinator ends with requests under way");
         }
-        self.saver.abort();
     }
 
-    /// A term begins: the store was read at this revision.
-    pub(crate) fn save_from(&self, revision: u64) {
-        let _ = self.saves.send(Save::From(revision));
+    /// The states that are written.
+    pub(crate) const fn saves(&self) -> &Saves {
+        &self.saves
     }
 
     /// Questions of a term that is over get no answer from this one.
@@ -122,7 +102,7 @@ impl Effects {
         event
     }
 
-    /// Carries out the effects of one event, in order. The newest snapshot is handed back.
+    /// Carries out the effects of one event, in order; orders as [`crate::orders`] says. The newest snapshot is handed back.
     pub(crate) fn carry_out(
         &mut self,
         effects: &mut Vec<GuardianEffect>,
@@ -161,8 +141,7 @@ impl Effects {
                     newest = Some((*snapshot).clone());
                     self.outbox.snapshot(snapshot);
                 }
-                // The saving task lives as long as this does.
-                GuardianEffect::Persist(state) => drop(self.saves.send(Save::State(state))),
+                GuardianEffect::Persist(state) => self.saves.save(state),
                 GuardianEffect::Alert(alert) => self.alert(alert),
                 GuardianEffect::Ladder {
                     level,
@@ -215,40 +194,11 @@ impl Effects {
         i
     }
 
-    /// Orders of one event go out one after the other; those of different events beside each other.
     fn send_orders(&mut self, orders: Vec<Order>) {
-        let rest = self.links.rest.clone();
-        let answers = self.answers.clone();
-        let mut ready = Vec::with_capacity(orders.len());
-        for o in orders {
-            let (Order::Place(s, _) | Order::Stop(s, _) | Order::Cancel(s, _) | Order::Query(s, _)) =
-                &o;
-            ready.extend(self.instrument(s).map(|i| (i, o)));
-        }
-        self.tasks.spawn(async move {
-            for (i, order) in ready {
-                let (symbol, to, reply) = match order {
-                    Order::Place(s, o) => {
-                        let r = rest.place_order(&i, &o).await;
-                        (s, ReplyTo::Place(o.client_id), r)
-                    }
-                    Order::Stop(s, o) => {
-                        let r = rest.place_stop(&i, &o).await;
-                        (s, ReplyTo::PlaceStop(o.client_id), r)
-                    }
-                    Order::Cancel(s, t) => {
-                        let r = rest.cancel(&i, &t).await;
-                        (s, ReplyTo::Cancel(t), r)
-                    }
-                    Order::Query(s, t) => {
-                        let r = rest.query(&i, &t).await;
-                        (s, ReplyTo::Query(t), r)
-                    }
-                };
-                tracing::info!(%symbol, ?to, ?reply, "coordinator's order");
-                let _ = answers.send(Answer::Event(GuardianEvent::Reply(symbol, to, reply)));
-            }
-        });
+        let known = |o: Order| self.instrument(o.symbol()).map(|i| (i, o));
+        let orders = orders.into_iter().filter_map(known).collect();
+        let tasks = &mut self.tasks;
+        crate::orders::send(&self.links.rest, orders, &self.answers, tasks);
     }
 
     /// Reads the whole account. The first read and a leader's share the exits' lane: without them nobody gets the account out
@@ -346,67 +296,5 @@ impl Effects {
                 pause = (pause * 2).min(Duration::from_secs(30));
             }
         });
-    }
-}
-
-/// Writes states one after the other by compare-and-swap; a conflict means another coordinator, so nothing is tried again
-/// before a new term has read what is there.
-async fn save_in_order(
-    store: Arc<dyn crate::store::GuardianStore>,
-    mut waiting: mpsc::UnboundedReceiver<Save>,
-    answers: mpsc::UnboundedSender<Answer>,
-) {
-    let mut revision = None;
-    let mut next = waiting.recv().await;
-    while let Some(save) = next.take() {
-        let mut state = match save {
-            Save::From(r) => {
-                revision = Some(r);
-                next = waiting.recv().await;
-                continue;
-            }
-            Save::State(s) => s,
-        };
-        let mut writes = 1;
-        // Only the newest matters; each Persist still gets its own answer.
-        loop {
-            match waiting.try_recv() {
-                Ok(Save::State(newer)) => {
-                    state = newer;
-                    writes += 1;
-                }
-                Ok(from) => {
-                    next = Some(from);
-                    break;
-                }
-                Err(_) => break,
-            }
-        }
-        let written = match revision {
-            None => Err(None),
-            Some(r) => store.save(r, &state).await.map_err(Some),
-        };
-        match written {
-            Ok(r) => revision = Some(r),
-            Err(e) => {
-                if let Some(e) = &e {
-                    tracing::error!(error = %e, "guardian state not written");
-                }
-                if matches!(e, Some(StoreError::Conflict { .. })) {
-                    revision = None;
-                    let _ = answers.send(Answer::StateConflict);
-                }
-                for _ in 0..writes {
-                    let _ = answers.send(Answer::Event(GuardianEvent::PersistFailed));
-                }
-                writes = 0;
-            }
-        }
-        for _ in 0..writes {
-            let _ = answers.send(Answer::Event(GuardianEvent::Persisted));
-        }
-        if next.is_none() {
-            next = waiting.recv().await;
-        }
     }
 }

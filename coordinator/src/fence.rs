@@ -4,11 +4,13 @@
 //! an epoch means that this one has been outranked, so it stands down until the other has been silent for a whole lease. The
 //! store may be slow or away: what it is asked for is under way beside whoever follows the lock, never in front of it.
 
+use crate::observe::Observer;
 use helios_bus::BusError;
 use helios_bus::typed::AccountBus;
 use helios_core::messages::Fence;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
@@ -16,6 +18,9 @@ use tokio::time::{Instant, timeout};
 const FENCE_TIMEOUT: Duration = Duration::from_millis(800);
 /// A fence of another that has not moved for this long has no leader behind it: the lease's duration.
 const SILENT: Duration = Duration::from_secs(6);
+
+/// Beats in a row without an acknowledgement after which the fence is taken for one that says nothing.
+const MISSES: u32 = 3;
 
 /// What a beat has found.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,6 +38,10 @@ pub(crate) enum FenceSays {
     },
     /// Whoever outranked this one has been silent for long enough.
     Silent,
+    /// Some beats in a row were not acknowledged: a rollback or a rival would not be noticed.
+    Unheard,
+    /// After that: a beat was acknowledged.
+    Heard,
 }
 
 /// What the store answered.
@@ -56,24 +65,32 @@ struct Rival {
 /// Keeps the fence of one coordinator.
 pub(crate) struct FenceKeeper {
     bus: AccountBus,
+    observer: Arc<dyn Observer>,
     identity: String,
     revision: u64,
     beats: u64,
     /// Epoch that is being written.
     epoch: u64,
     rival: Option<Rival>,
+    /// Beats in a row without an answer.
+    misses: u32,
+    /// [`FenceSays::Unheard`] was said, and [`FenceSays::Heard`] not yet. Outlives a term: whoever was told does too.
+    unheard: bool,
     under_way: Option<Pin<Box<dyn Future<Output = Answer> + Send>>>,
 }
 
 impl FenceKeeper {
-    pub(crate) fn new(bus: AccountBus, identity: String) -> Self {
+    pub(crate) fn new(bus: AccountBus, identity: String, observer: Arc<dyn Observer>) -> Self {
         Self {
             bus,
+            observer,
             identity,
             revision: 0,
             beats: 0,
             epoch: 0,
             rival: None,
+            misses: 0,
+            unheard: false,
             under_way: None,
         }
     }
@@ -85,7 +102,7 @@ impl FenceKeeper {
 
     /// A new term, or none: what was under way is of the old one.
     pub(crate) fn forget(&mut self) {
-        (self.rival, self.under_way) = (None, None);
+        (self.rival, self.under_way, self.misses) = (None, None, 0);
     }
 
     /// A term begins: the epoch of the fence as it stands, `None` when there is none or it can't be read. Without the bus
@@ -141,8 +158,12 @@ impl FenceKeeper {
                 // A fence written for the first time over nothing is no loss; one acknowledged below the last one is.
                 let back = revision <= self.revision;
                 self.revision = revision;
+                self.misses = 0;
+                self.observer.fence_acknowledged();
                 if back {
                     FenceSays::WentBack
+                } else if std::mem::take(&mut self.unheard) {
+                    FenceSays::Heard
                 } else {
                     FenceSays::Nothing
                 }
@@ -153,11 +174,11 @@ impl FenceKeeper {
                     expected = self.revision,
                     "the fence went back: the message store has lost what it had acknowledged"
                 );
-                self.revision = actual;
+                (self.revision, self.misses) = (actual, 0);
                 FenceSays::WentBack
             }
             Answer::Newer(fence, revision) => {
-                self.revision = revision;
+                (self.revision, self.misses) = (revision, 0);
                 if fence.holder == self.identity || fence.epoch < self.epoch {
                     return FenceSays::Nothing;
                 }
@@ -177,8 +198,19 @@ impl FenceKeeper {
                 }
             }
             Answer::At(revision) => self.watch(Some(revision)),
+            Answer::None if self.rival.is_none() => self.missed(),
             Answer::None => self.watch(None),
         }
+    }
+
+    fn missed(&mut self) -> FenceSays {
+        self.misses += 1;
+        if self.misses < MISSES || self.unheard {
+            return FenceSays::Nothing;
+        }
+        tracing::error!(beats = self.misses, "the fence is not acknowledged");
+        self.unheard = true;
+        FenceSays::Unheard
     }
 
     /// While standing down: has the other's fence moved?
@@ -224,12 +256,11 @@ async fn look(bus: AccountBus) -> Answer {
 mod tests {
     use super::*;
     use helios_bus::memory::MemoryBus;
-    use std::sync::Arc;
     use tokio::time::advance;
 
     fn keeper(bus: &MemoryBus, identity: &str) -> FenceKeeper {
         let bus = AccountBus::new(Arc::new(bus.clone()), "acct");
-        FenceKeeper::new(bus, identity.into())
+        FenceKeeper::new(bus, identity.into(), Arc::new(crate::observe::NoObserver))
     }
 
     async fn beat(k: &mut FenceKeeper, epoch: u64) -> FenceSays {
@@ -300,6 +331,50 @@ mod tests {
         assert_eq!(beat(&mut now, 5).await, FenceSays::Nothing);
         assert_eq!(beat(&mut now, 5).await, FenceSays::Nothing);
         assert!(!now.yields());
+    }
+
+    #[derive(Debug, Default)]
+    struct Count(std::sync::atomic::AtomicU32);
+
+    impl Observer for Count {
+        fn fence_acknowledged(&self) {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn three_beats_in_a_row_without_an_acknowledgement_are_told_once_and_so_is_the_next_one()
+    {
+        let bus = MemoryBus::new();
+        let mut k = keeper(&bus, "a");
+        let seen = Arc::new(Count::default());
+        k.observer = seen.clone();
+        let acknowledged = || seen.0.load(std::sync::atomic::Ordering::Relaxed);
+        k.read().await;
+        assert_eq!(beat(&mut k, 1).await, FenceSays::Nothing);
+        for _ in 0..2 {
+            bus.disconnect();
+            for _ in 0..2 {
+                assert_eq!(beat(&mut k, 1).await, FenceSays::Nothing);
+            }
+            bus.reconnect();
+            assert_eq!(beat(&mut k, 1).await, FenceSays::Nothing, "not in a row");
+        }
+        bus.disconnect();
+        for _ in 0..2 {
+            assert_eq!(beat(&mut k, 1).await, FenceSays::Nothing);
+        }
+        assert_eq!(acknowledged(), 3);
+        assert_eq!(beat(&mut k, 1).await, FenceSays::Unheard);
+        for _ in 0..5 {
+            assert_eq!(beat(&mut k, 1).await, FenceSays::Nothing);
+        }
+        // A new term changes nothing about what was told.
+        k.read().await;
+        bus.reconnect();
+        assert_eq!(beat(&mut k, 1).await, FenceSays::Heard);
+        assert_eq!(beat(&mut k, 1).await, FenceSays::Nothing);
+        assert_eq!(acknowledged(), 5);
     }
 
     #[tokio::test(start_paused = true)]

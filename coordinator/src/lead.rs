@@ -43,6 +43,8 @@ pub(crate) enum News {
     Lost(String),
     /// The message store has gone back.
     FenceLost,
+    /// It does not acknowledge the fence (`false`), or does again.
+    FenceHeard(bool),
 }
 
 /// The task that follows leadership.
@@ -73,7 +75,11 @@ impl Lead {
         let keeper = Keeper {
             store: links.store.clone(),
             bus: links.bus.clone(),
-            fence: FenceKeeper::new(links.bus.clone(), links.identity.clone()),
+            fence: FenceKeeper::new(
+                links.bus.clone(),
+                links.identity.clone(),
+                links.observer.clone(),
+            ),
             epoch: epoch_rx,
             news: tx,
             term: None,
@@ -283,6 +289,8 @@ impl Keeper {
         match said {
             FenceSays::Nothing => {}
             FenceSays::WentBack => self.fence_lost().await,
+            FenceSays::Unheard => self.tell(News::FenceHeard(false)).await,
+            FenceSays::Heard => self.tell(News::FenceHeard(true)).await,
             FenceSays::Outranked { holder, epoch } => {
                 let why =
                     format!("{holder} leads with epoch {epoch}: two leader locks for one account?");

@@ -2,20 +2,26 @@
 //!
 //! It feeds the account's own stream, marks and REST reads ([`account`]), the workers' questions and reports, and the
 //! market scan ([`scan`]); it answers grants, places stops of last resort, de-risks and publishes the snapshot
-//! ([`effects`], [`outbox`]). What must outlive it is written through [`store`] before it counts. Several may run: one leads
-//! ([`lead`], [`fence`]), the others keep their picture warm. [`observe`] is the hook for metrics.
+//! ([`effects`], [`orders`], [`outbox`]). What must outlive it is written through [`store`] before it counts
+//! ([`saves`], [`said`]). Several may run: one leads
+//! ([`lead`], [`fence`], [`unread`]), the others keep their picture warm. [`observe`] is the hook for metrics.
 
 mod account;
 mod asked;
 mod effects;
 mod fence;
+mod inputs;
 mod lead;
 pub mod observe;
+mod orders;
 mod outbox;
 mod peers;
+mod said;
+mod saves;
 pub mod scan;
 mod shell;
 pub mod store;
+mod unread;
 
 pub use shell::{Control, CoordinatorError, run};
 

@@ -7,6 +7,9 @@ pub trait Observer: Send + Sync + std::fmt::Debug {
     /// An effect of the guardian.
     fn effect(&self, _effect: &GuardianEffect) {}
 
+    /// The message store has acknowledged the leader's fence.
+    fn fence_acknowledged(&self) {}
+
     /// This coordinator leads (with its epoch), or does not (any more).
     fn leadership(&self, _leading: bool, _epoch: u64) {}
 }

@@ -3,8 +3,12 @@
 use crate::account::{Contracts, symbols_that_matter};
 use crate::asked::{Asked, Question};
 use crate::effects::{Answer, Effects};
+use crate::inputs::{Input, Inputs};
 use crate::lead::{Lead, News};
 use crate::peers::Peers;
+use crate::said::Said;
+use crate::saves::Saved;
+use crate::unread::{Means, Unread};
 use crate::{CoordinatorConfig, CoordinatorLinks};
 use helios_binance::clock::VenueClock;
 use helios_binance::error::ApiError;
@@ -83,19 +87,19 @@ pub enum CoordinatorError {
 pub async fn run(
     config: CoordinatorConfig,
     links: CoordinatorLinks,
-    mut control: mpsc::Receiver<Control>,
+    control: mpsc::Receiver<Control>,
 ) -> Result<(), CoordinatorError> {
     let clock = links.rest.clock().clone();
     let contracts = Contracts::load(&links.rest.urgent()).await?;
-    let mut reports = links.bus.reports().await?;
-    let (user_tx, mut user) = mpsc::channel(FEED_QUEUE);
+    let reports = links.bus.reports().await?;
+    let (user_tx, user) = mpsc::channel(FEED_QUEUE);
     let _user = UserStream::spawn(
         &links.rest,
         &contracts.instruments,
         UserStreamConfig::default(),
         user_tx,
     );
-    let (marks_tx, mut marks) = mpsc::channel(FEED_QUEUE);
+    let (marks_tx, marks) = mpsc::channel(FEED_QUEUE);
     let streams = StreamConfig {
         // A local venue may run fast or stand still, so its time is never guessed.
         time_samples: links.rest.endpoints().is_local(),
@@ -114,7 +118,7 @@ pub async fn run(
         guardian_config(&config, &contracts, &links.rest),
         GuardianState::default(),
     );
-    let (effects, mut answers) = Effects::new(links.clone(), contracts.clone());
+    let (effects, answers) = Effects::new(links.clone(), contracts.clone());
     let mut lead = Lead::start(&links)?;
     let mut shell = Shell {
         clock,
@@ -124,17 +128,26 @@ pub async fn run(
         links: links.clone(),
         out: Vec::new(),
         marked: BTreeSet::new(),
-        waiting: Vec::new(),
+        said: Said::default(),
+        unread: Unread::default(),
         peers: Peers::default(),
         asked: Asked::default(),
     };
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut inputs = Inputs {
+        control,
+        user,
+        answers,
+        tick,
+        marks,
+        reports,
+        marked: false,
+    };
     shell.handle(&GuardianEvent::Start);
     loop {
-        tokio::select! {
-            biased;
-            c = control.recv() => match c {
+        match inputs.next(&mut lead.news, &mut shell.asked).await {
+            Input::Control(c) => match c {
                 Some(Control::Config(c)) => {
                     let config = guardian_config(&c, &contracts, &links.rest);
                     shell.handle(&GuardianEvent::Config(Box::new(config)));
@@ -144,7 +157,7 @@ pub async fn run(
                 Some(Control::Shutdown) => break,
                 None => return Err(CoordinatorError::Abandoned),
             },
-            n = lead.news.recv() => {
+            Input::Lead(n) => {
                 let n = n.ok_or(CoordinatorError::LeadEnded)?;
                 let renewed = matches!(n, News::Renewed(_));
                 shell.lead(n).await;
@@ -155,39 +168,36 @@ pub async fn run(
                     lead.begin_anew();
                 }
             }
-            e = user.recv() => {
+            Input::User(e) => {
                 let e = e.ok_or(CoordinatorError::FeedEnded)?;
                 if let Some(e) = e.for_guardian(&links.rest.config().margin_asset) {
                     shell.handle(&e);
                 }
             }
-            Some(a) = answers.recv() => match a {
-                Answer::Event(e) => {
-                    shell.written(&e);
-                    shell.handle(&e);
-                }
-                Answer::StateConflict => {
+            Input::Answer(a) => {
+                if shell.answer(&a) == Some(Saved::Conflict) {
                     shell.lost("another coordinator has written the guardian's state");
                     lead.begin_anew();
                 }
-            },
-            q = shell.asked.next() => match q {
-                Question::Grant(q) => {
-                    let event = shell.effects.hold(q);
-                    shell.handle(&event);
-                }
-                Question::Person(q) => shell.person(q),
-            },
-            Some(r) = reports.next() => shell.report(r),
-            _ = tick.tick() => {
+            }
+            Input::Tick => {
                 shell.asked.keep(&links.bus).await;
+                if shell.guardian.leads().is_some() && shell.unread.due() {
+                    lead.begin_anew();
+                }
                 shell.handle(&GuardianEvent::Tick);
             }
-            Some(m) = marks.recv() => {
+            Input::Mark(m) => {
                 if let TraderEvent::Mark(mark) = m.event {
                     shell.handle(&GuardianEvent::Mark(m.symbol, mark));
                 }
             }
+            Input::Question(Question::Grant(q)) => {
+                let event = shell.effects.hold(q);
+                shell.handle(&event);
+            }
+            Input::Question(Question::Person(q)) => shell.person(q),
+            Input::Report(r) => shell.report(r),
         }
         lead.set_epoch(shell.guardian.leads());
     }
@@ -198,14 +208,10 @@ pub async fn run(
     let handover = async {
         while !shell.guardian.handed_over() {
             tokio::select! {
-                Some(a) = answers.recv() => match a {
-                    Answer::Event(e) => {
-                        shell.written(&e);
-                        shell.handle(&e);
-                    }
-                    Answer::StateConflict => break,
+                Some(a) = inputs.answers.recv() => if shell.answer(&a) == Some(Saved::Conflict) {
+                    break;
                 },
-                _ = tick.tick() => shell.handle(&GuardianEvent::Tick),
+                _ = inputs.tick.tick() => shell.handle(&GuardianEvent::Tick),
             }
         }
     };
@@ -239,7 +245,8 @@ struct Shell {
     links: CoordinatorLinks,
     out: Vec<GuardianEffect>,
     marked: BTreeSet<Symbol>,
-    waiting: Vec<oneshot::Sender<Result<(), String>>>,
+    said: Said,
+    unread: Unread,
     peers: Peers,
     asked: Asked,
 }
@@ -254,11 +261,13 @@ impl Shell {
             return;
         }
         let before = self.guardian.latches().contains(&name);
+        let saves = self.effects.saves().newest();
         self.handle(&GuardianEvent::Latch {
             name: name.clone(),
             set,
         });
-        if before == set {
+        // What is in force and not written yet has to be waited for all the same.
+        if before == set && !self.said.unwritten(&name, set) {
             let words = if set {
                 "was set already"
             } else {
@@ -266,7 +275,14 @@ impl Shell {
             };
             let _ = done.send(Err(format!("latch {name} {words}")));
         } else {
-            self.waiting.push(done);
+            // Of this very moment, or the next one if another is under way: that one was begun without it.
+            let carried_by = saves + 1;
+            self.said.wait(name, set, carried_by, done);
+            if self.unread.is_so() {
+                let why = "it is in force, but the guardian's state can't be read: it is written when it can, or ends with \
+                           this process";
+                self.said.failed(u64::MAX, why);
+            }
         }
     }
 
@@ -293,17 +309,32 @@ impl Shell {
         });
     }
 
-    fn written(&mut self, event: &GuardianEvent) {
-        let result = match event {
-            GuardianEvent::Persisted => Ok(()),
-            GuardianEvent::PersistFailed => Err(
-                "it is in force, but could not be written: it ends with this process".to_string(),
-            ),
-            _ => return,
+    /// An answer of the exchange or the store; what became of a save is handed on.
+    fn answer(&mut self, answer: &Answer) -> Option<Saved> {
+        let (number, saved) = match answer {
+            Answer::Event(e) => {
+                self.handle(e);
+                return None;
+            }
+            Answer::Saved(number, saved) => (*number, *saved),
         };
-        for done in self.waiting.drain(..) {
-            let _ = done.send(result.clone());
+        match saved {
+            Saved::Written => self.said.written(number),
+            Saved::Failed => self.said.failed(
+                number,
+                "it is in force, but could not be written: it ends with this process",
+            ),
+            // The state is read anew, and what was set is set again: then there will be an answer.
+            Saved::Conflict | Saved::Unread => {}
         }
+        // The guardian has one write under way: a late answer to one that it gave up is not that one's.
+        if number == self.effects.saves().newest() {
+            self.handle(&match saved {
+                Saved::Written => GuardianEvent::Persisted,
+                _ => GuardianEvent::PersistFailed,
+            });
+        }
+        Some(saved)
     }
 
     /// A worker's report, which also says what language it speaks and which epoch it has heard of.
@@ -321,38 +352,61 @@ impl Shell {
                 until_ns,
                 waited_out,
             } => {
+                let was_unread = self.unread.is_so();
+                let (means, known) = self.unread.heard(stored.as_ref().err());
+                if self.guardian.leads().is_some() && (was_unread || means != Means::Read) {
+                    if known {
+                        return;
+                    }
+                    self.lost("the guardian's state was read anew");
+                }
                 self.effects.forget_questions();
                 match stored {
                     Ok(Some(s)) => {
-                        self.effects.save_from(s.revision);
+                        self.effects.saves().from(Some(s.revision));
                         self.handle(&GuardianEvent::State(Box::new(s.state)));
                     }
                     Ok(None) => {
-                        self.effects.save_from(0);
+                        self.effects.saves().from(Some(0));
                         // The first term of a lock is no change of hands.
                         self.handle(&GuardianEvent::StateMissing {
                             transitions: transitions.saturating_sub(1),
                         });
                     }
-                    // Nothing can be written over what can't be read: it stays without a grant, and guards.
+                    // Nothing can be written over what can't be read: it stays without a grant, guards, and reads again.
                     Err(e) => {
                         tracing::error!(error = %e, "guardian state not read: no new risk");
-                        self.handle(&GuardianEvent::StateMissing {
-                            transitions: transitions.max(1),
-                        });
+                        self.effects.saves().from(None);
+                        if means == Means::Damaged {
+                            self.handle(&GuardianEvent::StateMissing {
+                                transitions: transitions.max(1),
+                            });
+                        }
+                        let why = e.to_string();
+                        self.handle(&GuardianEvent::StateUnread { why });
                     }
+                }
+                for name in self.said.again(self.effects.saves().newest() + 1) {
+                    self.handle(&GuardianEvent::Latch { name, set: true });
                 }
                 if waited_out {
                     self.handle(&GuardianEvent::LockRanOut);
                 }
-                let epoch = epoch.max(self.peers.epoch).saturating_add(1);
+                let heard = self.peers.epoch.max(self.guardian.epoch());
+                let epoch = epoch.max(heard).saturating_add(1);
                 self.handle(&GuardianEvent::Lead { epoch, until_ns });
                 self.asked.open(&self.links.bus).await;
                 tracing::info!(epoch = self.guardian.leads(), "this coordinator leads");
             }
             News::Renewed(until_ns) => self.handle(&GuardianEvent::Renewed { until_ns }),
-            News::Lost(why) => self.lost(&why),
+            News::Lost(why) => {
+                self.lost(&why);
+                self.said.forget();
+                self.unread = Unread::default();
+            }
             News::FenceLost => self.handle(&GuardianEvent::FenceLost),
+            News::FenceHeard(false) => self.handle(&GuardianEvent::FenceUnheard),
+            News::FenceHeard(true) => self.handle(&GuardianEvent::FenceHeard),
         }
     }
 

@@ -27,6 +27,14 @@ pub enum StoreError {
         /// What happened.
         why: String,
     },
+    /// Something is there, and it is no state.
+    #[error("{path}: {why}: it is damaged, and nothing is written over it")]
+    Damaged {
+        /// File.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// Somebody else wrote in between.
     #[error(
         "guardian state is at revision {actual}, expected {expected}: another coordinator writes it"
@@ -75,9 +83,13 @@ impl FileStore {
 
     fn read(&self) -> Result<Option<Stored>, StoreError> {
         match std::fs::read(&self.path) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .map(Some)
-                .map_err(|e| self.io(e)),
+            Ok(bytes) => {
+                let damaged = |e: serde_json::Error| StoreError::Damaged {
+                    path: self.path.clone(),
+                    why: e.to_string(),
+                };
+                serde_json::from_slice(&bytes).map(Some).map_err(damaged)
+            }
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(self.io(e)),
         }
@@ -235,11 +247,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_file_that_can_not_be_opened_is_not_taken_for_damaged() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("guardian.json")).unwrap();
+        let loaded = FileStore::new(dir.path()).load().await;
+        assert!(matches!(loaded, Err(StoreError::Io { .. })), "{loaded:?}");
+    }
+
+    #[tokio::test]
     async fn a_damaged_file_is_an_error_and_not_an_empty_state() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("guardian.json"), b"{\"revision\": 3").unwrap();
         let store = FileStore::new(dir.path());
-        assert!(store.load().await.is_err());
+        let loaded = store.load().await;
+        assert!(matches!(loaded, Err(StoreError::Damaged { .. })));
         assert!(store.save(3, &GuardianState::default()).await.is_err());
     }
 }

@@ -2,13 +2,14 @@
 //!
 //! Entries off means: workers are told, and resting entries of ours that the account shows are cancelled directly, so
 //! that a dead worker's don't stay. Stops are tightened only in a Warning by numbers (never because something is
-//! unknown), most maintenance margin first, 2 s apart: all at once would be a cascade of our own making.
+//! unknown), most maintenance margin first, 2 s apart: all at once would be a cascade of our own making. People are told once
+//! an episode what is done, not at each repeat; entries that are found later in it, at most every 10 s.
 
 use super::event::GuardianEffect;
-use super::{Guardian, ms};
+use super::{Guardian, alert, ms};
 use crate::fixed::Money;
 use crate::instrument::Symbol;
-use crate::messages::{Command, LadderLevel};
+use crate::messages::{Command, LadderLevel, Severity};
 use crate::order::{CancelTarget, client_id};
 use crate::time::{NS_PER_S, Now};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -17,6 +18,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 const TIGHTEN_EVERY_NS: u64 = 2 * NS_PER_S;
 /// A cancel is repeated after this while the order is still seen.
 const CANCEL_AGAIN_NS: u64 = 2 * NS_PER_S;
+/// Entries that are found and cancelled later in an episode are told of at most this often.
+const TELL_AGAIN_NS: u64 = 10 * NS_PER_S;
 /// A drain is repeated after this: commands may be lost.
 const DRAIN_AGAIN_NS: u64 = 5 * NS_PER_S;
 /// Flat for longer than this, stops of ours are orphans whose worker has not cleared them.
@@ -30,6 +33,43 @@ pub(super) struct Calm {
     tighten: Option<VecDeque<Symbol>>,
     tightened_at: Option<u64>,
     drained_at: BTreeMap<Symbol, u64>,
+    cancelled: Cancelled,
+}
+
+/// Whose entries were cancelled since entries went off.
+#[derive(Clone, Debug, Default)]
+struct Cancelled {
+    told: BTreeSet<Symbol>,
+    untold: BTreeSet<Symbol>,
+    told_at: Option<u64>,
+}
+
+impl Cancelled {
+    fn add(&mut self, symbol: &Symbol) {
+        if !self.told.contains(symbol) {
+            self.untold.insert(symbol.clone());
+        }
+    }
+
+    /// Symbols that people are to hear of now.
+    fn tell(&mut self, now: Now) -> Option<String> {
+        let rested = self
+            .told_at
+            .is_none_or(|t| now.mono_since(t) >= TELL_AGAIN_NS);
+        if self.untold.is_empty() || !rested {
+            return None;
+        }
+        self.told_at = Some(now.mono_ns);
+        let fresh = std::mem::take(&mut self.untold);
+        let text = names(&fresh);
+        self.told.extend(fresh);
+        Some(text)
+    }
+}
+
+fn names<'a>(symbols: impl IntoIterator<Item = &'a Symbol>) -> String {
+    let all: Vec<&str> = symbols.into_iter().map(|s| &**s).collect();
+    all.join(", ")
 }
 
 impl Calm {
@@ -63,6 +103,9 @@ impl Guardian {
         }
         if off {
             self.cancel_entries(now, out);
+            self.tell_cancelled(now, out);
+        } else {
+            self.calm.cancelled = Cancelled::default();
         }
         if self.ladder.level() == LadderLevel::Warning && self.unknown.is_none() {
             self.tighten(now, out);
@@ -77,6 +120,7 @@ impl Guardian {
             for (id, o) in &mut v.orders {
                 if !o.reduce_only && client_id::is_ours(account, id) && due(o.cancelled_at) {
                     o.cancelled_at = Some(now.mono_ns);
+                    self.calm.cancelled.add(symbol);
                     out.push(GuardianEffect::Cancel(
                         symbol.clone(),
                         CancelTarget::Order(id.clone()),
@@ -89,6 +133,7 @@ impl Guardian {
                 let adds = side.is_some_and(|p| p == s.side);
                 if adds && client_id::is_ours(account, id) && due(s.cancelled_at) {
                     s.cancelled_at = Some(now.mono_ns);
+                    self.calm.cancelled.add(symbol);
                     out.push(GuardianEffect::Cancel(
                         symbol.clone(),
                         CancelTarget::Stop(id.clone()),
@@ -98,9 +143,34 @@ impl Guardian {
         }
     }
 
+    fn tell_cancelled(&mut self, now: Now, out: &mut Vec<GuardianEffect>) {
+        let Some(symbols) = self.calm.cancelled.tell(now) else {
+            return;
+        };
+        let why = if self.halted() {
+            "halted".into()
+        } else if self.unknown.is_some() {
+            "the account is unknown".into()
+        } else {
+            format!("margin ratio {:.2} %", self.ratio())
+        };
+        let text = format!("entries cancelled ({why}): {symbols}");
+        out.push(alert(Severity::Warning, "EntriesCancelled", None, text));
+    }
+
     fn tighten(&mut self, now: Now, out: &mut Vec<GuardianEffect>) {
         if self.calm.tighten.is_none() {
-            self.calm.tighten = Some(self.by_maintenance().into_iter().map(|x| x.0).collect());
+            let queue: VecDeque<Symbol> = self.by_maintenance().into_iter().map(|x| x.0).collect();
+            if !queue.is_empty() {
+                let text = format!(
+                    "stops tightened to 1 ATR, one symbol each {} s (margin ratio {:.2} %): {}",
+                    TIGHTEN_EVERY_NS / NS_PER_S,
+                    self.ratio(),
+                    names(&queue)
+                );
+                out.push(alert(Severity::Warning, "StopsTightened", None, text));
+            }
+            self.calm.tighten = Some(queue);
         }
         let rested = self
             .calm

@@ -256,6 +256,12 @@ pub enum GuardianEvent {
         /// Times the leader lock has changed hands: more than none means that there must have been a state.
         transitions: u64,
     },
+    /// The guardian's state could not be read: before [`GuardianEvent::Lead`], if at all. Nothing is granted and nothing
+    /// written over it until [`GuardianEvent::State`] or [`GuardianEvent::StateMissing`] comes; the account is guarded.
+    StateUnread {
+        /// What happened, in words.
+        why: String,
+    },
     /// Transfers to and from the account, as the income history tells them, in any order, known ones too.
     Transfers(Vec<Transfer>),
     /// The transfers asked for could not be read.
@@ -274,6 +280,11 @@ pub enum GuardianEvent {
     },
     /// The message store has gone back: the epoch is raised, so that nothing said before counts any more.
     FenceLost,
+    /// The message store has acknowledged no fence for some beats in a row, so a rollback or a rival would not be noticed:
+    /// nothing is granted before [`GuardianEvent::FenceHeard`].
+    FenceUnheard,
+    /// It acknowledges the fence again.
+    FenceHeard,
     /// Leadership is lost, or shall be handed over: grant nothing. While the lead still stands the promises are written for
     /// the next leader; release the lock when [`super::Guardian::handed_over`] says so, or after a second at most.
     Follow,

@@ -115,7 +115,8 @@ impl Guardian {
         if owner == Owner::Replaced {
             return Err(DenyReason::NotOwner);
         }
-        if !self.office.may_grant(now, self.picture.read.map(|x| x.0)) {
+        let may = self.office.may_grant(now, self.picture.read.map(|x| x.0));
+        if !may || self.unread.is_some() {
             return Err(DenyReason::NotReady);
         }
         if self.office.lead.grant_ms(now).is_none() {

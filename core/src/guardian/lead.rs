@@ -51,6 +51,8 @@ pub(super) struct Lead {
     /// When a worker's lost fence last raised the epoch.
     fenced_at: Option<u64>,
     handing: Option<Handing>,
+    /// The message store does not acknowledge the fence.
+    unheard: bool,
 }
 
 impl Lead {
@@ -81,8 +83,11 @@ impl Lead {
         self.ran_out = self.since.is_none();
     }
 
-    /// How long a grant given now may hold; `None` when that is of no use.
+    /// How long a grant given now may hold; `None` when that is of no use, or while the fence is not acknowledged.
     pub fn grant_ms(&self, now: Now) -> Option<u64> {
+        if self.unheard {
+            return None;
+        }
         let left = self
             .until
             .map_or(GRANT_MS, |u| u.saturating_sub(now.mono_ns) / NS_PER_MS);
@@ -203,7 +208,9 @@ impl Guardian {
         }
         self.office.lead.since = None;
         // Promises of our own predecessor that may live are not known, so the next leader must wait for them as we would.
-        if self.office.lead.clear(now, self.picture.read.map(|r| r.0)) {
+        let clear = self.office.lead.clear(now, self.picture.read.map(|r| r.0));
+        // What could not be read is not written over, not even with a last word.
+        if clear && self.unread.is_none() {
             let promises = self.ledger.standing();
             let promises = promises.map(|(symbol, strategy, p)| HandedPromise {
                 symbol: symbol.to_string(),
@@ -241,6 +248,24 @@ impl Guardian {
         if self.office.leading() {
             self.raise_epoch(self.office.epoch.saturating_add(1));
         }
+    }
+
+    /// The message store does not acknowledge the fence, or does again. No reason to step down: whoever came instead would
+    /// hear no more of it, and exits need no store.
+    pub(super) fn fence_heard(&mut self, heard: bool, out: &mut Vec<GuardianEffect>) {
+        if self.office.lead.unheard != heard {
+            return;
+        }
+        self.office.lead.unheard = !heard;
+        let (severity, code, text) = if heard {
+            let text = "the message store acknowledges the fence again";
+            (Severity::Info, "FenceHeard", text)
+        } else {
+            let text = "the message store acknowledges no fence: nothing is granted until it does, as neither its going back \
+                        nor a second leader would be noticed";
+            (Severity::Critical, "FenceUnheard", text)
+        };
+        out.push(alert(severity, code, None, text.into()));
     }
 
     /// A worker says that it has seen the store go back under our own epoch. The leader may have raised the epoch for that

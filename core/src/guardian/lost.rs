@@ -2,7 +2,8 @@
 //!
 //! Missing is expected only where nothing speaks of a past: no order, stop or position at the venue, no change of hands of
 //! the leader lock, no worker that has honoured an epoch. Otherwise peak, day start and latches are gone that ought to
-//! hold, and only a person can say that trading may go on.
+//! hold, and only a person can say that trading may go on. A state that can't be read is another thing: it is there, so it is
+//! neither judged nor written over. Nothing is granted until it has been read.
 
 use super::event::GuardianEffect;
 use super::{Guardian, STATE_LOST, alert};
@@ -18,9 +19,42 @@ pub(super) struct Missing {
     told: bool,
 }
 
+/// A state that could not be read.
+#[derive(Clone, Debug)]
+pub(super) struct Unread {
+    why: String,
+    told: bool,
+}
+
 impl Guardian {
+    pub(super) fn state_unread(&mut self, why: &str) {
+        if !self.office.leading() {
+            let why = why.into();
+            self.unread = Some(Unread { why, told: false });
+        }
+    }
+
+    /// While leading: people hear once that the state can't be read, and once that it can.
+    fn tell_unread(&mut self, out: &mut Vec<GuardianEffect>) {
+        if let Some(u) = self.unread.as_mut().filter(|u| !u.told) {
+            u.told = true;
+            self.unread_told = true;
+            let text = format!(
+                "the guardian's state can't be read ({}): no new risk until it can; the account is guarded",
+                u.why
+            );
+            out.push(alert(Severity::Critical, "StateUnread", None, text));
+        }
+        if self.unread.is_none() && std::mem::take(&mut self.unread_told) {
+            let latches = self.latches().join(", ");
+            let text = format!("the guardian's state is read; latches in force: [{latches}]");
+            out.push(alert(Severity::Info, "StateRead", None, text));
+        }
+    }
+
     pub(super) fn state_missing(&mut self, transitions: u64) {
         if !self.office.leading() {
+            self.unread = None;
             self.missing = Some(Missing {
                 transitions,
                 told: false,
@@ -30,6 +64,7 @@ impl Guardian {
 
     /// While leading and read: was there a past?
     pub(super) fn judge_missing(&mut self, now: Now, out: &mut Vec<GuardianEffect>) {
+        self.tell_unread(out);
         let Some(mut missing) = self.missing.filter(|_| self.picture.read.is_some()) else {
             return;
         };

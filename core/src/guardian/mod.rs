@@ -57,7 +57,7 @@ use clusters::Clusters;
 use heard::Heard;
 use ladder::Ladder;
 use ledger::Ledger;
-use lost::Missing;
+use lost::{Missing, Unread};
 use office::Office;
 use picture::Picture;
 use protect::Protect;
@@ -87,6 +87,8 @@ pub struct Guardian {
     transfers: Transfers,
     rates: Rates,
     missing: Option<Missing>,
+    unread: Option<Unread>,
+    unread_told: bool,
     /// The highest epoch a worker honoured that was above ours.
     echoed: u64,
     incarnation: Option<u64>,
@@ -124,6 +126,8 @@ impl Guardian {
             transfers: Transfers::default(),
             rates: Rates::default(),
             missing: None,
+            unread: None,
+            unread_told: false,
             echoed: 0,
             at: Now::default(),
             incarnation: None,
@@ -252,10 +256,13 @@ impl Guardian {
             GuardianEvent::State(state) => self.state_read(state),
             GuardianEvent::LockRanOut => self.office.lead.lock_ran_out(),
             GuardianEvent::StateMissing { transitions } => self.state_missing(*transitions),
+            GuardianEvent::StateUnread { why } => self.state_unread(why),
             GuardianEvent::Transfers(list) => self.transferred(now, list),
             GuardianEvent::TransfersFailed => self.transfers_failed(),
             GuardianEvent::Renewed { until_ns } => self.office.lead.renewed(*until_ns),
             GuardianEvent::FenceLost => self.fence_lost(),
+            GuardianEvent::FenceUnheard => self.fence_heard(false, out),
+            GuardianEvent::FenceHeard => self.fence_heard(true, out),
             GuardianEvent::Lead { epoch, until_ns } => self.lead(now, *epoch, *until_ns),
             GuardianEvent::Follow => self.step_down(now),
         }
@@ -286,7 +293,9 @@ impl Guardian {
         }
         self.drive_reads(now, out);
         self.drive_scan(now, out);
-        self.persist(now, out);
+        if self.unread.is_none() {
+            self.persist(now, out);
+        }
         self.publish(now, out);
     }
 
@@ -297,7 +306,7 @@ impl Guardian {
             // A reduction that another process began goes on.
             self.ladder.resume(state.level);
             self.note_level();
-            self.missing = None;
+            (self.missing, self.unread) = (None, None);
             self.office.lead.forget();
         }
     }

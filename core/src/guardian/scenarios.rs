@@ -1,6 +1,7 @@
 //! Scripted scenarios: leads, grants, doubts, ladder, stops of last resort, latches.
 #![allow(clippy::unwrap_used)]
 
+mod calming;
 mod doubting;
 mod granting;
 mod ladder;
@@ -12,6 +13,7 @@ mod protecting;
 mod races;
 mod sharing;
 mod slicing;
+mod unread;
 mod watching;
 mod worsening;
 

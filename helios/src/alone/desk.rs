@@ -45,6 +45,10 @@ impl Observer for Eyes {
         let _ = self.desk.try_send(told);
     }
 
+    fn fence_acknowledged(&self) {
+        self.metrics.fence_acknowledged();
+    }
+
     fn leadership(&self, leading: bool, epoch: u64) {
         self.metrics.leadership(leading, epoch);
         self.leads

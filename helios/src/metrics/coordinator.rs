@@ -10,7 +10,8 @@ use anyhow::Result;
 use helios_bus::typed::AccountBus;
 use helios_coordinator::observe::Observer;
 use helios_core::guardian::GuardianEffect;
-use helios_core::messages::{AccountSnapshot, Alert, DenyReason, GrantReply, LadderLevel};
+use helios_core::messages::{AccountSnapshot, Alert, Command, DenyReason, GrantReply, LadderLevel};
+use helios_core::order::CancelTarget;
 use prometheus::{Gauge, GaugeVec, IntCounterVec};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -27,7 +28,10 @@ pub struct CoordinatorMetrics {
     account: Account,
     steps: IntCounterVec,
     reductions: IntCounterVec,
+    mild: IntCounterVec,
     grants: IntCounterVec,
+    fence_age: Gauge,
+    fence_at: Mutex<Option<Instant>>,
     leader: Gauge,
     epoch: Gauge,
     params: GaugeVec,
@@ -58,11 +62,21 @@ impl CoordinatorMetrics {
                 "Orders of this coordinator that reduce a position",
                 &["symbol", "kind"],
             )?,
+            mild: book.counters(
+                "helios_mild_measures_total",
+                "Entries cancelled and stops told to tighten by this coordinator",
+                &["symbol", "kind"],
+            )?,
             grants: book.counters(
                 "helios_grants_total",
                 "Questions for permission that this coordinator answered",
                 &["result"],
             )?,
+            fence_age: book.gauge(
+                "helios_fence_age_seconds",
+                "Age of the last fence that the message store acknowledged to this leader; NaN on a standby",
+            )?,
+            fence_at: Mutex::default(),
             leader: book.gauge("helios_leader", "1 while this coordinator leads")?,
             epoch: book.gauge("helios_epoch", "Epoch of this coordinator; grows with each change of leader")?,
             params: book.gauges(
@@ -110,6 +124,24 @@ impl CoordinatorMetrics {
         self.params
             .with_label_values(&[strategy])
             .set(generation as f64);
+    }
+
+    fn mild(&self, symbol: &str, kind: &str) {
+        let labels = [self.symbols.of(symbol), kind];
+        self.mild.with_label_values(&labels).inc();
+    }
+
+    /// Only who leads writes the fence, so nobody else's age of it means anything.
+    fn fence_age(&self) -> f64 {
+        if *self.leads() != Some(true) {
+            return f64::NAN;
+        }
+        let at = *self.fence_at();
+        at.map_or(f64::INFINITY, |t| t.elapsed().as_secs_f64())
+    }
+
+    fn fence_at(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.fence_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn leads(&self) -> MutexGuard<'_, Option<bool>> {
@@ -160,9 +192,16 @@ impl Observer for CoordinatorMetrics {
                 let symbol = self.symbols.of(symbol);
                 self.reductions.with_label_values(&[symbol, kind]).inc();
             }
+            GuardianEffect::Command(s, Command::TightenStop { .. }) => self.mild(s, "tighten"),
+            // Plain orders that it cancels are entries, always.
+            GuardianEffect::Cancel(s, CancelTarget::Order(_)) => self.mild(s, "cancel"),
             GuardianEffect::Publish(s) => drop(self.snapshot(s)),
             _ => {}
         }
+    }
+
+    fn fence_acknowledged(&self) {
+        *self.fence_at() = Some(Instant::now());
     }
 
     fn leadership(&self, leading: bool, epoch: u64) {
@@ -175,6 +214,7 @@ impl Observer for CoordinatorMetrics {
 impl Shown for CoordinatorMetrics {
     fn text(&self) -> Result<String> {
         self.account.age(self.newest().as_ref());
+        self.fence_age.set(self.fence_age());
         self.bus.collect();
         self.book.text()
     }
@@ -324,7 +364,25 @@ mod tests {
             symbol: Some("BTCUSDT".into()),
             text: "closed: 1 of 1 at".into(),
         });
+        let eth = || "ETHUSDT".into();
+        m.effect(&GuardianEffect::Command(
+            eth(),
+            Command::TightenStop { epoch: 1 },
+        ));
+        // Told to workers, or an orphan cleared away: no measure of the ladder.
+        m.effect(&GuardianEffect::Command(
+            eth(),
+            Command::CancelEntries { epoch: 1 },
+        ));
+        let target = CancelTarget::Stop("s".into());
+        m.effect(&GuardianEffect::Cancel(eth(), target));
+        for id in ["1", "2"] {
+            let target = CancelTarget::Order(id.into());
+            m.effect(&GuardianEffect::Cancel(eth(), target));
+        }
         for line in [
+            "helios_mild_measures_total{kind=\"tighten\",symbol=\"ETHUSDT\"} 1",
+            "helios_mild_measures_total{kind=\"cancel\",symbol=\"ETHUSDT\"} 2",
             "helios_grants_total{result=\"halted\"} 2",
             "helios_ladder_steps_total{level=\"warning\"} 1",
             "helios_position_reductions_total{kind=\"whole\",symbol=\"BTCUSDT\"} 1",
@@ -333,6 +391,26 @@ mod tests {
             has(&m, line);
         }
         assert!(m.text().unwrap().contains("code=\"PositionReduced\""));
+    }
+
+    #[test]
+    fn the_fences_age_is_a_leaders_and_counts_from_the_last_acknowledgement() {
+        let m = metrics();
+        has(&m, "helios_fence_age_seconds NaN");
+        m.leadership(true, 1);
+        has(&m, "helios_fence_age_seconds inf");
+        m.fence_acknowledged();
+        let line = |m: &CoordinatorMetrics| {
+            let text = m.text().unwrap();
+            let line = text
+                .lines()
+                .find(|l| l.starts_with("helios_fence_age_seconds{"));
+            line.unwrap().to_string()
+        };
+        let age: f64 = line(&m).rsplit(' ').next().unwrap().parse().unwrap();
+        assert!((0.0..60.0).contains(&age), "{age}");
+        m.leadership(false, 1);
+        has(&m, "helios_fence_age_seconds NaN");
     }
 
     #[test]
