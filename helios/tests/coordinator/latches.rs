@@ -161,3 +161,33 @@ fn the_drawdown_limit_flattens_and_outlives_a_restart_until_a_person_accepts_it(
     );
     rig.check();
 }
+
+#[test]
+fn with_nats_gone_a_person_on_the_leaders_host_still_closes_everything() {
+    let mut rig = Rig::bare(Setup {
+        seed: 74,
+        ..holding()
+    });
+    let admin = format!("127.0.0.1:{}", helios_bus::testing::free_port());
+    rig.add_coordinator(
+        "a",
+        "state",
+        "leader.json",
+        &["--admin".into(), admin.clone()],
+    );
+    rig.start_workers(&[]);
+    rig.all_granted(now(), PATIENCE).unwrap();
+    rig.wait_held();
+    rig.nats.kill();
+    let at = now();
+    let mut kill = crate::rig::role::helios();
+    let said = kill.args(["kill", "--admin", &admin]).output().unwrap();
+    assert!(said.status.success(), "{said:?}");
+    flat(&rig);
+    let back = rig.nats.restart();
+    rig.when("kill after the outage", back, |s| latched(s, "kill"));
+    until(now() + LONG);
+    rig.no_risk(at + DEADLINE, now(), "killed");
+    assert!(rig.held().is_empty());
+    rig.check();
+}
