@@ -5,8 +5,8 @@
 //! question that waits behind a burst of marks would be late.
 
 use crate::asked::{Asked, Question};
+use crate::control::Control;
 use crate::effects::Answer;
-use crate::shell::Control;
 use helios_binance::user::UserStreamEvent;
 use helios_binance::ws::MarketMessage;
 use helios_bus::typed::Typed;

@@ -8,6 +8,7 @@
 
 mod account;
 mod asked;
+mod control;
 mod effects;
 mod fence;
 mod inputs;
@@ -23,7 +24,8 @@ mod shell;
 pub mod store;
 mod unread;
 
-pub use shell::{Control, CoordinatorError, run};
+pub use control::{Control, CoordinatorError};
+pub use shell::run;
 
 use helios_binance::rest::RestClient;
 use helios_bus::typed::AccountBus;
