@@ -5,6 +5,7 @@ use crate::account::Contracts;
 use crate::outbox::Outbox;
 use crate::scan::{depth_within, scan};
 use crate::store::StoreError;
+use helios_binance::rest::Owners;
 use helios_bus::typed::GrantQuestion;
 use helios_core::guardian::{GuardianEffect, GuardianEvent, GuardianState, Transfer};
 use helios_core::instrument::{Instrument, Symbol};
@@ -60,6 +61,7 @@ pub(crate) struct Effects {
     tasks: JoinSet<()>,
     /// The account was read once.
     has_read: Arc<AtomicBool>,
+    owners: Arc<Owners>,
 }
 
 impl Effects {
@@ -74,6 +76,7 @@ impl Effects {
         (
             Self {
                 outbox: Outbox::new(&links.bus),
+                owners: Arc::new(Owners::new(links.bus.account())),
                 links,
                 contracts,
                 answers,
@@ -258,13 +261,14 @@ impl Effects {
         } else {
             self.links.rest.clone()
         };
+        let owners = self.owners.clone();
         let (instruments, answers, has_read) = (
             self.contracts.instruments.clone(),
             self.answers.clone(),
             self.has_read.clone(),
         );
         self.tasks.spawn(async move {
-            let event = crate::account::read(&rest, &instruments, asked_at).await;
+            let event = crate::account::read(&rest, &instruments, &owners, asked_at).await;
             if matches!(event, GuardianEvent::Reconciled { .. }) {
                 has_read.store(true, Ordering::Relaxed);
             }

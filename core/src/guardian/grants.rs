@@ -133,6 +133,9 @@ impl Guardian {
         if self.foreign(symbol) {
             return Err(DenyReason::External);
         }
+        if self.owner_unknown(symbol) {
+            return Err(DenyReason::AccountUnknown);
+        }
         if self.wanted.settled().wanted_by(symbol) != Some(&r.strategy) {
             return Err(DenyReason::NotWanted);
         }
@@ -171,6 +174,13 @@ impl Guardian {
                 || rival
                 || (here && (stranger || self.is_external_view(s, v)))
         })
+    }
+
+    /// A position that may turn out to be in the way: whose it is has not been read.
+    fn owner_unknown(&self, symbol: &str) -> bool {
+        let refuse = self.config.account.external_positions == ExternalPositions::Refuse;
+        let mut open = self.picture.open();
+        open.any(|(s, _)| (refuse || **s == *symbol) && self.is_doubtful(s))
     }
 
     fn ceiling(

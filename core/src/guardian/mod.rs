@@ -444,17 +444,16 @@ impl Guardian {
             || !self.is_external(symbol)
     }
 
-    /// A position not yet explained, that no read has shown: a read will tell.
+    /// A position not yet explained, whose owner no read has told: a read will. It counts as ours, not as a stranger's: after a
+    /// restart our own looks the same while its stop is gone, and leaving that to the market is worse than a stop that a
+    /// stranger did not ask for. Nobody gets new risk meanwhile.
     fn is_doubtful(&self, symbol: &str) -> bool {
-        self.picture.symbols.get(symbol).is_some_and(|v| {
-            !v.qty.is_zero()
-                && !v.read
-                && v.own_tag.is_none()
-                && self.ledger.reserved(symbol).is_zero()
-        })
+        let v = self.picture.symbols.get(symbol);
+        v.is_some_and(|v| !v.owner_read && self.is_unexplained(symbol, v))
     }
 
-    /// A position that nothing of ours explains. Only a read can tell, so a fresh one is never called external.
+    /// A position that nothing of ours explains. Only a read of the orders that made it can tell, so one that is merely not
+    /// known yet is never called external.
     fn is_external(&self, symbol: &str) -> bool {
         let v = self.picture.symbols.get(symbol);
         v.is_some_and(|v| self.is_external_view(symbol, v))
@@ -462,7 +461,11 @@ impl Guardian {
 
     /// The same of a symbol at hand.
     fn is_external_view(&self, symbol: &str, v: &picture::SymbolView) -> bool {
-        !v.qty.is_zero() && v.read && v.own_tag.is_none() && self.ledger.reserved(symbol).is_zero()
+        v.owner_read && self.is_unexplained(symbol, v)
+    }
+
+    fn is_unexplained(&self, symbol: &str, v: &picture::SymbolView) -> bool {
+        !v.qty.is_zero() && v.own_tag.is_none() && self.ledger.reserved(symbol).is_zero()
     }
 }
 

@@ -38,6 +38,8 @@ pub(super) struct Rig {
     pub histories: bool,
     /// Reads are answered at once.
     pub reads: bool,
+    /// A read can tell which orders made a position.
+    pub ids: bool,
     /// Frames and marks keep coming as time passes.
     pub frames: bool,
     /// Writes are acknowledged at once.
@@ -67,6 +69,7 @@ impl Rig {
             strange: vec![],
             histories: true,
             reads: true,
+            ids: true,
             frames: true,
             writes: true,
         }
@@ -184,9 +187,26 @@ impl Rig {
             wallet: self.wallet,
             available: self.wallet,
             maint_margin: maint,
-            symbols: self.venue.clone(),
+            symbols: self
+                .venue
+                .iter()
+                .map(|(s, v)| (s.clone(), self.told(v)))
+                .collect(),
             unknown_symbols: self.strange.clone(),
         }
+    }
+
+    /// A symbol as the shell reads it: the ids of past orders only for a position that nothing open of ours names.
+    fn told(&self, v: &VenueState) -> VenueState {
+        let open = v.orders.iter().map(|o| &o.client_id);
+        let mut open = open.chain(v.stops.iter().map(|s| &s.client_id));
+        let named = open.any(|id| crate::order::client_id::is_ours(ACCOUNT, id));
+        let mut told = v.clone();
+        told.ids_read = self.ids && !named && !v.position.qty.is_zero();
+        if !told.ids_read {
+            told.recent_ids.clear();
+        }
+        told
     }
 
     pub fn ask(&mut self, symbol: &str, task: &str, wish: &str) -> GrantReply {

@@ -208,6 +208,7 @@ fn event() -> impl Strategy<Value = GuardianEvent> {
                                     isolated,
                                     update_ms: venue_ms,
                                 },
+                                ids_read: !isolated,
                                 ..VenueState::default()
                             },
                         )]
