@@ -46,7 +46,7 @@ struct Others {
 
 impl Guardian {
     pub(super) fn request(&mut self, now: Now, r: &GrantRequest, out: &mut Vec<GuardianEffect>) {
-        self.echo(now, r.epoch_seen);
+        self.echo(now, &r.symbol, r.epoch_seen, out);
         if r.fence_lost {
             self.fence_lost_by_worker(now, r.epoch_seen);
         }

@@ -51,6 +51,17 @@ pub(super) struct Lead {
     /// When a worker's lost fence last raised the epoch.
     fenced_at: Option<u64>,
     handing: Option<Handing>,
+    /// An epoch that nobody can have granted under has been told to people.
+    wild_told: bool,
+}
+
+/// Epochs rise by one with each lead: one this far above all that is known here was never granted under, and whoever names it
+/// would use the numbers up, after which nothing could be fenced any more.
+const BELIEVABLE: u64 = 1_000_000;
+
+/// May a worker have honoured this epoch, as far as whoever knows of `own` can tell?
+pub fn believable_epoch(own: u64, seen: u64) -> bool {
+    seen <= own.saturating_add(BELIEVABLE) && seen < u64::MAX
 }
 
 impl Lead {
@@ -222,8 +233,29 @@ impl Guardian {
     }
 
     /// A worker has honoured an epoch: ours must be above any that is not ours.
-    pub(super) fn echo(&mut self, now: Now, seen: u64) {
-        if seen <= self.office.epoch || seen == u64::MAX {
+    pub(super) fn echo(
+        &mut self,
+        now: Now,
+        symbol: &str,
+        seen: u64,
+        out: &mut Vec<GuardianEffect>,
+    ) {
+        if seen <= self.office.epoch {
+            return;
+        }
+        let own = self.office.epoch.max(self.state.epoch).max(self.echoed);
+        if !believable_epoch(own, seen) {
+            if self.office.leading() && !self.office.lead.wild_told {
+                self.office.lead.wild_told = true;
+                let text = format!("a worker names epoch {seen}, ours is {own}: not believed");
+                let symbol = Some(symbol.into());
+                out.push(alert(
+                    Severity::Warning,
+                    "EpochNotBelieved",
+                    symbol.as_ref(),
+                    text,
+                ));
+            }
             return;
         }
         self.echoed = self.echoed.max(seen);

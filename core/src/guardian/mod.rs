@@ -44,6 +44,7 @@ pub use event::{
     GuardianConfig, GuardianEffect, GuardianEvent, GuardianState, HandedPromise, HandedShare,
     Handover, RateLimits, StrategyInfo, Transfer,
 };
+pub use lead::believable_epoch;
 
 use crate::instrument::{Symbol, SymbolInfo};
 use crate::messages::{AccountSnapshot, Alert, LadderLevel, Severity};
@@ -219,7 +220,7 @@ impl Guardian {
                 self.assess(now, out);
                 self.request(now, request, out);
             }
-            GuardianEvent::Report(report) => self.report(now, report),
+            GuardianEvent::Report(report) => self.report(now, report, out),
             GuardianEvent::Scanned {
                 candidates,
                 correlations,
