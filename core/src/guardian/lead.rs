@@ -175,7 +175,7 @@ impl Guardian {
         let ran_out = std::mem::take(&mut lead.ran_out);
         lead.since = Some(now.mono_ns);
         lead.handing = None;
-        self.transfers.begin();
+        self.transfers.begin(now, self.state.peak_equity.is_some());
         let (own, written) = (self.office.epoch, self.state.epoch);
         // Gone from the state whatever it says, so that it can't be used twice.
         let handover = self.state.handover.take().filter(|h| h.epoch == written);

@@ -2,7 +2,7 @@
 //!
 //! Same shape as the trader. The shell (coordinator, simulator) feeds the account's own streams and reads and the
 //! workers' questions; it carries out the effects. Persisted marks ([`GuardianState`]) are written before they count.
-//! One topic a file: `picture` (with `merge`, `reads`, `doubt`) what is known, `equity` (with `transfers`) gain and loss,
+//! One topic a file: `picture` (with `merge`, `reads`, `doubt`) what is known, `equity` (with `transfers`, `named`) gain and loss,
 //! `ledger` what is promised, `grants` (with `clusters`, `record`, `rates`) who gets how much, `ladder` how bad it is, `calm`
 //! and `reduce` (with `slices`) what is done about it, `protect` the stop of last resort, `wanted` the watchlist, `lead`
 //! (with `lost`) who may act, `office` (with `numbers`) writing and publishing.
@@ -19,6 +19,7 @@ mod lead;
 mod ledger;
 mod lost;
 mod merge;
+mod named;
 mod numbers;
 mod office;
 mod picture;
@@ -42,7 +43,7 @@ mod testkit;
 pub use equity::{DAILY_LOSS, DRAWDOWN, KILL, STATE_LOST};
 pub use event::{
     GuardianConfig, GuardianEffect, GuardianEvent, GuardianState, HandedPromise, HandedShare,
-    Handover, RateLimits, StrategyInfo, Transfer,
+    Handover, NamedTransfer, RateLimits, StrategyInfo, Transfer,
 };
 pub use lead::believable_epoch;
 
@@ -167,12 +168,18 @@ impl Guardian {
             GuardianEvent::AccountAlive => self.picture.alive(now),
             GuardianEvent::AccountUp => {
                 self.picture.alive(now);
+                self.transfers.socket_up(now);
                 self.want_read = true;
             }
-            GuardianEvent::AccountDown => self.picture.down(),
-            GuardianEvent::Balance { event_ms, wallet } => {
-                self.picture.balance(now, *event_ms, *wallet);
+            GuardianEvent::AccountDown => {
+                self.transfers.socket_down();
+                self.picture.down();
             }
+            GuardianEvent::Balance {
+                event_ms,
+                wallet,
+                transfer,
+            } => self.balance(now, *event_ms, *wallet, *transfer),
             GuardianEvent::Position(symbol, update) => {
                 self.picture.position(now, symbol, update);
             }

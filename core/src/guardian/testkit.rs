@@ -351,6 +351,7 @@ impl Rig {
         let mut all = self.send(&GuardianEvent::Balance {
             event_ms: self.now.market_ms,
             wallet: self.wallet,
+            transfer: None,
         });
         let entry = v.entry_price.to_string();
         all.extend(self.position(symbol, left.0, &entry));
