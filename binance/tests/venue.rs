@@ -9,12 +9,13 @@ use helios_binance::clock::VenueClock;
 use helios_binance::credentials::{Credentials, KeyType, Secret};
 use helios_binance::endpoints::Endpoints;
 use helios_binance::instruments::Instruments;
-use helios_binance::rest::{KlineInterval, RateBudget, RateLimits, RestClient, RestConfig};
+use helios_binance::rest::{KlineInterval, Owners, RateBudget, RateLimits, RestClient, RestConfig};
 use helios_binance::user::{UserStream, UserStreamConfig, UserStreamEvent};
 use helios_binance::ws::{MarketMessage, MarketStreams, StreamConfig, worker_feeds};
 use helios_core::fixed::{Price, Qty, Side};
 use helios_core::instrument::Instrument;
 use helios_core::market::DepthUpdate;
+use helios_core::order::client_id::{IdMaker, Role};
 use helios_core::order::{
     AlgoStatus, CancelTarget, EntryKind, ExecType, NewOrder, NewStop, OrderKind, OrderStatus,
     Refusal, TimeInForce, VenueReply,
@@ -148,6 +149,62 @@ async fn algo(rx: &mut Receiver<UserStreamEvent>, id: &str, status: AlgoStatus) 
         _ => None,
     })
     .await;
+}
+
+/// Ids of ours and of a stranger's, and the reader that tells them apart.
+const ACCOUNT: &str = "default/paper";
+
+fn own(sequence: u32) -> String {
+    let mut ids = IdMaker::new(ACCOUNT, Role::Worker, "uid", "BTCUSDT", 1);
+    (0..sequence).for_each(|_| drop(ids.next_id()));
+    ids.next_id().to_string()
+}
+
+#[tokio::test]
+async fn the_account_names_who_made_a_position_when_nothing_open_does_and_reads_it_once() {
+    let s = both(1.0).await;
+    s.venue.start_market().await.unwrap();
+    let owners = Owners::new(ACCOUNT);
+    let read = async || {
+        let state = s.rest.account_state(&s.known, &owners).await.unwrap();
+        state.symbols["BTCUSDT"].clone()
+    };
+    let fill = async |id: &str, side, qty: i64| {
+        let ticks = if side == Side::Buy {
+            MID + 10
+        } else {
+            MID - 10
+        };
+        let r = s.place(&ioc(id, side, ticks, qty)).await;
+        assert!(matches!(r, VenueReply::Accepted { .. }), "{r:?}");
+        let VenueReply::Order(o) = s.query(order(id)).await else {
+            panic!("{id} is not known")
+        };
+        assert_eq!(o.filled, Qty(qty));
+    };
+    // An entry of ours, filled; no order and no stop stands.
+    fill(&own(0), Side::Buy, 100).await;
+    let v = read().await;
+    assert_eq!(v.position.qty, Qty(100));
+    assert!(v.orders.is_empty() && v.stops.is_empty());
+    assert!(v.ids_read);
+    assert_eq!(v.recent_ids, [own(0).as_str().into()]);
+    // The same position again: 91, and nothing for the orders.
+    let before = s.rest.budget().usage().weight_1m;
+    assert_eq!(read().await.recent_ids, v.recent_ids);
+    assert_eq!(s.rest.budget().usage().weight_1m - before, 91);
+
+    // Left, and a stranger's in its place: what was ours before it names nobody.
+    fill(&own(1), Side::Sell, 100).await;
+    fill("by-hand", Side::Buy, 50).await;
+    let v = read().await;
+    assert!(v.ids_read);
+    assert_eq!(v.recent_ids, ["by-hand".into()]);
+    // Under a stop of ours there is nothing to ask.
+    let r = s.stop(&own(2), MID - 6_000, None).await;
+    assert!(matches!(r, VenueReply::Accepted { .. }), "{r:?}");
+    let v = read().await;
+    assert!(!v.ids_read && v.recent_ids.is_empty() && v.stops.len() == 1);
 }
 
 fn refused(r: Refusal) -> VenueReply {
@@ -296,7 +353,11 @@ async fn round_trip(speed: f64) {
     assert_eq!(name.as_ref().unwrap().as_str(), "entry-1");
     assert_eq!(fill.price, Price(MID + 1));
     assert!(v.venue_ms >= START_MS && v.available.is_some_and(|a| a > Decimal::ZERO));
-    let account = s.rest.account_state(&s.known).await.unwrap();
+    let account = s
+        .rest
+        .account_state(&s.known, &Owners::default())
+        .await
+        .unwrap();
     assert!(account.unknown_symbols.is_empty());
     assert_eq!(account.symbols["BTCUSDT"].position.qty, Qty(100));
     assert_eq!(account.symbols["BTCUSDT"].stops.len(), 2);

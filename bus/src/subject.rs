@@ -128,6 +128,11 @@ pub fn answerable(question: &str, reply: &str) -> bool {
     !reply.split('.').any(|t| matches!(t, "" | "*" | ">")) && matches(&prefix, reply)
 }
 
+/// Is `subject` one of this symbol's? Grants and reports end with it; what a body says of itself binds nobody.
+pub fn is_of(subject: &str, symbol: &str) -> bool {
+    subject.rsplit('.').next() == Some(token(symbol).as_str())
+}
+
 /// Does `subject` match `pattern`?
 pub fn matches(pattern: &str, subject: &str) -> bool {
     let mut p = pattern.split('.');

@@ -2,7 +2,7 @@
 
 use helios_binance::error::ApiError;
 use helios_binance::instruments::Instruments;
-use helios_binance::rest::RestClient;
+use helios_binance::rest::{Owners, RestClient};
 use helios_core::guardian::GuardianEvent;
 use helios_core::instrument::{FeeRates, Symbol, SymbolInfo};
 use helios_core::messages::AccountSnapshot;
@@ -69,9 +69,10 @@ pub(crate) fn symbols_that_matter(s: &AccountSnapshot) -> BTreeSet<Symbol> {
 pub(crate) async fn read(
     rest: &RestClient,
     instruments: &Instruments,
+    owners: &Owners,
     asked_at: u64,
 ) -> GuardianEvent {
-    match rest.account_state(instruments).await {
+    match rest.account_state(instruments, owners).await {
         Ok(state) => {
             if !state.unknown_symbols.is_empty() {
                 tracing::error!(symbols = ?state.unknown_symbols, "positions or orders in contracts that can't be guarded");

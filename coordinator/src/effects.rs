@@ -6,6 +6,7 @@ use crate::orders::Order;
 use crate::outbox::Outbox;
 use crate::saves::{Saved, Saves};
 use crate::scan::{depth_within, scan};
+use helios_binance::rest::Owners;
 use helios_bus::typed::GrantQuestion;
 use helios_core::guardian::{GuardianEffect, GuardianEvent, Transfer};
 use helios_core::instrument::{Instrument, Symbol};
@@ -44,6 +45,7 @@ pub(crate) struct Effects {
     tasks: JoinSet<()>,
     /// The account was read once.
     has_read: Arc<AtomicBool>,
+    owners: Arc<Owners>,
 }
 
 impl Effects {
@@ -57,6 +59,7 @@ impl Effects {
         (
             Self {
                 outbox: Outbox::new(&links.bus),
+                owners: Arc::new(Owners::new(links.bus.account())),
                 links,
                 contracts,
                 answers,
@@ -210,13 +213,14 @@ impl Effects {
         } else {
             self.links.rest.clone()
         };
+        let owners = self.owners.clone();
         let (instruments, answers, has_read) = (
             self.contracts.instruments.clone(),
             self.answers.clone(),
             self.has_read.clone(),
         );
         self.tasks.spawn(async move {
-            let event = crate::account::read(&rest, &instruments, asked_at).await;
+            let event = crate::account::read(&rest, &instruments, &owners, asked_at).await;
             if matches!(event, GuardianEvent::Reconciled { .. }) {
                 has_read.store(true, Ordering::Relaxed);
             }

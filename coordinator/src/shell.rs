@@ -296,7 +296,9 @@ impl Shell {
 
     /// A worker's report, which also says what language it speaks and which epoch it has heard of.
     fn report(&mut self, r: WorkerReport) {
-        self.links.bus.speak(self.peers.heard(&r));
+        self.links
+            .bus
+            .speak(self.peers.heard(&r, self.guardian.epoch()));
         self.handle(&GuardianEvent::Report(Box::new(r)));
     }
 

@@ -130,6 +130,7 @@ pub(crate) fn venue_state(e: &Engine, a: AccountId, s: SymbolId, all_ids: bool) 
         orders,
         trades,
         recent_ids,
+        ids_read: true,
         available: e.account(a).ok().map(|v| v.available),
     }
 }

@@ -61,7 +61,11 @@ impl Sim {
                 wallet, position, ..
             } => {
                 let event_ms = self.now_ms;
-                let g = GuardianEvent::Balance { event_ms, wallet };
+                let g = GuardianEvent::Balance {
+                    event_ms,
+                    wallet,
+                    transfer: None,
+                };
                 self.tell_guardian(ms, g);
                 if let Some((ps, qty, entry_price)) = position {
                     let u = PositionUpdate {

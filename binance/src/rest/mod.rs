@@ -6,6 +6,7 @@
 mod account;
 mod budget;
 mod market;
+mod owners;
 mod reconcile;
 #[cfg(test)]
 mod samples;
@@ -15,6 +16,7 @@ pub(crate) mod wire;
 pub use account::{AccountInfo, Income, PositionRisk, SymbolConfig};
 pub use budget::{BudgetUse, Lane, RateBudget, RateLimits, UsedHeaders};
 pub use market::{BookTop, ExchangeInfo, KlineInterval, ListedContract, PremiumIndex, Ticker24h};
+pub use owners::Owners;
 pub use reconcile::AccountState;
 
 use crate::clock::{VenueClock, mono_ns};

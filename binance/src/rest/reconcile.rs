@@ -3,6 +3,7 @@
 //! The venue's time is read first and orders before the position: an order filled in between is then seen twice (open and in
 //! the position), never not at all.
 
+use super::owners::Owners;
 use super::{RestClient, wire};
 use crate::convert;
 use crate::error::ApiError;
@@ -30,7 +31,8 @@ pub struct AccountState {
     pub maint_margin: Money,
     /// Mark prices of positions.
     pub marks: BTreeMap<Symbol, Decimal>,
-    /// Every known symbol with a position or open orders. Fills and recent ids aren't read here.
+    /// Every known symbol with a position or open orders. Fills aren't read here; recent ids (of the orders that made the
+    /// position, newest first) only where nothing open tells whose a position is.
     pub symbols: BTreeMap<Symbol, VenueState>,
     /// Symbols with a position or open orders whose instrument is unknown here: to be loaded, or alerted.
     pub unknown_symbols: Vec<String>,
@@ -91,15 +93,21 @@ impl RestClient {
                 .map(|(order, fill)| (names.get(&order).cloned(), fill))
                 .collect(),
             recent_ids: ids.into_iter().map(|(_, id)| id).collect(),
+            ids_read: true,
             available: account.available,
         })
     }
 
-    /// The whole account for the guardian (weight 91).
+    /// The whole account for the guardian (weight 91, and 5 once for each position whose owner nothing open tells).
     ///
     /// # Errors
-    /// [`ApiError`] of the first read that failed, or when the margin asset's balances are missing: unknown, never zero.
-    pub async fn account_state(&self, known: &Instruments) -> Result<AccountState, ApiError> {
+    /// [`ApiError`] of the first read that failed, or when the margin asset's balances are missing: unknown, never zero. That
+    /// the owner of a position could not be read is no error: `ids_read` of its symbol says so.
+    pub async fn account_state(
+        &self,
+        known: &Instruments,
+        owners: &Owners,
+    ) -> Result<AccountState, ApiError> {
         let (venue_ms, orders, stops) = tokio::try_join!(
             self.server_time(),
             self.open_orders_raw(None),
@@ -136,6 +144,7 @@ impl RestClient {
         read.symbols.retain(|_, s| {
             !s.position.qty.is_zero() || !s.orders.is_empty() || !s.stops.is_empty()
         });
+        owners.fill(self, known, &mut read.symbols).await;
         Ok(AccountState {
             venue_ms,
             wallet,

@@ -226,14 +226,22 @@ impl RestClient {
         symbol: &str,
         limit: u32,
     ) -> Result<Vec<(u64, ClientId)>, ApiError> {
-        let call = Call::get("allOrders", "/fapi/v1/allOrders", 5)
-            .query(Query::new().with("symbol", symbol).with("limit", limit))
-            .auth(self.read_auth());
-        let rows: Vec<wire::Order> = self.read(call).await?;
+        let rows = self.all_orders_raw(symbol, limit).await?;
         Ok(rows
             .into_iter()
             .map(|o| (o.order_id, ClientId::from(o.client_order_id.as_str())))
             .collect())
+    }
+
+    pub(super) async fn all_orders_raw(
+        &self,
+        symbol: &str,
+        limit: u32,
+    ) -> Result<Vec<wire::Order>, ApiError> {
+        let call = Call::get("allOrders", "/fapi/v1/allOrders", 5)
+            .query(Query::new().with("symbol", symbol).with("limit", limit))
+            .auth(self.read_auth());
+        self.read(call).await
     }
 
     /// The symbol's newest own fills, `(orderId, fill)`, oldest first (weight 5). A fill off today's quantity grid is left out

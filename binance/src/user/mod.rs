@@ -86,6 +86,21 @@ pub enum UserStreamEvent {
     },
 }
 
+/// Reasons of an ACCOUNT_UPDATE by which money of the account comes or goes, and is neither gained nor lost.
+fn is_transfer(reason: &str) -> bool {
+    matches!(
+        reason,
+        "DEPOSIT"
+            | "WITHDRAW"
+            | "WITHDRAW_REJECT"
+            | "ADMIN_DEPOSIT"
+            | "ADMIN_WITHDRAW"
+            | "ASSET_TRANSFER"
+            | "COIN_SWAP_DEPOSIT"
+            | "COIN_SWAP_WITHDRAW"
+    )
+}
+
 impl UserStreamEvent {
     /// What the machine of `symbol` hears of it.
     pub fn for_trader(&self, symbol: &str) -> Option<TraderEvent> {
@@ -112,10 +127,14 @@ impl UserStreamEvent {
                 event_ms,
                 asset,
                 wallet,
-                ..
+                change,
+                reason,
             } if **asset == *margin_asset => Some(GuardianEvent::Balance {
                 event_ms: *event_ms,
                 wallet: *wallet,
+                transfer: is_transfer(reason)
+                    .then_some(*change)
+                    .filter(|c| !c.is_zero()),
             }),
             _ => None,
         }

@@ -4,6 +4,7 @@
 use super::{UserStreamEvent, decode};
 use crate::instruments::Instruments;
 use helios_core::fixed::{Price, Qty, Side};
+use helios_core::guardian::GuardianEvent;
 use helios_core::instrument::Instrument;
 use helios_core::order::{AlgoStatus, AlgoUpdate, ExecType, OrderStatus, OrderUpdate};
 use rust_decimal::Decimal;
@@ -220,4 +221,28 @@ fn each_event_goes_to_its_machine() {
     assert!(e[0].for_trader("BTCUSDT").is_none());
     assert!(e[0].for_guardian("USDT").is_some());
     assert!(UserStreamEvent::Up.for_trader("BTCUSDT").is_some());
+}
+
+#[test]
+fn a_frame_that_names_a_transfer_tells_the_guardian_how_much_and_others_do_not() {
+    let none = Instruments::default();
+    for (reason, change, told) in [
+        ("DEPOSIT", "500", Some("500")),
+        ("WITHDRAW", "-3000.5", Some("-3000.5")),
+        ("WITHDRAW_REJECT", "3000.5", Some("3000.5")),
+        ("ORDER", "5", None),
+        ("FUNDING_FEE", "-1", None),
+        ("DEPOSIT", "0", None),
+    ] {
+        let frame = format!(
+            "{{\"e\":\"ACCOUNT_UPDATE\",\"E\":9,\"T\":8,\"a\":{{\"m\":\"{reason}\",\"B\":[{{\"a\":\"USDT\",\"wb\":\"7\",\"cw\":\"7\",\"bc\":\"{change}\"}}],\"P\":[]}}}}"
+        );
+        let d = decode(frame.as_bytes(), &none).unwrap();
+        let heard = GuardianEvent::Balance {
+            event_ms: 9,
+            wallet: dec("7"),
+            transfer: told.map(dec),
+        };
+        assert_eq!(d.events[0].for_guardian("USDT"), Some(heard), "{reason}");
+    }
 }

@@ -2,6 +2,8 @@
 
 mod questions;
 mod streams;
+#[cfg(test)]
+mod tests;
 
 pub use questions::{AdminQuestion, AdminServer, GrantQuestion, GrantServer};
 pub use streams::{ParamsNews, ParamsWatch, Typed, TypedWatch};
@@ -90,7 +92,7 @@ impl AccountBus {
         self.bus.publish(&s, self.codec.encode(&s, report)?).await
     }
 
-    /// All reports of the account.
+    /// All reports of the account, each of the worker on whose subject it came and of nobody else.
     ///
     /// # Errors
     /// The bus is closed.
@@ -98,7 +100,13 @@ impl AccountBus {
         Ok(Typed::new(
             self.codec.clone(),
             self.bus.subscribe(&subject::reports(&self.account)).await?,
-        ))
+        )
+        .only(|subject, r: &WorkerReport| {
+            subject::is_of(subject, &r.symbol)
+                && r.closed
+                    .iter()
+                    .all(|t| t.symbol == r.symbol && t.strategy == r.strategy)
+        }))
     }
 
     /// The coordinator commands a worker.

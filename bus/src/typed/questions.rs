@@ -39,10 +39,7 @@ impl GrantServer {
                 .decode::<GrantRequest>(&question.subject, &question.payload);
             match decoded {
                 // The subject is what permissions bind: a question about another symbol is no question.
-                Ok(request)
-                    if question.subject.rsplit('.').next()
-                        == Some(subject::token(&request.symbol).as_str()) =>
-                {
+                Ok(request) if subject::is_of(&question.subject, &request.symbol) => {
                     let codec = self.codec.clone();
                     return Some(GrantQuestion {
                         request,

@@ -52,7 +52,8 @@ impl ParamsWatch {
 pub struct Typed<T> {
     inner: Box<dyn Subscription>,
     codec: Codec,
-    of: std::marker::PhantomData<fn() -> T>,
+    /// May this stand on that subject? Permissions bind the subject only, so what speaks for another is no message.
+    fits: fn(&str, &T) -> bool,
 }
 
 impl<T: DeserializeOwned> Typed<T> {
@@ -60,8 +61,14 @@ impl<T: DeserializeOwned> Typed<T> {
         Self {
             inner,
             codec,
-            of: std::marker::PhantomData,
+            fits: |_, _| true,
         }
+    }
+
+    /// Only messages that `fits` takes on their subject; others count as malformed.
+    pub(super) fn only(mut self, fits: fn(&str, &T) -> bool) -> Self {
+        self.fits = fits;
+        self
     }
 
     /// Next well-formed message; `None` when the bus is closed. Cancel-safe.
@@ -69,7 +76,14 @@ impl<T: DeserializeOwned> Typed<T> {
         loop {
             let m = self.inner.next().await?;
             match self.codec.decode(&m.subject, &m.payload) {
-                Ok(v) => return Some(v),
+                Ok(v) if (self.fits)(&m.subject, &v) => return Some(v),
+                Ok(_) => {
+                    self.codec.count_malformed();
+                    tracing::warn!(
+                        subject = m.subject,
+                        "message skipped: it speaks for another"
+                    );
+                }
                 Err(e) => tracing::warn!(error = %e, "message skipped"),
             }
         }

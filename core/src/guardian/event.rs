@@ -99,6 +99,9 @@ pub struct GuardianState {
     /// Transfers since then that the marks have been adjusted by, as venue ms and id.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub transfers: BTreeSet<(i64, u64)>,
+    /// Transfers that frames have named, with which the marks have been adjusted, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub named: Vec<NamedTransfer>,
     /// What the last leader had promised when it went in peace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handover: Option<Handover>,
@@ -162,6 +165,18 @@ pub struct Transfer {
     pub amount: Money,
 }
 
+/// A transfer as a frame of the account's stream named it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NamedTransfer {
+    /// `E` of the frame, ms.
+    pub event_ms: i64,
+    /// Amount of the margin asset.
+    pub amount: Money,
+    /// Its row of the income history has been read: another such row is another transfer.
+    pub read: bool,
+}
+
 /// What a guardian hears.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum GuardianEvent {
@@ -181,6 +196,9 @@ pub enum GuardianEvent {
         event_ms: i64,
         /// Cross wallet balance.
         wallet: Money,
+        /// What was paid in (positive) or taken out, when the frame says that this is why it changed.
+        #[serde(default)]
+        transfer: Option<Money>,
     },
     /// Position from ACCOUNT_UPDATE.
     Position(Symbol, PositionUpdate),

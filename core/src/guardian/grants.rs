@@ -46,7 +46,7 @@ struct Others {
 
 impl Guardian {
     pub(super) fn request(&mut self, now: Now, r: &GrantRequest, out: &mut Vec<GuardianEffect>) {
-        self.echo(now, r.epoch_seen);
+        self.echo(now, &r.symbol, r.epoch_seen, out);
         if r.fence_lost {
             self.fence_lost_by_worker(now, r.epoch_seen);
         }
@@ -134,6 +134,9 @@ impl Guardian {
         if self.foreign(symbol) {
             return Err(DenyReason::External);
         }
+        if self.owner_unknown(symbol) {
+            return Err(DenyReason::AccountUnknown);
+        }
         if self.wanted.settled().wanted_by(symbol) != Some(&r.strategy) {
             return Err(DenyReason::NotWanted);
         }
@@ -172,6 +175,13 @@ impl Guardian {
                 || rival
                 || (here && (stranger || self.is_external_view(s, v)))
         })
+    }
+
+    /// A position that may turn out to be in the way: whose it is has not been read.
+    fn owner_unknown(&self, symbol: &str) -> bool {
+        let refuse = self.config.account.external_positions == ExternalPositions::Refuse;
+        let mut open = self.picture.open();
+        open.any(|(s, _)| (refuse || **s == *symbol) && self.is_doubtful(s))
     }
 
     fn ceiling(

@@ -1,6 +1,7 @@
 //! Workers as last heard: their reports.
 
 use super::Guardian;
+use super::event::GuardianEffect;
 use crate::instrument::Symbol;
 use crate::messages::{RateReport, WorkerReport};
 use crate::time::Now;
@@ -26,12 +27,17 @@ pub(super) struct Heard {
 }
 
 impl Guardian {
-    pub(super) fn report(&mut self, now: Now, report: &WorkerReport) {
+    pub(super) fn report(
+        &mut self,
+        now: Now,
+        report: &WorkerReport,
+        out: &mut Vec<GuardianEffect>,
+    ) {
         let symbol: Symbol = report.symbol.as_str().into();
         if !self.config.symbols.contains_key(&symbol) {
             return;
         }
-        self.echo(now, report.epoch);
+        self.echo(now, &symbol, report.epoch, out);
         let acknowledged =
             |h: &Heard| h.generation == report.generation && h.strategy == report.strategy;
         self.touched |= !self.heard.get(&symbol).is_some_and(acknowledged);

@@ -53,6 +53,17 @@ pub(super) struct Lead {
     handing: Option<Handing>,
     /// The message store does not acknowledge the fence.
     unheard: bool,
+    /// An epoch that nobody can have granted under has been told to people.
+    wild_told: bool,
+}
+
+/// Epochs rise by one with each lead: one this far above all that is known here was never granted under, and whoever names it
+/// would use the numbers up, after which nothing could be fenced any more.
+const BELIEVABLE: u64 = 1_000_000;
+
+/// May a worker have honoured this epoch, as far as whoever knows of `own` can tell?
+pub fn believable_epoch(own: u64, seen: u64) -> bool {
+    seen <= own.saturating_add(BELIEVABLE) && seen < u64::MAX
 }
 
 impl Lead {
@@ -169,7 +180,7 @@ impl Guardian {
         let ran_out = std::mem::take(&mut lead.ran_out);
         lead.since = Some(now.mono_ns);
         lead.handing = None;
-        self.transfers.begin();
+        self.transfers.begin(now, self.state.peak_equity.is_some());
         let (own, written) = (self.office.epoch, self.state.epoch);
         // Gone from the state whatever it says, so that it can't be used twice.
         let handover = self.state.handover.take().filter(|h| h.epoch == written);
@@ -229,8 +240,29 @@ impl Guardian {
     }
 
     /// A worker has honoured an epoch: ours must be above any that is not ours.
-    pub(super) fn echo(&mut self, now: Now, seen: u64) {
-        if seen <= self.office.epoch || seen == u64::MAX {
+    pub(super) fn echo(
+        &mut self,
+        now: Now,
+        symbol: &str,
+        seen: u64,
+        out: &mut Vec<GuardianEffect>,
+    ) {
+        if seen <= self.office.epoch {
+            return;
+        }
+        let own = self.office.epoch.max(self.state.epoch).max(self.echoed);
+        if !believable_epoch(own, seen) {
+            if self.office.leading() && !self.office.lead.wild_told {
+                self.office.lead.wild_told = true;
+                let text = format!("a worker names epoch {seen}, ours is {own}: not believed");
+                let symbol = Some(symbol.into());
+                out.push(alert(
+                    Severity::Warning,
+                    "EpochNotBelieved",
+                    symbol.as_ref(),
+                    text,
+                ));
+            }
             return;
         }
         self.echoed = self.echoed.max(seen);

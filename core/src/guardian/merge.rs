@@ -99,12 +99,13 @@ pub(super) fn merge(
     v.gone.retain(|_, t| *t >= asked_at);
     v.unbooked.retain(|f| f.heard_at >= asked_at);
     if !v.qty.is_zero() {
-        v.read = true;
         let ids = read.stops.iter().map(|s| &s.client_id);
         let ids = ids.chain(read.orders.iter().map(|o| &o.client_id));
         let ids = ids.chain(read.trades.iter().filter_map(|t| t.0.as_ref()));
         for id in ids.chain(&read.recent_ids) {
             v.note_id(account, id);
         }
+        // That nothing open names it proves nothing: our own position looks so when its stop is gone.
+        v.owner_read |= read.ids_read || v.own_tag.is_some();
     }
 }

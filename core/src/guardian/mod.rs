@@ -2,7 +2,7 @@
 //!
 //! Same shape as the trader. The shell (coordinator, simulator) feeds the account's own streams and reads and the
 //! workers' questions; it carries out the effects. Persisted marks ([`GuardianState`]) are written before they count.
-//! One topic a file: `picture` (with `merge`, `reads`, `doubt`) what is known, `equity` (with `transfers`) gain and loss,
+//! One topic a file: `picture` (with `merge`, `reads`, `doubt`) what is known, `equity` (with `transfers`, `named`) gain and loss,
 //! `ledger` what is promised, `grants` (with `clusters`, `record`, `rates`) who gets how much, `ladder` how bad it is, `calm`
 //! and `reduce` (with `slices`) what is done about it, `protect` the stop of last resort, `wanted` the watchlist, `lead`
 //! (with `lost`) who may act, `office` (with `numbers`) writing and publishing.
@@ -20,6 +20,7 @@ mod ledger;
 mod lost;
 mod measure;
 mod merge;
+mod named;
 mod numbers;
 mod office;
 mod picture;
@@ -43,8 +44,9 @@ mod testkit;
 pub use equity::{DAILY_LOSS, DRAWDOWN, KILL, STATE_LOST};
 pub use event::{
     GuardianConfig, GuardianEffect, GuardianEvent, GuardianState, HandedPromise, HandedShare,
-    Handover, RateLimits, StrategyInfo, Transfer,
+    Handover, NamedTransfer, RateLimits, StrategyInfo, Transfer,
 };
+pub use lead::believable_epoch;
 
 use crate::instrument::{Symbol, SymbolInfo};
 use crate::messages::{AccountSnapshot, Alert, LadderLevel, Severity};
@@ -176,12 +178,18 @@ impl Guardian {
             GuardianEvent::AccountAlive => self.picture.alive(now),
             GuardianEvent::AccountUp => {
                 self.picture.alive(now);
+                self.transfers.socket_up(now);
                 self.want_read = true;
             }
-            GuardianEvent::AccountDown => self.picture.down(),
-            GuardianEvent::Balance { event_ms, wallet } => {
-                self.picture.balance(now, *event_ms, *wallet);
+            GuardianEvent::AccountDown => {
+                self.transfers.socket_down();
+                self.picture.down();
             }
+            GuardianEvent::Balance {
+                event_ms,
+                wallet,
+                transfer,
+            } => self.balance(now, *event_ms, *wallet, *transfer),
             GuardianEvent::Position(symbol, update) => {
                 self.picture.position(now, symbol, update);
             }
@@ -231,7 +239,7 @@ impl Guardian {
                 self.assess(now, out);
                 self.request(now, request, out);
             }
-            GuardianEvent::Report(report) => self.report(now, report),
+            GuardianEvent::Report(report) => self.report(now, report, out),
             GuardianEvent::Scanned {
                 candidates,
                 correlations,
@@ -415,17 +423,16 @@ impl Guardian {
             || !self.is_external(symbol)
     }
 
-    /// A position not yet explained, that no read has shown: a read will tell.
+    /// A position not yet explained, whose owner no read has told: a read will. It counts as ours, not as a stranger's: after a
+    /// restart our own looks the same while its stop is gone, and leaving that to the market is worse than a stop that a
+    /// stranger did not ask for. Nobody gets new risk meanwhile.
     fn is_doubtful(&self, symbol: &str) -> bool {
-        self.picture.symbols.get(symbol).is_some_and(|v| {
-            !v.qty.is_zero()
-                && !v.read
-                && v.own_tag.is_none()
-                && self.ledger.reserved(symbol).is_zero()
-        })
+        let v = self.picture.symbols.get(symbol);
+        v.is_some_and(|v| !v.owner_read && self.is_unexplained(symbol, v))
     }
 
-    /// A position that nothing of ours explains. Only a read can tell, so a fresh one is never called external.
+    /// A position that nothing of ours explains. Only a read of the orders that made it can tell, so one that is merely not
+    /// known yet is never called external.
     fn is_external(&self, symbol: &str) -> bool {
         let v = self.picture.symbols.get(symbol);
         v.is_some_and(|v| self.is_external_view(symbol, v))
@@ -433,7 +440,11 @@ impl Guardian {
 
     /// The same of a symbol at hand.
     fn is_external_view(&self, symbol: &str, v: &picture::SymbolView) -> bool {
-        !v.qty.is_zero() && v.read && v.own_tag.is_none() && self.ledger.reserved(symbol).is_zero()
+        v.owner_read && self.is_unexplained(symbol, v)
+    }
+
+    fn is_unexplained(&self, symbol: &str, v: &picture::SymbolView) -> bool {
+        !v.qty.is_zero() && v.own_tag.is_none() && self.ledger.reserved(symbol).is_zero()
     }
 }
 

@@ -39,8 +39,11 @@ impl Guardian {
             return;
         }
         let account = self.config.account.account.clone();
+        let before = self.picture.wallet;
         self.picture
             .reconciled(now, &account, &self.config.symbols, read, asked_at);
+        self.transfers
+            .wallet_read(now, asked_at, before, self.picture.wallet);
         if self.incarnation.is_none() {
             self.incarnation = Some(first_incarnation(&account, read));
         }

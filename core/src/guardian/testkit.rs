@@ -42,6 +42,8 @@ pub(super) struct Rig {
     pub histories: bool,
     /// Reads are answered at once.
     pub reads: bool,
+    /// A read can tell which orders made a position.
+    pub ids: bool,
     /// Frames and marks keep coming as time passes.
     pub frames: bool,
     /// Writes are acknowledged at once.
@@ -73,6 +75,7 @@ impl Rig {
             strange: vec![],
             histories: true,
             reads: true,
+            ids: true,
             frames: true,
             writes: true,
         }
@@ -193,9 +196,26 @@ impl Rig {
             available: self.wallet,
             maint_margin: maint * self.dearer,
             marks: marks.map(|(s, m)| (s.clone(), *m)).collect(),
-            symbols: self.venue.clone(),
+            symbols: self
+                .venue
+                .iter()
+                .map(|(s, v)| (s.clone(), self.told(v)))
+                .collect(),
             unknown_symbols: self.strange.clone(),
         }
+    }
+
+    /// A symbol as the shell reads it: the ids of past orders only for a position that nothing open of ours names.
+    fn told(&self, v: &VenueState) -> VenueState {
+        let open = v.orders.iter().map(|o| &o.client_id);
+        let mut open = open.chain(v.stops.iter().map(|s| &s.client_id));
+        let named = open.any(|id| crate::order::client_id::is_ours(ACCOUNT, id));
+        let mut told = v.clone();
+        told.ids_read = self.ids && !named && !v.position.qty.is_zero();
+        if !told.ids_read {
+            told.recent_ids.clear();
+        }
+        told
     }
 
     pub fn ask(&mut self, symbol: &str, task: &str, wish: &str) -> GrantReply {
@@ -340,6 +360,7 @@ impl Rig {
         let mut all = self.send(&GuardianEvent::Balance {
             event_ms: self.now.market_ms,
             wallet: self.wallet,
+            transfer: None,
         });
         let entry = v.entry_price.to_string();
         all.extend(self.position(symbol, left.0, &entry));

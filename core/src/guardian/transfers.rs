@@ -1,7 +1,8 @@
 //! Money paid in and taken out: neither gain nor loss.
 //!
-//! Read each minute, and at once before a loss is latched: the balance tells of a withdrawal before the history does.
-//! Each transfer counts once; the ids that count are written together with the marks they moved.
+//! A frame that names one counts at once ([`super::named`]). The history is read each minute, and before a loss is latched: at
+//! once, and when the wallet has fallen without a frame that says why, again [`TOLD_NS`] later, as the balance tells of a
+//! withdrawal before the history does. Each transfer counts once; what counts is written together with the marks it moved.
 
 use super::equity::{self, Highs};
 use super::event::{GuardianEffect, Transfer};
@@ -10,6 +11,7 @@ use crate::fixed::Money;
 use crate::messages::Severity;
 use crate::risk::margin::believable;
 use crate::time::{NS_PER_S, Now};
+use std::collections::VecDeque;
 
 /// Between two reads of the transfers.
 const EVERY_NS: u64 = 60 * NS_PER_S;
@@ -19,8 +21,14 @@ const AGAIN_NS: u64 = 10 * NS_PER_S;
 const DOUBT_AGAIN_NS: u64 = ms(500);
 /// A read without an answer has failed.
 const TIMEOUT_NS: u64 = 10 * NS_PER_S;
-/// A loss waits this long for a read of the transfers; then it counts as what it looks like.
+/// A loss waits this long for a read of the transfers that may decide it; then it counts as what it looks like.
 const DOUBT_NS: u64 = 2 * NS_PER_S;
+/// The history tells of a transfer at most this long after the balance shows it. The exchange promises nothing; 5 s is what the
+/// marks allow too, several times what its histories are seen to lag, and costs little: no risk is added meanwhile, the margin
+/// ladder does not wait, and a loss by prices or by fills that were heard is not held up at all.
+const TOLD_NS: u64 = 5 * NS_PER_S;
+/// Between two reads while the history may not know yet.
+const EARLY_AGAIN_NS: u64 = 2 * NS_PER_S;
 /// A transfer may be told this much later than it happened, venue ms.
 const OVERLAP_MS: i64 = 3_600_000;
 /// Transfers remembered at most.
@@ -30,7 +38,10 @@ const REMEMBERED: usize = 500;
 #[derive(Clone, Copy, Debug)]
 struct Doubt {
     since: u64,
-    /// A read asked for after the loss was seen has come: it is a loss.
+    /// Before this the history may not know of a withdrawal: a read asked for earlier finds one, but never proves that there
+    /// was none.
+    told_from: u64,
+    /// A read asked for after that has come: it is a loss.
     answered: bool,
 }
 
@@ -43,14 +54,53 @@ pub(super) struct Transfers {
     failed: bool,
     doubt: Option<Doubt>,
     pub highs: Highs,
+    /// Rows counted that no frame has named yet, venue ms and amount.
+    pub(super) unnamed: VecDeque<(i64, Money)>,
+    /// Every frame since the last read of the account was heard: what changed the wallet is known.
+    heard_all: bool,
+    /// When the socket last came up.
+    up_at: u64,
+    /// When the wallet last fell without a frame that says why.
+    fell_at: Option<u64>,
 }
 
 impl Transfers {
-    /// A lead begins: the marks may be others than those seen last.
-    pub fn begin(&mut self) {
+    /// A lead begins: the marks may be others than those seen last, and what happened since they were written is not known.
+    pub fn begin(&mut self, now: Now, marked: bool) {
+        self.fell_at = marked.then_some(now.mono_ns);
+        self.unnamed.clear();
         self.doubt = None;
         self.tried_at = None;
         self.highs = Highs::default();
+    }
+
+    /// The private socket is lost: frames are missed from now on.
+    pub fn socket_down(&mut self) {
+        self.heard_all = false;
+    }
+
+    /// It is there; only a read tells what was missed.
+    pub fn socket_up(&mut self, now: Now) {
+        self.heard_all = false;
+        self.up_at = now.mono_ns;
+    }
+
+    /// A read of the account asked for at `asked_at` has shown the wallet.
+    pub fn wallet_read(
+        &mut self,
+        now: Now,
+        asked_at: u64,
+        before: Option<Money>,
+        wallet: Option<Money>,
+    ) {
+        self.heard_all |= asked_at >= self.up_at;
+        self.fell(now, before, wallet);
+    }
+
+    fn fell(&mut self, now: Now, before: Option<Money>, wallet: Option<Money>) {
+        if before.zip(wallet).is_some_and(|(b, w)| w < b) {
+            self.fell_at = Some(now.mono_ns);
+        }
     }
 
     /// A loss waits to be latched: no new risk meanwhile.
@@ -60,6 +110,20 @@ impl Transfers {
 }
 
 impl Guardian {
+    /// ACCOUNT_UPDATE of the margin asset.
+    pub(super) fn balance(&mut self, now: Now, event_ms: i64, wallet: Money, named: Option<Money>) {
+        let before = self.picture.wallet;
+        self.picture.balance(now, event_ms, wallet);
+        // Its frame says why it fell, unless one before it may have been missed.
+        if !self.transfers.heard_all {
+            let after = self.picture.wallet;
+            self.transfers.fell(now, before, after);
+        }
+        if let Some(amount) = named {
+            self.transfer_named(event_ms, amount);
+        }
+    }
+
     /// Takes the equity of a known account: marks, and what they trip.
     pub(super) fn mark_equity(&mut self, now: Now, equity: Money, out: &mut Vec<GuardianEffect>) {
         // A follower's marks are the leader's.
@@ -84,11 +148,14 @@ impl Guardian {
             self.transfers.doubt = None;
             return;
         }
-        let doubt = *self.transfers.doubt.get_or_insert(Doubt {
+        let t = &mut self.transfers;
+        let told_from = t.fell_at.map_or(0, |at| at.saturating_add(TOLD_NS));
+        let doubt = *t.doubt.get_or_insert(Doubt {
             since: now.mono_ns,
+            told_from: told_from.max(now.mono_ns),
             answered: false,
         });
-        if !doubt.answered && now.mono_since(doubt.since) < DOUBT_NS {
+        if !doubt.answered && now.mono_ns < doubt.told_from.saturating_add(DOUBT_NS) {
             return;
         }
         self.transfers.doubt = None;
@@ -105,7 +172,7 @@ impl Guardian {
         let asked = self.transfers.asked.take();
         self.transfers.failed = false;
         if let (Some(d), Some((at, _))) = (&mut self.transfers.doubt, asked) {
-            d.answered |= at >= d.since;
+            d.answered |= at >= d.told_from;
         }
         // Before the first marks there is nothing to adjust; they will have it in them.
         let Some(mut since) = self.state.transfers_since_ms else {
@@ -120,7 +187,11 @@ impl Guardian {
         for t in list {
             let real = !t.amount.is_zero() && believable(t.amount) && t.venue_ms >= since;
             if real && self.state.transfers.insert((t.venue_ms, t.id)) {
-                equity::transferred(&mut self.state, &mut self.transfers.highs, t);
+                // Named by its frame: in the marks already.
+                if !self.row_of_named(t) {
+                    equity::transferred(&mut self.state, &mut self.transfers.highs, t);
+                    self.transfers.unnamed.push_back((t.venue_ms, t.amount));
+                }
                 self.office.dirty(true, false);
             }
         }
@@ -135,6 +206,7 @@ impl Guardian {
             }
         }
         self.state.transfers.retain(|t| t.0 >= since);
+        self.forget_named(since);
         self.state.transfers_since_ms = Some(since);
     }
 
@@ -161,6 +233,8 @@ impl Guardian {
         let doubted = t.doubt.filter(|d| !d.answered);
         let gap = match (doubted, t.failed) {
             (Some(d), false) if t.tried_at.is_none_or(|at| at < d.since) => 0,
+            (Some(d), false) if now.mono_ns < d.told_from => EARLY_AGAIN_NS,
+            (Some(d), false) if t.tried_at.is_none_or(|at| at < d.told_from) => 0,
             (Some(_), _) => DOUBT_AGAIN_NS,
             (None, true) => AGAIN_NS,
             (None, false) => EVERY_NS,

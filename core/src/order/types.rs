@@ -352,8 +352,12 @@ pub struct VenueState {
     pub stops: Vec<AlgoOrder>,
     /// Recent fills with the client id where known (`userTrades` joined over order ids), newest last.
     pub trades: Vec<(Option<ClientId>, TradeFill)>,
-    /// Client ids of recent plain orders (`allOrders`), for the highest incarnation.
+    /// Client ids of recent plain orders (`allOrders`): a trader's for the highest incarnation, the guardian's for whose the
+    /// position is.
     pub recent_ids: Vec<ClientId>,
+    /// `recent_ids` has been read: without it an empty list says nothing.
+    #[serde(default)]
+    pub ids_read: bool,
     /// Available balance; `None` is unknown, never zero.
     pub available: Option<Money>,
 }

@@ -12,6 +12,7 @@ mod garbage;
 mod kills;
 mod latches;
 mod lost_state;
+mod orphaned;
 mod outage;
 mod rig;
 mod rollback;

@@ -65,8 +65,8 @@ pub(in crate::guardian) struct SymbolView {
     pub own_tag: Option<String>,
     /// Entry fills whose position has not been told.
     pub unbooked: Vec<Unbooked>,
-    /// A read has shown this position: whose it is could be told.
-    pub read: bool,
+    /// Whose this position is has been read: by an open order of ours, or by the orders that made it.
+    pub owner_read: bool,
     /// What the stream last said of it, against the reads.
     pub word: Word<Qty>,
 }
@@ -117,7 +117,7 @@ impl SymbolView {
             self.open_since = None;
             self.flat_since.get_or_insert(now.mono_ns);
             self.own_tag = None;
-            self.read = false;
+            self.owner_read = false;
         } else {
             self.flat_since = None;
             if turned || self.open_since.is_none() {

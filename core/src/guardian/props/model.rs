@@ -158,6 +158,7 @@ impl Model {
                 },
                 orders: t.resting.iter().map(order).collect(),
                 recent_ids: vec![own],
+                ids_read: true,
                 ..VenueState::default()
             };
             if !flat || !t.resting.is_empty() {

@@ -109,8 +109,13 @@ fn event() -> impl Strategy<Value = GuardianEvent> {
                 ..GuardianState::default()
             }))
         }),
-        (any::<i64>(), money())
-            .prop_map(|(event_ms, wallet)| GuardianEvent::Balance { event_ms, wallet }),
+        (any::<i64>(), money(), any::<bool>(), money()).prop_map(
+            |(event_ms, wallet, named, transfer)| GuardianEvent::Balance {
+                event_ms,
+                wallet,
+                transfer: named.then_some(transfer)
+            }
+        ),
         (symbol(), any::<i64>(), lots(), money()).prop_map(|(s, t, q, p)| GuardianEvent::Position(
             s,
             PositionUpdate {
@@ -209,6 +214,7 @@ fn event() -> impl Strategy<Value = GuardianEvent> {
                                     isolated,
                                     update_ms: venue_ms,
                                 },
+                                ids_read: !isolated,
                                 ..VenueState::default()
                             },
                         )]
@@ -299,7 +305,7 @@ proptest! {
                 r.reads = false;
                 r.pass(40_000);
             }
-            3 => { r.send(&GuardianEvent::Balance { event_ms: i64::MAX, wallet: Decimal::ZERO }); }
+            3 => { r.send(&GuardianEvent::Balance { event_ms: i64::MAX, wallet: Decimal::ZERO, transfer: None }); }
             4 => { r.send(&GuardianEvent::AccountDown); }
             5 => { r.send(&GuardianEvent::Mark(symbol, MarkPrice { event_ms: 0, mark: d("100"), index: d("50"), funding_rate: d("0"), next_funding_ms: 0 })); }
             6 => { r.send(&GuardianEvent::Position("XUSDT".into(), PositionUpdate { event_ms: i64::MAX, transact_ms: i64::MAX, qty: Qty(5), entry_price: d("3") })); }

@@ -111,7 +111,11 @@ fn a_wallet_that_two_reads_gainsay_is_unknown() {
     let mut r = Rig::new(&TWO).ready();
     let event_ms = r.now.market_ms;
     let wallet = d("10000");
-    r.send(&GuardianEvent::Balance { event_ms, wallet });
+    r.send(&GuardianEvent::Balance {
+        event_ms,
+        wallet,
+        transfer: None,
+    });
     r.wallet = d("9950");
     nudge(&mut r);
     r.pass(1300);
@@ -125,7 +129,11 @@ fn a_wallet_that_two_reads_gainsay_is_unknown() {
     );
     let event_ms = r.now.market_ms;
     let wallet = d("9700");
-    r.send(&GuardianEvent::Balance { event_ms, wallet });
+    r.send(&GuardianEvent::Balance {
+        event_ms,
+        wallet,
+        transfer: None,
+    });
     sure(&mut r);
 }
 

@@ -330,3 +330,24 @@ fn a_standby_reads_the_account_less_often_than_its_leader_and_stays_sure_of_it()
     );
     assert!(standby.g.snapshot().known);
 }
+
+#[test]
+fn an_epoch_far_above_all_that_is_known_is_not_believed_and_told_once() {
+    let mut r = Rig::new(&["AUSDT"]).ready();
+    let own = r.g.epoch();
+    for wild in [u64::MAX, u64::MAX - 1, own + 1_000_001] {
+        let mut said = super::granting::report("AUSDT");
+        said.epoch = wild;
+        r.send(&GuardianEvent::Report(Box::new(said)));
+        let mut asked = r.question("AUSDT", "ns/nobi", "t", "0", "0");
+        asked.epoch_seen = wild;
+        r.answer(asked);
+        assert_eq!((r.g.epoch(), r.g.state.epoch), (own, own), "{wild}");
+        assert_eq!(r.g.echoed, 0);
+    }
+    assert_eq!(alerts(&r.out, "EpochNotBelieved").len(), 1);
+    let mut asked = r.question("AUSDT", "ns/nobi", "t", "0", "0");
+    asked.epoch_seen = own + 1_000_000;
+    r.answer(asked);
+    assert_eq!(r.g.epoch(), own + 1_000_001);
+}

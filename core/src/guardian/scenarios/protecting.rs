@@ -4,6 +4,7 @@ use super::granting::report;
 use crate::fixed::{Price, Side};
 use crate::guardian::testkit::*;
 use crate::guardian::*;
+use crate::messages::{DenyReason, GrantReply};
 use crate::order::{AlgoStatus, CancelTarget, OrderStatus};
 
 /// A long of ours at 100, its fill and position just seen, no stop.
@@ -152,10 +153,9 @@ fn a_stop_accepted_but_never_seen_is_asked_after_tried_again_and_in_the_end_the_
     assert_eq!(orders(&r.out).len(), 1);
 }
 
-#[test]
-fn a_position_found_at_the_start_without_its_stop_gets_one_even_with_no_worker() {
-    let mut r = Rig::new(&["AUSDT"]);
-    let id = IdMaker::new(ACCOUNT, Role::Worker, "uid-of-old", "AUSDT", 1).next_id();
+/// A coordinator about to start over a long that `id` has made, as the exchange shows it: no order, no stop, no worker.
+fn found(id: &ClientId) -> Rig {
+    let mut r = Rig::new(&["AUSDT", "BUSDT"]);
     let v = r.venue.entry("AUSDT".into()).or_default();
     v.position = crate::order::VenuePosition {
         qty: crate::fixed::Qty(1_000),
@@ -163,10 +163,65 @@ fn a_position_found_at_the_start_without_its_stop_gets_one_even_with_no_worker()
         isolated: false,
         update_ms: 1,
     };
-    v.recent_ids = vec![id];
-    let mut r = r.ready();
+    v.recent_ids = vec![id.clone()];
+    r
+}
+
+fn of_old() -> ClientId {
+    IdMaker::new(ACCOUNT, Role::Worker, "uid-of-old", "AUSDT", 1).next_id()
+}
+
+#[test]
+fn a_position_found_at_the_start_without_its_stop_gets_one_even_with_no_worker() {
+    let mut r = found(&of_old()).ready();
     r.pass(1500);
     assert_eq!(stops(&r.out).len(), 1);
+}
+
+#[test]
+fn a_position_found_at_the_start_is_flattened_by_a_kill_when_it_is_ours_and_left_when_it_is_not() {
+    for (id, closed) in [(of_old(), true), ("by-hand".into(), false)] {
+        let mut r = found(&id).ready();
+        let set = true;
+        let name = KILL.into();
+        r.send(&GuardianEvent::Latch { name, set });
+        r.pass(5000);
+        assert_eq!(!orders(&r.out).is_empty(), closed, "{id}");
+    }
+}
+
+#[test]
+fn a_position_found_at_the_start_that_a_stranger_made_is_external_at_once() {
+    let mut r = found(&"by-hand".into()).ready();
+    r.pass(10_000);
+    assert!(stops(&r.out).is_empty() && orders(&r.out).is_empty());
+    assert_eq!(denied(&r.ask("BUSDT", "t", "100")), DenyReason::External);
+}
+
+#[test]
+fn a_position_whose_owner_cannot_be_read_is_not_called_external_and_gets_a_stop() {
+    for id in [of_old(), "by-hand".into()] {
+        let mut r = found(&id);
+        r.ids = false;
+        let mut r = r.ready();
+        r.pass(2000);
+        assert!(stops(&r.out).is_empty(), "a read may still tell");
+        let why = denied(&r.ask("BUSDT", "t", "100"));
+        assert_eq!(why, DenyReason::AccountUnknown);
+        r.pass(1500);
+        assert_eq!(stops(&r.out).len(), 1);
+        // It is asked for again and again, and the answer counts whenever it comes.
+        r.ids = true;
+        r.pass(1500);
+        let strange = matches!(
+            r.ask("BUSDT", "t", "100"),
+            GrantReply::Denied {
+                reason: DenyReason::External,
+                ..
+            }
+        );
+        assert_eq!(strange, id != of_old());
+    }
 }
 
 #[test]

@@ -45,6 +45,7 @@ fn a_withdrawal_is_not_a_fall_of_prices_and_leaves_time_for_slices() {
     r.send(&GuardianEvent::Balance {
         event_ms: r.now.market_ms,
         wallet: d("5000"),
+        transfer: None,
     });
     r.pass(1000);
     assert_eq!(levels(&r.out), [LadderLevel::Critical]);

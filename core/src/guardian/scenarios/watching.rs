@@ -75,6 +75,7 @@ fn a_stale_socket_a_stale_mark_or_a_zero_balance_makes_the_account_unknown() {
     r.send(&GuardianEvent::Balance {
         event_ms: i64::MAX,
         wallet: Decimal::ZERO,
+        transfer: None,
     });
     assert_eq!(
         denied(&r.ask("BTCUSDT", "t", "1000")),
@@ -84,6 +85,7 @@ fn a_stale_socket_a_stale_mark_or_a_zero_balance_makes_the_account_unknown() {
     r.send(&GuardianEvent::Balance {
         event_ms: i64::MAX,
         wallet: d("10000"),
+        transfer: None,
     });
     r.send(&GuardianEvent::AccountDown);
     assert_eq!(

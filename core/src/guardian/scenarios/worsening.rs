@@ -109,7 +109,11 @@ fn a_balance_that_is_told_wrong_closes_nothing() {
     r.pass(1_000);
     let event_ms = r.now.market_ms;
     let wallet = d("10000");
-    r.send(&GuardianEvent::Balance { event_ms, wallet });
+    r.send(&GuardianEvent::Balance {
+        event_ms,
+        wallet,
+        transfer: None,
+    });
     r.pass(100);
     // The stream says ten thousand, the reads a hundred.
     r.wallet = d("100");

@@ -270,6 +270,7 @@ impl Rig {
             stops: v.stops.iter().chain(&v.foreign).cloned().collect(),
             trades: v.trades.iter().rev().take(50).rev().cloned().collect(),
             recent_ids: v.recent_ids.iter().rev().take(50).cloned().collect(),
+            ids_read: true,
             available: Some(d("10000")),
         }
     }
