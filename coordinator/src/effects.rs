@@ -32,6 +32,8 @@ pub(crate) enum Answer {
     Event(GuardianEvent),
     /// What became of the save of this number and of those before it.
     Saved(u64, Saved),
+    /// The contracts, read anew.
+    Contracts(Box<Contracts>),
 }
 
 /// Sends requests and brings answers back.
@@ -202,6 +204,22 @@ impl Effects {
         let orders = orders.into_iter().filter_map(known).collect();
         let tasks = &mut self.tasks;
         crate::orders::send(&self.links.rest, orders, &self.answers, tasks);
+    }
+
+    /// Reads the contracts anew; a read that fails is tried again when the next one is due.
+    pub(crate) fn read_contracts(&mut self) {
+        let (rest, answers) = (self.links.rest.clone(), self.answers.clone());
+        self.tasks.spawn(async move {
+            match Contracts::load(&rest).await {
+                Ok(fresh) => drop(answers.send(Answer::Contracts(Box::new(fresh)))),
+                Err(e) => tracing::warn!(error = %e, "contracts not read anew"),
+            }
+        });
+    }
+
+    /// Takes the contracts in; what there is then, when anything changed.
+    pub(crate) fn renew(&mut self, fresh: Contracts) -> Option<&Contracts> {
+        self.contracts.renew(fresh).then_some(&self.contracts)
     }
 
     /// Reads the whole account. The first read and a leader's share the exits' lane: without them nobody gets the account out

@@ -17,6 +17,7 @@ pub mod observe;
 mod orders;
 mod outbox;
 mod peers;
+mod renew;
 mod said;
 mod saves;
 pub mod scan;

@@ -7,6 +7,7 @@ use crate::effects::{Answer, Effects};
 use crate::inputs::{Input, Inputs};
 use crate::lead::{Lead, News};
 use crate::peers::Peers;
+use crate::renew::Renew;
 use crate::said::Said;
 use crate::saves::Saved;
 use crate::unread::{Means, Unread};
@@ -17,7 +18,7 @@ use helios_binance::user::{UserStream, UserStreamConfig};
 use helios_binance::ws::{Feed, MarketStreams, StreamConfig, Subscription};
 use helios_bus::typed::AdminQuestion;
 use helios_core::guardian::{
-    Guardian, GuardianConfig, GuardianEffect, GuardianEvent, GuardianState,
+    Guardian, GuardianConfig, GuardianEffect, GuardianEvent, GuardianState, MARGIN_CONTRADICTION,
 };
 use helios_core::instrument::Symbol;
 use helios_core::messages::{AdminReply, AdminRequest, WorkerReport};
@@ -42,12 +43,12 @@ const PERSON_WAITS: Duration = Duration::from_secs(5);
 /// # Errors
 /// [`CoordinatorError`]; workers are reduce-only when their grants have run out, and stops stay at the venue.
 pub async fn run(
-    config: CoordinatorConfig,
+    mut config: CoordinatorConfig,
     links: CoordinatorLinks,
     control: mpsc::Receiver<Control>,
 ) -> Result<(), CoordinatorError> {
     let clock = links.rest.clock().clone();
-    let contracts = Contracts::load(&links.rest.urgent()).await?;
+    let mut contracts = Contracts::load(&links.rest.urgent()).await?;
     let reports = links.bus.reports().await?;
     let (user_tx, user) = mpsc::channel(FEED_QUEUE);
     let _user = UserStream::spawn(
@@ -87,6 +88,7 @@ pub async fn run(
         marked: BTreeSet::new(),
         said: Said::default(),
         unread: Unread::default(),
+        renew: Renew::new(),
         peers: Peers::default(),
         asked: Asked::default(),
     };
@@ -106,7 +108,8 @@ pub async fn run(
         match inputs.next(&mut lead.news, &mut shell.asked).await {
             Input::Control(c) => match c {
                 Some(Control::Config(c)) => {
-                    let config = guardian_config(&c, &contracts, &links.rest);
+                    config = *c;
+                    let config = guardian_config(&config, &contracts, &links.rest);
                     shell.handle(&GuardianEvent::Config(Box::new(config)));
                 }
                 Some(Control::Latch { name, set, done }) => shell.latch(name, set, done),
@@ -131,6 +134,13 @@ pub async fn run(
                     shell.handle(&e);
                 }
             }
+            Input::Answer(Answer::Contracts(fresh)) => {
+                if let Some(all) = shell.effects.renew(*fresh) {
+                    contracts = all.clone();
+                    let config = guardian_config(&config, &contracts, &links.rest);
+                    shell.handle(&GuardianEvent::Config(Box::new(config)));
+                }
+            }
             Input::Answer(a) => {
                 if shell.answer(&a) == Some(Saved::Conflict) {
                     shell.lost("another coordinator has written the guardian's state");
@@ -141,6 +151,9 @@ pub async fn run(
                 shell.asked.keep(&links.bus).await;
                 if shell.guardian.leads().is_some() && shell.unread.due() {
                     lead.begin_anew();
+                }
+                if shell.renew.due() {
+                    shell.effects.read_contracts();
                 }
                 shell.handle(&GuardianEvent::Tick);
             }
@@ -204,6 +217,7 @@ struct Shell {
     marked: BTreeSet<Symbol>,
     said: Said,
     unread: Unread,
+    renew: Renew,
     peers: Peers,
     asked: Asked,
 }
@@ -274,6 +288,8 @@ impl Shell {
                 return None;
             }
             Answer::Saved(number, saved) => (*number, *saved),
+            // At the end they matter no more.
+            Answer::Contracts(_) => return None,
         };
         match saved {
             Saved::Written => self.said.written(number),
@@ -387,6 +403,10 @@ impl Shell {
         }
         if self.out.is_empty() {
             return;
+        }
+        let apart = |e: &GuardianEffect| matches!(e, GuardianEffect::Alert(a) if a.code == MARGIN_CONTRADICTION);
+        if self.out.iter().any(apart) {
+            self.renew.doubt();
         }
         if let Some(snapshot) = self
             .effects

@@ -144,8 +144,8 @@ impl Guardian {
         self.measured = margin.is_some();
         // Kept where there are none: the last numbers are what slices and the snapshot go by.
         self.margin = plain.or(self.margin);
-        if let Some(m) = margin.filter(|_| sure) {
-            self.mark_equity(now, m.balance, out);
+        if let Some(m) = margin {
+            self.mark_equity(now, m.balance, sure, out);
         }
         let reading = Reading {
             margin,

@@ -47,6 +47,7 @@ pub use event::{
     Handover, NamedTransfer, RateLimits, StrategyInfo, Transfer,
 };
 pub use lead::believable_epoch;
+pub use reads::MARGIN_CONTRADICTION;
 
 use crate::instrument::{Symbol, SymbolInfo};
 use crate::messages::{AccountSnapshot, Alert, LadderLevel, Severity};

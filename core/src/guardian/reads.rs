@@ -13,6 +13,9 @@ use crate::risk::margin::believable;
 use crate::time::{NS_PER_S, Now};
 use rust_decimal::Decimal;
 
+/// Code of the alert that the exchange's maintenance margin is far from what the brackets known here make it.
+pub const MARGIN_CONTRADICTION: &str = "MarginContradiction";
+
 /// The account is read at least this often, liveness time.
 const READ_EVERY_NS: u64 = 8 * NS_PER_S;
 /// A standby reads this often: its picture stays fit to begin with, and a pair doesn't take twice the weight of one.
@@ -59,7 +62,7 @@ impl Guardian {
                 "the exchange's maintenance margin is {maint}, ours {}",
                 ours.unwrap_or_default()
             );
-            out.push(alert(Severity::Warning, "MarginContradiction", None, text));
+            out.push(alert(Severity::Warning, MARGIN_CONTRADICTION, None, text));
         }
         self.picture.contradiction = apart && !isolated;
         // Frame and read may have crossed; the next one can't.

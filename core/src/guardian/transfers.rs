@@ -27,6 +27,9 @@ const DOUBT_NS: u64 = 2 * NS_PER_S;
 /// marks allow too, several times what its histories are seen to lag, and costs little: no risk is added meanwhile, the margin
 /// ladder does not wait, and a loss by prices or by fills that were heard is not held up at all.
 const TOLD_NS: u64 = 5 * NS_PER_S;
+/// A loss that the numbers of an account in doubt show counts when they have shown it for this long: long enough for a read
+/// to put right what was merely told wrong.
+const UNSURE_NS: u64 = 10 * NS_PER_S;
 /// Between two reads while the history may not know yet.
 const EARLY_AGAIN_NS: u64 = 2 * NS_PER_S;
 /// A transfer may be told this much later than it happened, venue ms.
@@ -53,6 +56,8 @@ pub(super) struct Transfers {
     tried_at: Option<u64>,
     failed: bool,
     doubt: Option<Doubt>,
+    /// Since when an account in doubt has shown a loss.
+    unsure_since: Option<u64>,
     pub highs: Highs,
     /// Rows counted that no frame has named yet, venue ms and amount.
     pub(super) unnamed: VecDeque<(i64, Money)>,
@@ -124,31 +129,43 @@ impl Guardian {
         }
     }
 
-    /// Takes the equity of a known account: marks, and what they trip.
-    pub(super) fn mark_equity(&mut self, now: Now, equity: Money, out: &mut Vec<GuardianEffect>) {
+    /// Takes the equity: marks, where the account is known, and what they trip.
+    pub(super) fn mark_equity(
+        &mut self,
+        now: Now,
+        equity: Money,
+        sure: bool,
+        out: &mut Vec<GuardianEffect>,
+    ) {
         // A follower's marks are the leader's.
         if !self.office.leading() {
             return;
         }
-        let highs = &mut self.transfers.highs;
-        let m = equity::mark(
-            &mut self.state,
-            highs,
-            now.market_ms,
-            self.picture.venue_ms,
-            equity,
-        );
-        self.office.dirty(m.urgent, m.marks);
-        for name in m.released {
-            let text = format!("latch {name} released by a new day");
-            out.push(alert(Severity::Info, name, None, text));
+        if sure {
+            let m = equity::mark(
+                &mut self.state,
+                &mut self.transfers.highs,
+                now.market_ms,
+                self.picture.venue_ms,
+                equity,
+            );
+            self.office.dirty(m.urgent, m.marks);
+            for name in m.released {
+                let text = format!("latch {name} released by a new day");
+                out.push(alert(Severity::Info, name, None, text));
+            }
         }
         let losses = equity::losses(&self.state, &self.config.account, equity);
+        let t = &mut self.transfers;
         if losses.is_empty() {
-            self.transfers.doubt = None;
+            (t.doubt, t.unsure_since) = (None, None);
             return;
         }
-        let t = &mut self.transfers;
+        if sure {
+            t.unsure_since = None;
+        } else if now.mono_since(*t.unsure_since.get_or_insert(now.mono_ns)) < UNSURE_NS {
+            return;
+        }
         let told_from = t.fell_at.map_or(0, |at| at.saturating_add(TOLD_NS));
         let doubt = *t.doubt.get_or_insert(Doubt {
             since: now.mono_ns,

@@ -211,3 +211,29 @@ fn a_mark_that_its_index_gainsays_closes_nothing() {
             .any(|e| matches!(e, GuardianEffect::Place { .. }))
     );
 }
+
+#[test]
+fn a_daily_loss_in_doubt_is_latched_when_the_doubt_has_shown_it_for_ten_seconds() {
+    let mut c = config(&["AUSDT"]);
+    c.account.max_daily_loss_percent = d("5");
+    let mut r = Rig::with(c, GuardianState::default()).ready();
+    r.protected("AUSDT", 100_000, "100");
+    r.send(&GuardianEvent::Report(Box::new(report("AUSDT"))));
+    r.pass(1_000);
+    r.strange = vec!["XYZUSDT".into()];
+    r.pass(9_000);
+    assert!(r.g.unknown.is_some());
+    let peak = r.g.state.peak_equity;
+    r.mark("AUSDT", d("120"));
+    r.pass(1_000);
+    assert_eq!(r.g.state.peak_equity, peak, "a gain in doubt is none");
+    r.mark("AUSDT", d("94"));
+    r.pass(9_000);
+    r.mark("AUSDT", d("96"));
+    r.pass(1_000);
+    r.mark("AUSDT", d("94"));
+    r.pass(9_000);
+    assert!(r.g.latches().is_empty(), "not for ten seconds in a row");
+    r.pass(4_000);
+    assert_eq!(r.g.latches(), ["dailyLoss"]);
+}
