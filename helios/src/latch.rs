@@ -1,10 +1,11 @@
 //! `helios kill` and `helios release`: a person's word, to a running `helios up` or coordinator on this host, or over NATS to
 //! whoever leads.
 
-use crate::admin::{At, Request, block_on, send};
+use crate::admin::{DEFAULT_ADDR, Request, block_on, send};
 use crate::alone::{NATS_HELP, NatsArgs};
 use anyhow::Result;
 use clap::Args;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 /// Arguments of `helios kill` and `helios release`.
@@ -20,8 +21,10 @@ pub struct LatchArgs {
     /// Which latch
     #[arg(value_enum, default_value = "kill")]
     name: LatchName,
-    #[command(flatten)]
-    at: At,
+    /// Ask the `helios up` or coordinator of this host that was started with this --admin, NATS or not (default without
+    /// --nats: 127.0.0.1:9180, where `helios up` listens)
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<SocketAddr>,
     /// Over NATS: which account, `name` or `namespace/name`
     #[cfg(feature = "nats")]
     #[arg(long, value_name = "NAME")]
@@ -72,22 +75,32 @@ pub fn run(args: LatchArgs, set: bool) -> Result<ExitCode> {
 #[cfg(not(feature = "nats"))]
 async fn ask(args: LatchArgs, set: bool) -> Result<String> {
     // Refuses what the environment asks for and this binary can't do.
-    args.nats.start(crate::alone::Side::Admin, "", "")?;
-    of_up(args.at, args.name, set).await
+    if args.admin.is_none() {
+        args.nats.start(crate::alone::Side::Admin, "", "")?;
+    }
+    of_host(&args, set).await
 }
 
 #[cfg(feature = "nats")]
 async fn ask(args: LatchArgs, set: bool) -> Result<String> {
+    // A named port wins over a server that only the environment may have named.
+    if args.admin.is_some() {
+        return of_host(&args, set).await;
+    }
     match nats::ask(&args, set).await? {
         Some(words) => Ok(words),
-        None => of_up(args.at, args.name, set).await,
+        None => of_host(&args, set).await,
     }
 }
 
-/// Asks the `helios up` of this host.
-async fn of_up(at: At, name: LatchName, set: bool) -> Result<String> {
-    let name = name.of_guardian().into();
-    let answer = send(at.admin, &Request::Latch { name, set }).await?;
+/// Asks the `helios up` or the coordinator of this host.
+async fn of_host(args: &LatchArgs, set: bool) -> Result<String> {
+    let name = args.name.of_guardian().into();
+    let at = match args.admin {
+        Some(at) => at,
+        None => DEFAULT_ADDR.parse()?,
+    };
+    let answer = send(at, &Request::Latch { name, set }).await?;
     let text = answer.as_str().map(ToString::to_string);
     Ok(text.unwrap_or_else(|| answer.to_string()))
 }

@@ -126,6 +126,8 @@ impl Logs {
         let ours = |level: LevelFilter| {
             tracing_subscriber::filter::Targets::new()
                 .with_default(LevelFilter::WARN)
+                // What a connection does is told by the bus, in its own words and once.
+                .with_target("async_nats", LevelFilter::OFF)
                 .with_targets(
                     [
                         "helios",

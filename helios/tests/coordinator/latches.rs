@@ -181,6 +181,8 @@ fn with_nats_gone_a_person_on_the_leaders_host_still_closes_everything() {
     rig.nats.kill();
     let at = now();
     let mut kill = crate::rig::role::helios();
+    // As a shell that talks to NATS all day has it.
+    kill.env("HELIOS_NATS_URL", rig.nats.url());
     let said = kill.args(["kill", "--admin", &admin]).output().unwrap();
     assert!(said.status.success(), "{said:?}");
     flat(&rig);
