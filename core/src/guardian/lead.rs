@@ -154,11 +154,6 @@ impl Guardian {
         !self.office.leading() && handing.is_none_or(|h| h == Handing::Over)
     }
 
-    /// True while this guardian leads, as of the last event.
-    pub fn is_leading(&self) -> bool {
-        self.office.leading()
-    }
-
     /// The epoch it leads or last led under; 0 before the first lead.
     pub fn epoch(&self) -> u64 {
         self.office.epoch

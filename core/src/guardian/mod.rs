@@ -147,7 +147,7 @@ impl Guardian {
         g
     }
 
-    /// The epoch under which this guardian leads, if it does.
+    /// The epoch under which this guardian leads, as of the last event, if it does.
     pub fn leads(&self) -> Option<u64> {
         self.office.leading().then_some(self.office.epoch)
     }

@@ -108,7 +108,7 @@ impl Model {
         } else if age >= ms(1000)
             && age < ms(RENEW_DEADLINE_MS)
             && !self.frozen(holder)
-            && self.seats[holder].g.is_leading()
+            && self.seats[holder].g.leads().is_some()
         {
             self.lock = Some((holder, self.now.mono_ns));
             let until_ns = self.now.mono_ns + ms(RENEW_DEADLINE_MS);
