@@ -68,5 +68,5 @@ fn a_leader_that_is_asked_to_end_hands_over_and_no_worker_is_ever_without_permis
     // A leader that hands over is not missing: there is no span without permission, only what always holds.
     let log = rig.venue.audit();
     assert!(bare(&log, now()).values().flatten().all(|b| b.1 - b.0 < S));
-    assert!(over_budget(&log, rig.setup.max_gross_leverage.parse().unwrap()).is_empty());
+    assert!(over_budget(&log, &rig.setup.limits(), &rig.venue.lots).is_empty());
 }
