@@ -11,7 +11,11 @@ const TAKEOVER: Ns = 9 * S;
 
 #[test]
 fn a_killed_leader_is_replaced_and_workers_are_granted_again_within_nine_seconds() {
-    let rig = Rig::start(Setup::default());
+    // A symbol's share is less than an entry wants.
+    let rig = Rig::start(Setup {
+        limits: "maxSymbolNotionalPercent: \"20\", maxDailyLossPercent: \"100\", maxDrawdownPercent: \"100\"",
+        ..Setup::default()
+    });
     let leader = rig.leader();
     leader.hold(true);
     let at = leader.kill();
