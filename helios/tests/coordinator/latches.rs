@@ -23,6 +23,42 @@ fn still(rig: &Rig, latch: &str, since: Ns, epoch: u64) {
     });
 }
 
+/// Both killed hard.
+fn restarted(rig: &Rig, latch: &str) {
+    let epoch = rig.epoch();
+    let at = rig.while_down(|| ());
+    still(rig, latch, at, epoch);
+}
+
+/// The leader killed hard: the other one leads.
+fn failed_over(rig: &Rig, latch: &str) {
+    let (epoch, leader) = (rig.epoch(), rig.leader());
+    leader.hold(true);
+    let killed = leader.kill();
+    still(rig, latch, killed, epoch);
+    assert_ne!(rig.leader().name(), leader.name());
+    leader.hold(false);
+}
+
+/// The manifest is applied again, and every worker has taken it in; returns when it was edited.
+fn reapplied(rig: &Rig, f: impl FnOnce(String) -> String) -> Ns {
+    let took = |r: &serde_json::Value| number(r, "generation");
+    let before: Vec<u64> = rig
+        .workers
+        .values()
+        .map(|w| took(&w.newest(|_| true).unwrap().value))
+        .collect();
+    rig.edit(f);
+    let edited = now();
+    let taken = wait("acknowledged edit", PATIENCE, || {
+        let mut all = rig.workers.values().zip(&before);
+        all.all(|(w, b)| w.newest(|_| true).is_some_and(|r| took(&r.value) > *b))
+            .then_some(())
+    });
+    assert!(taken.is_some(), "the edit was not taken in");
+    edited
+}
+
 fn released(rig: &Rig, args: &[&str]) {
     let at = now();
     rig.person(args);
@@ -44,34 +80,12 @@ fn a_kill_flattens_and_outlives_restarts_failover_and_a_manifest_that_says_other
     let s = rig.when("kill", 0, |s| latched(s, "kill"));
     assert_eq!(s.value["halted"], true);
 
-    // Both killed hard.
-    let epoch = rig.epoch();
-    let again = rig.while_down(|| ());
-    still(&rig, "kill", again, epoch);
-    // The other one leads.
-    let (epoch, leader) = (rig.epoch(), rig.leader());
-    leader.hold(true);
-    let killed = leader.kill();
-    still(&rig, "kill", killed, epoch);
-    leader.hold(false);
-    // The manifest is applied again.
-    rig.edit(|m| {
+    restarted(&rig, "kill");
+    failed_over(&rig, "kill");
+    let edited = reapplied(&rig, |m| {
         m.replace("environment: Paper", "environment: Paper\n  halt: false")
             .replace("cooldownSeconds: 5", "cooldownSeconds: 4")
     });
-    let edited = now();
-    let took = |r: &serde_json::Value| number(r, "generation");
-    let before: Vec<u64> = rig
-        .workers
-        .values()
-        .map(|w| took(&w.newest(|_| true).unwrap().value))
-        .collect();
-    let taken = wait("acknowledged edit", PATIENCE, || {
-        let mut all = rig.workers.values().zip(&before);
-        all.all(|(w, b)| w.newest(|_| true).is_some_and(|r| took(&r.value) > *b))
-            .then_some(())
-    });
-    assert!(taken.is_some(), "the edit was not taken in");
     until(edited + LONG);
     assert!(latched(&rig.snapshot().unwrap().value, "kill"));
     rig.no_risk(at + DEADLINE, now(), "killed");
@@ -96,9 +110,9 @@ fn one(seed: u64, limits: &'static str) -> Setup {
     }
 }
 
-/// Opens it, lets the price fall by 3 %, and sees it flattened under the latch, which both coordinators' death does not end.
-/// Returns when the latch was seen, and its UTC day of market time.
-fn lose(rig: &mut Rig, latch: &str) -> (Ns, u64) {
+/// Opens it, lets the price fall by 3 %, and sees it flattened under the latch. Neither both coordinators' death, nor the
+/// other's lead, nor a manifest with a wider limit ends it. Returns when the latch was seen.
+fn lose(rig: &mut Rig, latch: &str, (limit, wider): (&str, &str)) -> Ns {
     rig.start_coordinators();
     rig.when("new state", 0, |s| {
         s["known"] == true && s["seq"].as_u64() > Some(2)
@@ -115,26 +129,31 @@ fn lose(rig: &mut Rig, latch: &str) -> (Ns, u64) {
     rig.venue.price_path("BTCUSDT", &[(5_000, 0.97)]);
     let s = rig.when(latch, 0, |s| latched(s, latch));
     flat(rig);
-    let epoch = rig.epoch();
-    let at = rig.while_down(|| ());
-    still(rig, latch, at, epoch);
-    until(now() + LONG);
-    (s.at, number(&s.value, "marketMs") / 86_400_000)
+    restarted(rig, latch);
+    failed_over(rig, latch);
+    let edited = reapplied(rig, |m| {
+        assert!(m.contains(limit));
+        m.replace(limit, wider)
+            .replace("maxHoldSeconds: 864000", "maxHoldSeconds: 863999")
+    });
+    until(edited + LONG);
+    let last = rig.snapshot().unwrap().value;
+    assert!(latched(&last, latch), "{last}");
+    // The generated market begins at 00:00 and is too slow here to come to the next, which would end a daily loss.
+    let day = |v: &serde_json::Value| number(v, "marketMs") / 86_400_000;
+    assert_eq!(day(&last), day(&s.value), "midnight passed");
+    s.at
 }
 
 #[test]
-fn the_daily_loss_limit_flattens_and_outlives_a_restart() {
+fn the_daily_loss_limit_flattens_and_outlives_restarts_failover_and_a_wider_limit() {
     let mut rig = Rig::bare(one(
         72,
         "maxSymbolNotionalPercent: \"100\", maxDailyLossPercent: \"0.5\", maxDrawdownPercent: \"100\"",
     ));
-    let (at, day) = lose(&mut rig, "dailyLoss");
-    let last = rig.snapshot().unwrap().value;
-    if number(&last, "marketMs") / 86_400_000 != day {
-        eprintln!("midnight passed, which ends the latch");
-        return;
-    }
-    assert!(latched(&last, "dailyLoss"), "{last}");
+    let limit = "maxDailyLossPercent: \"0.5\"";
+    let wider = "maxDailyLossPercent: \"100\"";
+    let at = lose(&mut rig, "dailyLoss", (limit, wider));
     rig.no_risk(at + DEADLINE, now(), "the day's loss is reached");
     rig.no_grant(at + SAID, now(), "the day's loss is reached");
     assert!(rig.held().is_empty());
@@ -142,13 +161,20 @@ fn the_daily_loss_limit_flattens_and_outlives_a_restart() {
 }
 
 #[test]
-fn the_drawdown_limit_flattens_and_outlives_a_restart_until_a_person_accepts_it() {
+fn the_drawdown_limit_flattens_and_outlives_restarts_failover_and_a_wider_limit_until_a_person_accepts_it()
+ {
     let mut rig = Rig::bare(one(
         73,
         "maxSymbolNotionalPercent: \"100\", maxDailyLossPercent: \"100\", maxDrawdownPercent: \"0.5\"",
     ));
-    let (at, _) = lose(&mut rig, "drawdown");
-    assert!(latched(&rig.snapshot().unwrap().value, "drawdown"));
+    let limit = "maxDrawdownPercent: \"0.5\"";
+    let wider = "maxDrawdownPercent: \"100\"";
+    let at = lose(&mut rig, "drawdown", (limit, wider));
+    // The old limit again, so that a peak that is kept would trip it.
+    reapplied(&rig, |m| {
+        m.replace(wider, limit)
+            .replace("maxHoldSeconds: 863999", "maxHoldSeconds: 864000")
+    });
     rig.no_risk(at + DEADLINE, now(), "the drawdown is reached");
     rig.no_grant(at + SAID, now(), "the drawdown is reached");
     assert!(rig.held().is_empty());

@@ -43,7 +43,7 @@ fn a_coordinator_that_starts_alone_puts_a_stop_on_a_position_of_ours_that_nothin
         all.all(|w| w.pid().is_none()).then_some(())
     };
     wait("end of the workers", PATIENCE, gone).unwrap();
-    rig.while_down(|| {
+    let killed = rig.while_down(|| {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
             let hand = rig.venue.hand().await;
@@ -61,7 +61,7 @@ fn a_coordinator_that_starts_alone_puts_a_stop_on_a_position_of_ours_that_nothin
     });
     let placed = wait("the coordinator's stop", PATIENCE, || {
         let all = rig.venue.audit();
-        let mut of_it = all.iter().filter(|e| e.symbol == symbol);
+        let mut of_it = all.iter().filter(|e| e.symbol == symbol && e.at > killed);
         of_it.find_map(|e| match e.what {
             What::Algo {
                 status,

@@ -3,6 +3,7 @@
 use super::audit::{Entry, What};
 use super::clock::{MS, Ns, OPEN, S, now, overlap, secs};
 use super::{Rig, holds, order};
+use helios_crds::Limits;
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -135,9 +136,8 @@ impl Rig {
                 }
             }
         }
-        let leverage: Decimal = self.setup.max_gross_leverage.parse().unwrap();
-        let late: Vec<Entry> = log.iter().filter(|e| e.at >= since).cloned().collect();
-        out.extend(over_budget(&late, leverage));
+        let over = over_budget(&log, &self.setup.limits(), &self.venue.lots);
+        out.extend(over.into_iter().filter(|o| o.0 >= since).map(|o| o.1));
         out.extend(repeated(&log));
         out
     }
@@ -235,19 +235,49 @@ pub fn bare(log: &[Entry], now: Ns) -> BTreeMap<String, Vec<(Ns, Ns)>> {
     all.into_iter().map(|(k, s)| (k, s.spans)).collect()
 }
 
-/// Fills that left the account with more than its limit.
-pub fn over_budget(log: &[Entry], max_gross_leverage: Decimal) -> Vec<String> {
+/// Fills that left the account with more than one of its limits, with when. `lots` are the sizes of one lot, by symbol.
+pub fn over_budget(
+    log: &[Entry],
+    limits: &Limits,
+    lots: &BTreeMap<String, Decimal>,
+) -> Vec<(Ns, String)> {
     let mut out = Vec::new();
-    for e in log.iter().filter(|e| e.adds()) {
-        if let What::Fill { equity, gross, .. } = e.what {
-            let limit = max_gross_leverage * equity * (Decimal::ONE + BY_PRICE);
-            if gross > limit {
-                let id = &e.client_id;
-                out.push(format!(
-                    "fill {id} of {}: gross {gross:.0} over {limit:.0} (equity {equity:.0})",
-                    e.symbol
-                ));
+    let mut open = BTreeSet::new();
+    for e in log {
+        let What::Fill {
+            position,
+            price,
+            equity,
+            gross,
+            ..
+        } = e.what
+        else {
+            continue;
+        };
+        let new = position != 0 && open.insert(&e.symbol);
+        if position == 0 {
+            open.remove(&e.symbol);
+        }
+        if !e.adds() {
+            continue;
+        }
+        let mut over = |what: &str, is: Decimal, limit: Decimal| {
+            if is > limit {
+                let (id, symbol) = (&e.client_id, &e.symbol);
+                let text = format!(
+                    "fill {id} of {symbol}: {what} {is:.0} over {limit:.0} (equity {equity:.0})"
+                );
+                out.push((e.at, text));
             }
+        };
+        let worth = equity * (Decimal::ONE + BY_PRICE);
+        over("gross", gross, limits.max_gross_leverage.0 * worth);
+        let notional = Decimal::from(position.abs()) * lots[&e.symbol] * price;
+        let share = limits.max_symbol_notional_percent.0 / Decimal::ONE_HUNDRED;
+        over("notional", notional, share * worth);
+        if new {
+            let most = Decimal::from(limits.max_open_positions);
+            over("positions", Decimal::from(open.len()), most);
         }
     }
     out
@@ -268,6 +298,7 @@ mod tests {
     use super::*;
     use helios_core::fixed::Side;
     use helios_core::order::AlgoStatus;
+    use helios_crds::Dec;
 
     fn entry(at: Ns, what: What) -> Entry {
         Entry {
@@ -319,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn risk_while_banned_and_over_the_limit_is_found_and_exits_are_not() {
+    fn risk_while_banned_is_found_and_exits_are_not() {
         let order = |at, reduce_only| {
             let side = Side::Buy;
             entry(
@@ -351,8 +382,36 @@ mod tests {
             ..ban
         };
         assert!(new_risk(&log, &[other]).is_empty());
-        assert_eq!(over_budget(&log, Decimal::TWO).len(), 1);
-        assert!(over_budget(&log, Decimal::from(3)).is_empty());
         assert!(repeated(&log).is_empty());
+    }
+    #[test]
+    fn a_fill_over_the_leverage_the_share_of_a_symbol_or_the_count_of_positions_is_found() {
+        let of = |symbol: &str, e: Entry| Entry {
+            symbol: symbol.into(),
+            ..e
+        };
+        let log = [
+            fill(1, Side::Buy, 40, 40, 40),
+            of("Y", fill(2, Side::Sell, 60, -60, 100)),
+            of("Y", fill(3, Side::Buy, 20, -40, 80)),
+            of("Y", fill(4, Side::Buy, 40, 0, 40)),
+            of("Z", fill(5, Side::Buy, 30, 30, 70)),
+        ];
+        let lots = ["X", "Y", "Z"].map(|s| (s.to_string(), Decimal::ONE));
+        let lots = lots.into_iter().collect();
+        let found = |leverage: &str, symbol: &str, most| -> Vec<Ns> {
+            let limits = Limits {
+                max_gross_leverage: Dec(leverage.parse().unwrap()),
+                max_symbol_notional_percent: Dec(symbol.parse().unwrap()),
+                max_open_positions: most,
+                ..Limits::default()
+            };
+            let over = over_budget(&log, &limits, &lots);
+            over.into_iter().map(|o| o.0).collect()
+        };
+        assert!(found("1", "60", 2).is_empty());
+        assert_eq!(found("0.9", "60", 2), [2]);
+        assert_eq!(found("1", "50", 2), [2]);
+        assert_eq!(found("1", "60", 1), [2, 5]);
     }
 }

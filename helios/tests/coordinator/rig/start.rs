@@ -7,6 +7,7 @@ use super::role::Role;
 use super::venue::Venue;
 use super::{Rig, wait};
 use helios_bus::testing::free_port;
+use helios_crds::Limits;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -46,6 +47,12 @@ impl Default for Setup {
 }
 
 impl Setup {
+    /// The account's limits, what is not said by default.
+    pub fn limits(&self) -> Limits {
+        let all = helios_crds::manifest::parse(&[("rig".into(), self.manifest())]).unwrap();
+        all.accounts[0].object.spec.limits.clone()
+    }
+
     fn manifest(&self) -> String {
         format!(
             "apiVersion: helios.trading/v1alpha1\nkind: HeliosAccount\nmetadata: {{name: paper}}\nspec:\n  venue: Simulated\n  environment: Paper\n  \

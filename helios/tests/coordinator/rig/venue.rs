@@ -26,6 +26,8 @@ pub struct Venue {
     admin: String,
     audit: PathBuf,
     offset: Ns,
+    /// Size of one lot, by symbol.
+    pub lots: BTreeMap<String, Decimal>,
 }
 
 impl Venue {
@@ -55,7 +57,14 @@ impl Venue {
             admin,
             audit,
             offset: 0,
+            lots: BTreeMap::new(),
         };
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let contracts = runtime.block_on(venue.hand()).contracts;
+        let lots = contracts
+            .iter()
+            .map(|(s, i)| (s.clone(), i.qty_dec(Qty(1))));
+        venue.lots = lots.collect();
         venue.offset = venue.started();
         venue
     }
