@@ -178,10 +178,12 @@ impl FenceKeeper {
                 FenceSays::WentBack
             }
             Answer::Newer(fence, revision) => {
-                (self.revision, self.misses) = (revision, 0);
+                self.revision = revision;
+                // Twice in one beat somebody with less was quicker: as good as not acknowledged.
                 if fence.holder == self.identity || fence.epoch < self.epoch {
-                    return FenceSays::Nothing;
+                    return self.missed();
                 }
+                self.misses = 0;
                 tracing::error!(
                     holder = fence.holder,
                     theirs = fence.epoch,
@@ -231,13 +233,26 @@ impl FenceKeeper {
     }
 }
 
+/// Writes over what is there; over a lower epoch's fence, or an earlier one of our own, again at once: whoever keeps writing
+/// that would always be first by the next beat.
 async fn write(bus: AccountBus, over: u64, fence: Fence) -> Answer {
-    match timeout(FENCE_TIMEOUT, bus.write_fence(over, &fence)).await {
+    match put(&bus, over, &fence).await {
+        Answer::Newer(found, revision)
+            if found.holder == fence.holder || found.epoch < fence.epoch =>
+        {
+            put(&bus, revision, &fence).await
+        }
+        answer => answer,
+    }
+}
+
+async fn put(bus: &AccountBus, over: u64, fence: &Fence) -> Answer {
+    match timeout(FENCE_TIMEOUT, bus.write_fence(over, fence)).await {
         Ok(Ok(revision)) => Answer::Written(revision),
         Ok(Err(BusError::WrongRevision { actual, .. })) if actual < over => Answer::Back(actual),
         Ok(Err(BusError::WrongRevision { .. })) => {
             match timeout(FENCE_TIMEOUT, bus.read_fence()).await {
-                Ok(Ok(Some((fence, revision)))) => Answer::Newer(fence, revision),
+                Ok(Ok(Some((found, revision)))) => Answer::Newer(found, revision),
                 _ => Answer::None,
             }
         }
@@ -311,6 +326,23 @@ mod tests {
         advance(Duration::from_secs(1)).await;
         assert_eq!(beat(&mut low, 4).await, FenceSays::Silent);
         assert!(!low.yields());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_higher_epoch_wins_the_fence_of_a_lower_one_that_keeps_writing() {
+        let bus = MemoryBus::new();
+        let (mut low, mut high) = (keeper(&bus, "low"), keeper(&bus, "high"));
+        low.read().await;
+        high.read().await;
+        // The lower one is always first.
+        for _ in 0..3 {
+            assert_eq!(beat(&mut low, 4).await, FenceSays::Nothing);
+        }
+        assert_eq!(beat(&mut high, 9).await, FenceSays::Nothing);
+        assert_eq!(keeper(&bus, "x").read().await, Some(9));
+        let holder = "high".to_string();
+        let outranked = FenceSays::Outranked { holder, epoch: 9 };
+        assert_eq!(beat(&mut low, 4).await, outranked);
     }
 
     #[tokio::test(start_paused = true)]

@@ -201,6 +201,14 @@ impl Client {
         self.runtime.block_on(f)
     }
 
+    /// Runs beside the test.
+    pub fn spawn<T: Send + 'static>(
+        &self,
+        f: impl Future<Output = T> + Send + 'static,
+    ) -> tokio::task::JoinHandle<T> {
+        self.runtime.spawn(f)
+    }
+
     /// Publishes; returns whether the client's side took it.
     pub fn publish(&self, subject: &str, payload: &[u8]) -> bool {
         let payload = bytes::Bytes::copy_from_slice(payload);
