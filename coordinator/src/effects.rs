@@ -222,8 +222,8 @@ impl Effects {
         self.contracts.renew(fresh).then_some(&self.contracts)
     }
 
-    /// Reads the whole account. The first read and a leader's share the exits' lane: without them nobody gets the account out
-    /// of danger.
+    /// Reads the whole account. The first read and a leader's have a lane of their own: without them nobody gets the account
+    /// out of danger.
     fn reconcile(&mut self, asked_at: u64, leading: bool) {
         let urgent = leading || !self.has_read.load(Ordering::Relaxed);
         let rest = if urgent {

@@ -18,6 +18,9 @@ pub enum Lane {
     Background,
     /// Reads a machine waits for: four fifths of the weight.
     Read,
+    /// Reads that whoever protects the account goes by: nine tenths, so that they have room where others have used theirs up,
+    /// and still leave some to exits.
+    Guard,
     /// Orders that add exposure: four fifths of weight and orders.
     Entry,
     /// Exits, stops, cancels and the queries that settle them: everything.
@@ -30,6 +33,7 @@ impl Lane {
         match self {
             Self::Background => 50,
             Self::Read | Self::Entry => 80,
+            Self::Guard => 90,
             Self::Exit => 100,
         }
     }
@@ -273,7 +277,9 @@ impl RateBudget {
             s.orders_10s.wait(now, orders, percent),
             s.orders_1m.wait(now, orders, percent),
         ];
-        let share = s.share.filter(|_| lane != Lane::Exit);
+        let share = s
+            .share
+            .filter(|_| !matches!(lane, Lane::Exit | Lane::Guard));
         let shared = [
             s.weight.wait_share(now, weight, share.map(|x| x.weight_1m)),
             s.orders_10s

@@ -93,6 +93,7 @@ fn lane() -> impl Strategy<Value = Lane> {
     prop_oneof![
         Just(Lane::Background),
         Just(Lane::Read),
+        Just(Lane::Guard),
         Just(Lane::Entry),
         Just(Lane::Exit)
     ]
@@ -139,4 +140,24 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn what_protects_the_account_reads_where_others_have_used_theirs_up_and_leaves_room_to_exits() {
+    let b = RateBudget::new(SMALL);
+    b.try_acquire_at(0, Lane::Read, 80, 0).unwrap();
+    assert!(b.try_acquire_at(0, Lane::Read, 1, 0).is_err());
+    b.try_acquire_at(0, Lane::Guard, 10, 0).unwrap();
+    assert!(b.try_acquire_at(0, Lane::Guard, 1, 0).is_err());
+    b.try_acquire_at(0, Lane::Exit, 10, 0).unwrap();
+    // Shares are for reads and entries.
+    let b = RateBudget::new(SMALL);
+    b.set_share(Some(helios_core::messages::RateShare {
+        weight_1m: 10,
+        orders_10s: 1,
+        orders_1m: 1,
+    }));
+    b.try_acquire_at(0, Lane::Read, 10, 0).unwrap();
+    assert!(b.try_acquire_at(0, Lane::Read, 1, 0).is_err());
+    b.try_acquire_at(0, Lane::Guard, 10, 0).unwrap();
 }

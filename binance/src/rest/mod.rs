@@ -71,7 +71,7 @@ pub struct RestClient(Arc<Inner>, Reads);
 enum Reads {
     /// What exits need stays free.
     Patient,
-    /// As an exit does: see [`RestClient::urgent`].
+    /// They go in [`Lane::Guard`]: see [`RestClient::urgent`].
     Urgent,
 }
 
@@ -187,8 +187,8 @@ impl RestClient {
         Ok(Self(Arc::new(inner), Reads::Patient))
     }
 
-    /// The same client, whose reads a machine waits for go in the exits' lane: for what must be known before anything can be
-    /// made safe, whoever else has used up the address's weight.
+    /// The same client, whose reads a machine waits for go in a lane of their own: for what must be known before anything can
+    /// be made safe, whoever else has used up the address's weight. Exits come before them all the same.
     #[must_use]
     pub fn urgent(&self) -> Self {
         Self(self.0.clone(), Reads::Urgent)
@@ -227,7 +227,7 @@ impl RestClient {
 
     async fn read_body(&self, call: Call) -> Result<Bytes, ApiError> {
         let lane = match (self.1, call.lane) {
-            (Reads::Urgent, Lane::Read) => Lane::Exit,
+            (Reads::Urgent, Lane::Read) => Lane::Guard,
             (_, lane) => lane,
         };
         self.0.budget.acquire(lane, call.weight).await;

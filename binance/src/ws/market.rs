@@ -278,6 +278,10 @@ impl Connection<'_> {
         let now = Instant::now();
         let market_ms = self.task.clock.market_ms();
         for (name, s) in &self.streams {
+            // A local venue at the pace of the wall clock tells no time.
+            if s.target.is_none() && !s.seen {
+                continue;
+            }
             let (limit, what) = if s.seen {
                 (s.silence.later, "silent")
             } else {

@@ -102,6 +102,8 @@ pub struct Guardian {
     /// It was measured at the last event, be the picture known or in doubt.
     measured: bool,
     want_read: bool,
+    /// Reads that something waited for, without a pause between them.
+    reads_in_a_row: u32,
     read_tried_at: Option<u64>,
     /// Something that the snapshot shows at once may have changed.
     touched: bool,
@@ -139,6 +141,7 @@ impl Guardian {
             margin: None,
             measured: false,
             want_read: false,
+            reads_in_a_row: 0,
             read_tried_at: None,
             touched: true,
         };

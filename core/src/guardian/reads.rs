@@ -20,8 +20,13 @@ pub const MARGIN_CONTRADICTION: &str = "MarginContradiction";
 const READ_EVERY_NS: u64 = 8 * NS_PER_S;
 /// A standby reads this often: its picture stays fit to begin with, and a pair doesn't take twice the weight of one.
 const STANDBY_READ_EVERY_NS: u64 = 24 * NS_PER_S;
-/// A read that is waited for is asked for at most this often.
+/// A read that is waited for is asked for at most this often, and the seldomer the more of them there were in a row: a read
+/// weighs on what the exchange lets this address ask for, and exits need some of it.
 const READ_AGAIN_NS: u64 = NS_PER_S;
+/// So many in a row before the pause doubles.
+const IN_A_ROW: u32 = 4;
+/// Doublings at most.
+const DOUBLINGS: u32 = 2;
 /// A read without an answer counts as failed.
 const READ_TIMEOUT_NS: u64 = 5 * NS_PER_S;
 
@@ -88,13 +93,21 @@ impl Guardian {
         let wanted =
             self.want_read || late_fill || self.ledger.wants_read(now) || self.picture.read_failed;
         let gap = match (wanted, self.office.leading()) {
-            (true, _) => READ_AGAIN_NS,
+            (true, _) => READ_AGAIN_NS << (self.reads_in_a_row / IN_A_ROW).min(DOUBLINGS),
             (false, true) => READ_EVERY_NS,
             (false, false) => STANDBY_READ_EVERY_NS,
         };
         let due = self.read_tried_at.is_none_or(|t| now.mono_since(t) >= gap);
         if due && self.picture.asked_at.is_none() {
+            // Ones that are due by time alone end the row.
+            self.reads_in_a_row = if wanted { self.reads_in_a_row + 1 } else { 0 };
             self.ask_read(now, out);
+        } else if !wanted
+            && self
+                .read_tried_at
+                .is_none_or(|t| now.mono_since(t) >= 2 * READ_AGAIN_NS)
+        {
+            self.reads_in_a_row = 0;
         }
     }
 

@@ -245,11 +245,17 @@ fn the_ladder_leads_an_account_through_a_crash() {
         })
         .collect();
     let mut at = 0;
-    for level in ["Warning", "Critical", "Normal"] {
+    for (code, words) in [
+        ("Ladder", "-> Warning"),
+        ("StopsTightened", order[0].as_str()),
+        ("Ladder", "-> Critical"),
+        ("PositionReduced", "slice"),
+        ("Ladder", "-> Normal"),
+    ] {
         let next = told[at..]
             .iter()
-            .position(|t| t.to_lowercase().contains("ladder") && t.contains(level));
-        at += 1 + next.unwrap_or_else(|| panic!("{level} is not in alerts.log: {told:#?}"));
+            .position(|t| t.starts_with(code) && t.contains(words));
+        at += 1 + next.unwrap_or_else(|| panic!("{code} is not in alerts.log: {told:#?}"));
     }
     let metrics = rig.metrics(&leader);
     for level in ["warning", "critical", "normal"] {
@@ -275,6 +281,11 @@ fn the_ladder_leads_an_account_through_a_crash() {
         "most maintenance margin first"
     );
     assert!(symbols.len() >= 2, "{symbols:?}");
+    for symbol in &symbols {
+        let labels = ["kind=\"tighten\"", &format!("symbol=\"{symbol}\"")];
+        let n = sample(&metrics, "helios_mild_measures_total", &labels);
+        assert!(n >= 1.0, "{symbol} was tightened and not counted");
+    }
     // Commands are 2 s apart; how long each takes to become a stop varies with the machine's load.
     for pair in times.windows(2) {
         assert!(pair[1] - pair[0] >= 2 * S - 500 * MS, "{times:?}");
@@ -293,6 +304,8 @@ fn the_ladder_leads_an_account_through_a_crash() {
         slices.join(" ")
     );
     assert!(slices.len() >= 3 && (counted - slices.len() as f64).abs() < 0.1);
+    let said = told.iter().filter(|t| t.starts_with("PositionReduced"));
+    assert_eq!(said.count(), slices.len(), "each slice is in alerts.log");
     // A position of the first three frees more margin for its cost: the deep contracts maintain less of their notional.
     let first: BTreeSet<&str> = slices.iter().take(3).map(String::as_str).collect();
     assert!(

@@ -20,7 +20,7 @@ fn restored(rig: &Rig, copy: &Path) {
     let from = now();
     // So long that nothing granted before lives when it is back.
     rig.nats.with(|n| n.kill());
-    until(from + DEADLINE);
+    until(from + DEADLINE + 2 * READ_LATE);
     let to = now();
     rig.nats.with(|n| n.restore_store(copy));
 
