@@ -8,7 +8,7 @@ use super::{RestClient, wire};
 use crate::instruments::Instruments;
 use futures_util::future::join_all;
 use helios_core::instrument::Symbol;
-use helios_core::order::{ClientId, VenueState, client_id};
+use helios_core::order::{ClientId, VenuePosition, VenueState, client_id};
 use rust_decimal::Decimal;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -23,8 +23,8 @@ const WITHIN: Duration = Duration::from_secs(2);
 #[derive(Debug, Default)]
 pub struct Owners {
     account: String,
-    /// By symbol: `updateTime` of the position, and the ids that made it.
-    known: Mutex<BTreeMap<Symbol, (i64, Vec<ClientId>)>>,
+    /// By symbol: the position, and the ids that made it. Its `updateTime` alone may be that of the one before.
+    known: Mutex<BTreeMap<Symbol, (VenuePosition, Vec<ClientId>)>>,
 }
 
 impl Owners {
@@ -43,20 +43,21 @@ impl Owners {
         instruments: &Instruments,
         symbols: &mut BTreeMap<Symbol, VenueState>,
     ) {
-        let unnamed: Vec<(Symbol, i64)> = symbols
+        let unnamed: Vec<(Symbol, VenuePosition)> = symbols
             .iter()
             .filter(|(_, s)| !s.position.qty.is_zero() && !self.named(s))
-            .map(|(name, s)| (name.clone(), s.position.update_ms))
+            .map(|(name, s)| (name.clone(), s.position.clone()))
             .collect();
         let missing = {
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             known.retain(|name, _| symbols.get(name).is_some_and(|s| !s.position.qty.is_zero()));
-            let new = |(name, at): &&(Symbol, i64)| known.get(name).is_none_or(|k| k.0 != *at);
+            let new =
+                |(name, at): &&(Symbol, VenuePosition)| known.get(name).is_none_or(|k| k.0 != *at);
             unnamed.iter().filter(new).cloned().collect::<Vec<_>>()
         };
         let reads = missing.iter().map(|(name, at)| async move {
             let rows = tokio::time::timeout(WITHIN, rest.all_orders_raw(name, ORDERS)).await;
-            (name, *at, rows)
+            (name, at, rows)
         });
         let answers = join_all(reads).await;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -65,7 +66,7 @@ impl Owners {
                 Ok(Ok(rows)) => {
                     let lots = symbols.get(name).map(|s| s.position.qty);
                     if let (Some(i), Some(lots)) = (instruments.get(name), lots) {
-                        known.insert(name.clone(), (at, made(i.qty_dec(lots), &rows)));
+                        known.insert(name.clone(), (at.clone(), made(i.qty_dec(lots), &rows)));
                     }
                 }
                 Ok(Err(e)) => {
