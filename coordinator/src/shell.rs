@@ -188,8 +188,8 @@ pub async fn run(
     if timeout(HAND_OVER, handover).await.is_err() {
         tracing::warn!("what was promised is not written: the next leader waits until it is dead");
     }
-    shell.effects.finish().await;
-    lead.release().await;
+    // The next leader waits for the lock alone: exits under way are reduce-only, and it reads the venue before it acts.
+    tokio::join!(shell.effects.finish(), lead.release());
     Ok(())
 }
 
