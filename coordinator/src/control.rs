@@ -3,7 +3,12 @@
 use crate::CoordinatorConfig;
 use helios_binance::error::ApiError;
 use helios_core::instrument::Symbol;
+use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+/// How long a person waits for a latch to be written.
+const PERSON_WAITS: Duration = Duration::from_secs(5);
 
 /// What the actuator or a person says to a running coordinator.
 #[derive(Debug)]
@@ -23,6 +28,26 @@ pub enum Control {
     Release(Symbol),
     /// End; workers are reduce-only when their grants run out.
     Shutdown,
+}
+
+/// What a person is told who set or released a latch, whichever way the word came: waits until it is written.
+///
+/// # Errors
+/// It is not, or it was not said in time whether it is, in words.
+pub async fn told(
+    name: &str,
+    set: bool,
+    written: oneshot::Receiver<Result<(), String>>,
+) -> Result<String, String> {
+    match timeout(PERSON_WAITS, written).await {
+        Ok(Ok(written)) => {
+            let word = if set { "set" } else { "released" };
+            written.map(|()| format!("latch {name} {word} and written"))
+        }
+        Ok(Err(_)) | Err(_) => Err(format!(
+            "latch {name}: it was not said in time whether it is written"
+        )),
+    }
 }
 
 /// Why a coordinator failed: the actuator starts the next one after a pause.

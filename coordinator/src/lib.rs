@@ -25,7 +25,7 @@ mod shell;
 pub mod store;
 mod unread;
 
-pub use control::{Control, CoordinatorError};
+pub use control::{Control, CoordinatorError, told};
 pub use shell::run;
 
 use helios_binance::rest::RestClient;

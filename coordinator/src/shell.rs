@@ -2,7 +2,7 @@
 
 use crate::account::{Contracts, symbols_that_matter};
 use crate::asked::{Asked, Question};
-use crate::control::{Control, CoordinatorError};
+use crate::control::{Control, CoordinatorError, told};
 use crate::effects::{Answer, Effects};
 use crate::inputs::{Input, Inputs};
 use crate::lead::{Lead, News};
@@ -35,8 +35,6 @@ const TICK: Duration = Duration::from_millis(50);
 const FEED_QUEUE: usize = 1024;
 /// What writing down the promises for the next leader may take.
 const HAND_OVER: Duration = Duration::from_secs(1);
-/// How long a person waits for a latch to be written.
-const PERSON_WAITS: Duration = Duration::from_secs(5);
 
 /// Runs the coordinator of one account until it is told to end, or fails.
 ///
@@ -264,15 +262,9 @@ impl Shell {
         let (done, written) = oneshot::channel();
         self.latch(name.clone(), set, done);
         tokio::spawn(async move {
-            let word = if set { "set" } else { "released" };
-            let reply = match timeout(PERSON_WAITS, written).await {
-                Ok(Ok(Ok(()))) => AdminReply::Done {
-                    text: format!("latch {name} {word} and written"),
-                },
-                Ok(Ok(Err(why))) => AdminReply::Refused { why },
-                Ok(Err(_)) | Err(_) => AdminReply::Refused {
-                    why: format!("latch {name}: it was not said in time whether it is written"),
-                },
+            let reply = match told(&name, set, written).await {
+                Ok(text) => AdminReply::Done { text },
+                Err(why) => AdminReply::Refused { why },
             };
             if let Err(e) = q.answer(&reply) {
                 tracing::warn!(error = %e, "a person was not answered");

@@ -4,13 +4,8 @@
 //! same way as a word over the bus, so it counts when it is written.
 
 use crate::admin::{Asked, Request};
-use helios_coordinator::Control;
-use std::time::Duration;
+use helios_coordinator::{Control, told};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::timeout;
-
-/// How long a person waits for a latch to be written.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What answers of a coordinator rest on.
 pub(super) struct Local {
@@ -45,7 +40,6 @@ impl Local {
                         "this coordinator of {account} stands by: ask the one that leads"
                     ));
                 }
-                let word = if set { "set" } else { "released" };
                 tracing::warn!(latch = name, set, "asked by a person on this host");
                 let (done, written) = oneshot::channel();
                 let latch = Control::Latch {
@@ -57,15 +51,9 @@ impl Local {
                     .send(latch)
                     .await
                     .map_err(|_| "the coordinator is ending".to_string())?;
-                match timeout(PATIENCE, written).await {
-                    Ok(Ok(Ok(()))) => {
-                        Ok(format!("{account}: latch {name} {word} and written").into())
-                    }
-                    Ok(Ok(Err(why))) => Err(format!("{account}: {why}")),
-                    Ok(Err(_)) | Err(_) => Err(format!(
-                        "{account}: latch {name}: it was not said in time whether it is written"
-                    )),
-                }
+                let said = told(&name, set, written).await;
+                said.map(|text| format!("{account}: {text}").into())
+                    .map_err(|why| format!("{account}: {why}"))
             }
         }
     }
