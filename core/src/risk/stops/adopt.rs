@@ -6,7 +6,7 @@ use super::{StopKeeper, StopOut};
 use crate::fixed::{Price, Qty, Side};
 use crate::messages::Severity;
 use crate::order::{AlgoOrder, AlgoStatus, AlgoUpdate, ClientId, IdMaker, VenueState};
-use crate::time::{NS_PER_MS, NS_PER_S, Now};
+use crate::time::{NS_PER_S, Now};
 use rust_decimal::Decimal;
 
 /// A conditional order as stream or read shows it.
@@ -16,6 +16,8 @@ pub(super) struct Shown<'a> {
     status: AlgoStatus,
     trigger: Price,
     qty: Option<Qty>,
+    /// When the venue said so, venue ms; `None` in a read, which has a time of its own.
+    told_ms: Option<i64>,
 }
 
 impl<'a> From<&'a AlgoUpdate> for Shown<'a> {
@@ -26,6 +28,7 @@ impl<'a> From<&'a AlgoUpdate> for Shown<'a> {
             status: u.status,
             trigger: u.trigger,
             qty: u.qty,
+            told_ms: Some(u.transact_ms),
         }
     }
 }
@@ -38,6 +41,7 @@ impl<'a> From<&'a AlgoOrder> for Shown<'a> {
             status: o.status,
             trigger: o.trigger,
             qty: o.qty,
+            told_ms: None,
         }
     }
 }
@@ -62,17 +66,15 @@ impl StopKeeper {
             if self.legs.contains_key(&stop.client_id) {
                 self.on_status(now, &stop.client_id, stop.status, out);
             } else {
-                self.adopt(now, stop.into(), true, ids, out);
+                self.adopt(now, stop.into(), ids, out);
             }
         }
+        self.read_ms = self.read_ms.max(s.venue_ms);
         self.adopt_early(now, ids, out);
         let listed = |id: &ClientId| s.stops.iter().any(|o| o.client_id == *id);
         for (id, leg) in &mut self.legs {
-            if leg.state == LegState::Working
-                && !listed(id)
-                && now.mono_since(leg.touched_ns) >= 300 * NS_PER_MS
-            {
-                leg.doubt();
+            if leg.state == LegState::Working && !listed(id) {
+                leg.doubt(now);
             }
         }
         let ours = s.orders.iter().any(|o| ids.is_ours(&o.client_id))
@@ -127,7 +129,7 @@ impl StopKeeper {
     pub(super) fn adopt_early(&mut self, now: Now, ids: &IdMaker, out: &mut Vec<StopOut>) {
         for (id, u) in std::mem::take(&mut self.early) {
             if !self.legs.contains_key(&id) {
-                self.adopt(now, (&u).into(), false, ids, out);
+                self.adopt(now, (&u).into(), ids, out);
             }
         }
     }
@@ -138,7 +140,6 @@ impl StopKeeper {
         &mut self,
         now: Now,
         shown: Shown<'_>,
-        by_read: bool,
         ids: &IdMaker,
         out: &mut Vec<StopOut>,
     ) {
@@ -155,19 +156,26 @@ impl StopKeeper {
         if !self.known || over {
             return; // Not knowing the position, nothing may be judged superfluous.
         }
+        // Late news: a younger read didn't list it, or the position began after it stood. It may be gone.
+        let late = match (&self.episode, shown.told_ms) {
+            (Some(ep), Some(at)) => at < self.read_ms.max(ep.began_ms),
+            _ => false,
+        };
         if !shown.status.is_working() {
-            if ours {
-                self.fired(now, shown.side);
+            if ours && !late {
+                self.fired(now, shown.side, now.mono_ns);
             }
             return;
         }
         if self.episode.is_none() && ours {
             self.read_empty = false;
-            if !by_read && !ids.made(shown.id) {
-                // The coordinator may guard a fill that isn't heard of here yet: only a read tells a stray stop.
-                self.read(now, out);
-                return;
-            }
+        }
+        // Only a read tells: also a stray stop from one with which the coordinator guards a fill not heard of here yet.
+        let unsure =
+            self.episode.is_none() && ours && shown.told_ms.is_some() && !ids.made(shown.id);
+        if late || unsure {
+            self.read(now, out);
+            return;
         }
         self.number += 1;
         let mut leg = Leg::new(
@@ -183,7 +191,7 @@ impl StopKeeper {
         let wanted = match &mut self.episode {
             Some(ep) if ep.side != shown.side => match leg.kind() {
                 LegKind::Anchor => !anchored,
-                LegKind::Trail => ours,
+                LegKind::Trail => ours && !ep.exit_refused,
             },
             _ => false,
         };

@@ -76,18 +76,19 @@ impl StopKeeper {
         let Some(leg) = self.legs.get_mut(id) else {
             return;
         };
-        let (kind, doomed, side) = (leg.kind(), leg.doomed, leg.side);
+        let (kind, doomed) = (leg.kind(), leg.doomed);
+        let (side, sent_ns) = (leg.side, leg.sent_ns);
         match status {
             AlgoStatus::New => {
                 leg.working(now);
             }
             AlgoStatus::Triggering | AlgoStatus::Triggered => {
                 leg.firing(now);
-                self.fired(now, side);
+                self.fired(now, side, sent_ns);
             }
             AlgoStatus::Finished => {
                 self.forget(id, false);
-                self.fired(now, side);
+                self.fired(now, side, sent_ns);
             }
             AlgoStatus::Canceled => {
                 self.forget(id, false);
@@ -109,9 +110,11 @@ impl StopKeeper {
         }
     }
 
-    pub(super) fn fired(&mut self, now: Now, side: Side) {
+    /// A stop sent (or first seen) at `sent_ns` was hit. One of an earlier position says nothing about this one.
+    pub(super) fn fired(&mut self, now: Now, side: Side, sent_ns: u64) {
         if let Some(ep) = &mut self.episode
             && ep.side != side
+            && sent_ns >= ep.began_ns
         {
             ep.fired_ns.get_or_insert(now.mono_ns);
         }

@@ -61,7 +61,8 @@ pub(super) struct Leg {
     dead_after_ms: Option<i64>,
     cancel_ns: Option<u64>,
     cancel_answered: bool,
-    doubted: bool,
+    /// Liveness time of the latest doubt that no query asked since has settled.
+    doubted_ns: Option<u64>,
     asked: Option<Now>,
     ask_after_ns: u64,
     pause_ns: u64,
@@ -90,7 +91,7 @@ impl Leg {
             dead_after_ms: None,
             cancel_ns: None,
             cancel_answered: false,
-            doubted: false,
+            doubted_ns: None,
             asked: None,
             ask_after_ns: 0,
             pause_ns: QUERY_PAUSE_NS,
@@ -113,7 +114,6 @@ impl Leg {
         self.state = state;
         self.touched_ns = now.mono_ns;
         self.misses = 0;
-        self.doubted = false;
         self.pause_ns = QUERY_PAUSE_NS;
         self.ask_after_ns = 0;
     }
@@ -156,8 +156,16 @@ impl Leg {
     }
 
     /// A read of the venue should have listed it and did not.
-    pub fn doubt(&mut self) {
-        self.doubted = true;
+    pub fn doubt(&mut self, now: Now) {
+        self.doubted_ns = Some(now.mono_ns);
+    }
+
+    /// A query showed it. One that was on its way when the doubt arose doesn't settle it, and late events never do.
+    pub fn shown(&mut self) {
+        let asked = self.asked.take();
+        if asked.is_some_and(|a| self.doubted_ns.is_some_and(|d| a.mono_ns >= d)) {
+            self.doubted_ns = None;
+        }
     }
 
     /// A query found nothing; true when that proves the leg gone.
@@ -231,7 +239,7 @@ impl Leg {
                         .cancel_ns
                         .is_some_and(|at| now.mono_since(at) >= RETRY_NS / 2)
             }
-            LegState::Working => self.doubted,
+            LegState::Working => self.doubted_ns.is_some(),
         };
         let waiting = self
             .asked

@@ -58,6 +58,8 @@ pub struct StopKeeper {
     /// A read was asked for since the last flat.
     read_asked: bool,
     read_after_ns: u64,
+    /// Venue time of the youngest read.
+    read_ms: i64,
     /// After a start: when the venue is read once more, because a dead worker's last request may have arrived since.
     second_read_ns: Option<u64>,
     second_asked_ms: Option<i64>,
@@ -82,6 +84,7 @@ impl StopKeeper {
             read_empty: false,
             read_asked: true,
             read_after_ns: 0,
+            read_ms: i64::MIN,
             second_read_ns: None,
             second_asked_ms: None,
         }
@@ -133,7 +136,7 @@ impl StopKeeper {
         } else if p.qty.position_side() != self.held.qty.position_side() {
             // Late news of a moment in which the position was gone or turned: the venue may have taken its stops off then.
             for leg in self.legs.values_mut() {
-                leg.doubt();
+                leg.doubt(now);
             }
         }
         self.step(now, ids, out);
@@ -153,7 +156,7 @@ impl StopKeeper {
             self.on_status(now, &u.client_id, u.status, out);
         } else if self.known || u.status.is_final() {
             self.early.remove(&u.client_id);
-            self.adopt(now, u.into(), false, ids, out);
+            self.adopt(now, u.into(), ids, out);
         } else if u.status.is_working() {
             self.early.insert(u.client_id.clone(), u.clone());
         }
@@ -176,8 +179,8 @@ impl StopKeeper {
     ) {
         if let Some(leg) = self.legs.get_mut(&u.client_id) {
             leg.firing(now);
-            let side = leg.side;
-            self.fired(now, side);
+            let (side, sent_ns) = (leg.side, leg.sent_ns);
+            self.fired(now, side, sent_ns);
         } else if let Some(fill) = &u.fill
             && self.known
             && self.held.qty.is_zero()
@@ -213,7 +216,7 @@ impl StopKeeper {
             return;
         };
         if let VenueReply::Stop(o) = reply {
-            leg.unanswered();
+            leg.shown();
             self.on_status(now, id, o.status, out);
         } else {
             match to {
@@ -313,7 +316,7 @@ impl StopKeeper {
         self.read_after_ns = 0;
         self.episode = qty
             .position_side()
-            .map(|side| Episode::new(side, found, self.plan));
+            .map(|side| Episode::new(side, (now.mono_ns, stamp.0), found, self.plan));
     }
 
     fn doom_where(&mut self, which: impl Fn(&Leg) -> bool) {

@@ -75,7 +75,7 @@ impl StopKeeper {
             return;
         }
         let naked_ns = *ep.naked_ns.get_or_insert(now.mono_ns);
-        if ep.fired_ns.is_none() && now.mono_since(naked_ns) >= UNPROTECTED_NS {
+        if now.mono_since(naked_ns) >= UNPROTECTED_NS {
             self.request_exit(now, ExitCause::Unprotected, out);
         }
         let Some(ep) = &self.episode else {

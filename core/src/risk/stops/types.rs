@@ -61,6 +61,9 @@ pub(super) struct Held {
 pub(super) struct Episode {
     /// Direction of the position.
     pub side: Side,
+    /// Liveness time at which it was first heard of, and venue time of that news.
+    pub began_ns: u64,
+    pub began_ms: i64,
     /// Found by a read, not opened under our eyes: the anchor found tells the distance.
     pub found: bool,
     pub plan: Option<StopPlan>,
@@ -86,9 +89,11 @@ pub(super) struct Episode {
 }
 
 impl Episode {
-    pub const fn new(side: Side, found: bool, plan: Option<StopPlan>) -> Self {
+    pub const fn new(side: Side, began: (u64, i64), found: bool, plan: Option<StopPlan>) -> Self {
         Self {
             side,
+            began_ns: began.0,
+            began_ms: began.1,
             found,
             plan,
             anchor_trigger: None,

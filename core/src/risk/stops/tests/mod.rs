@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod judge;
+mod late_news;
 mod model;
 mod properties;
 mod scene;

@@ -84,9 +84,21 @@ impl Scene {
     }
 
     pub fn algo(&mut self, id: &ClientId, status: AlgoStatus, trigger: i64, qty: Option<i64>) {
+        self.algo_at(id, status, trigger, qty, self.ms);
+    }
+
+    /// News that the venue sent at `venue_ms` and that comes now.
+    pub fn algo_at(
+        &mut self,
+        id: &ClientId,
+        status: AlgoStatus,
+        trigger: i64,
+        qty: Option<i64>,
+        venue_ms: i64,
+    ) {
         let u = AlgoUpdate {
-            event_ms: self.ms,
-            transact_ms: self.ms,
+            event_ms: venue_ms,
+            transact_ms: venue_ms,
             client_id: id.clone(),
             algo_id: 1,
             status,
@@ -153,10 +165,17 @@ impl Scene {
     }
 
     pub fn cancels(&self, id: &ClientId) -> usize {
-        self.out
-            .iter()
-            .filter(|o| **o == StopOut::Cancel(id.clone()))
-            .count()
+        self.count(&StopOut::Cancel(id.clone()))
+    }
+
+    pub fn count(&self, what: &StopOut) -> usize {
+        self.out.iter().filter(|o| *o == what).count()
+    }
+
+    pub fn exit_refused(&mut self) {
+        let now = self.now();
+        self.keeper
+            .on_exit_refused(now, &mut self.ids, &mut self.out);
     }
 }
 

@@ -237,8 +237,7 @@ fn a_refused_exit_drops_the_trail_never_the_anchor_and_asks_again() {
     s.mark(10_020);
     let trail = s.placed(false).pop().unwrap();
     s.algo(&trail.client_id, AlgoStatus::New, 9_920, Some(10));
-    let now = s.now();
-    s.keeper.on_exit_refused(now, &mut s.ids, &mut s.out);
+    s.exit_refused();
     assert_eq!((s.cancels(&trail.client_id), s.cancels(&anchor)), (1, 0));
     assert!(s.exits().is_empty());
     s.algo(&trail.client_id, AlgoStatus::Canceled, 9_920, Some(10));

@@ -25,7 +25,7 @@ impl World {
         if before == 0 {
             self.entry = self.mark;
             self.best_trail = None;
-            self.anchors_at.clear();
+            self.anchors_at = self.open(true).map(|s| (s.trigger.0, false)).collect();
             self.count.positions += 1;
         }
         self.resized_since = self.t;

@@ -1,0 +1,132 @@
+//! Named scenes: news that comes when it is no longer true, or is about an earlier position.
+
+use super::super::{ExitCause, StopKeeper, StopOut, StopPlan};
+use super::model::{ATR, DISTANCE, instrument};
+use super::scene::{Scene, other, stop};
+use crate::fixed::{Price, Qty};
+use crate::order::*;
+use rust_decimal::Decimal;
+
+/// A keeper that has just started and knows nothing.
+fn started() -> Scene {
+    let mut s = Scene::flat();
+    s.keeper = StopKeeper::new(instrument());
+    s.keeper.arm(StopPlan {
+        atr: Decimal::from(ATR),
+        distance: Decimal::from(DISTANCE),
+    });
+    s.out.clear();
+    s
+}
+
+#[test]
+fn a_stop_told_before_a_read_that_did_not_list_it_guards_nothing() {
+    let mut s = started();
+    let old = s.ms - 100;
+    let gone = other(Role::Worker, "uid");
+    s.algo_at(&gone, AlgoStatus::New, 9_900, None, old);
+    s.read(10, Vec::new());
+    assert!(!s.keeper.anchor_confirmed());
+    let own = s.placed(true).pop().unwrap().client_id;
+    s.algo_at(&gone, AlgoStatus::New, 9_900, None, old);
+    s.algo(&own, AlgoStatus::New, 9_900, None);
+    s.algo_at(&gone, AlgoStatus::New, 9_900, None, old);
+    s.pass(1_000);
+    assert_eq!(s.cancels(&own), 0, "the one that stands is kept");
+    assert!(s.keeper.anchor_confirmed() && s.exits().is_empty());
+}
+
+#[test]
+fn a_stop_told_before_the_position_began_is_believed_once_a_read_lists_it() {
+    let mut s = Scene::flat();
+    let before = s.ms;
+    s.ms += 100;
+    let theirs = other(Role::Coordinator, "");
+    s.position(10);
+    s.algo_at(&theirs, AlgoStatus::New, 9_890, None, before);
+    assert!(!s.keeper.anchor_confirmed());
+    assert_eq!(s.count(&StopOut::Reconcile), 1);
+    s.read(10, vec![stop(&theirs, 9_890, None)]);
+    assert!(s.keeper.anchor_confirmed());
+    assert_eq!(s.keeper.best_stop(), Some(Price(9_890)));
+}
+
+#[test]
+fn a_stop_of_the_position_before_that_turns_out_to_have_fired_does_not_delay_the_way_out() {
+    let (mut s, old) = Scene::long();
+    s.position(0);
+    s.ms += 100;
+    s.position(10);
+    let begun = s.ms;
+    s.pass(900);
+    s.reply(
+        ReplyTo::Query(CancelTarget::Stop(old.clone())),
+        VenueReply::Stop(AlgoOrder {
+            status: AlgoStatus::Finished,
+            ..stop(&old, 9_900, None)
+        }),
+    );
+    s.pass(150);
+    assert_eq!(
+        s.exits(),
+        [ExitCause::Unprotected],
+        "{} ms without an anchor",
+        s.ms - begun
+    );
+}
+
+#[test]
+fn a_trail_that_fires_in_part_does_not_delay_the_way_out_of_a_position_without_an_anchor() {
+    let (mut s, anchor) = Scene::long();
+    s.mark(10_100);
+    let trail = s.placed(false).pop().unwrap().client_id;
+    s.algo(&trail, AlgoStatus::New, 10_000, Some(10));
+    s.algo(&anchor, AlgoStatus::Canceled, 9_900, None);
+    s.pass(800);
+    s.algo(&trail, AlgoStatus::Triggered, 10_000, Some(10));
+    s.position(4);
+    s.pass(250);
+    assert_eq!(s.exits(), [ExitCause::Unprotected]);
+}
+
+#[test]
+fn a_trail_that_shows_up_after_an_exit_was_refused_goes_like_the_others() {
+    let (mut s, anchor) = Scene::long();
+    s.exit_refused();
+    let late = other(Role::Worker, "uid");
+    s.pass(300);
+    s.read(
+        10,
+        vec![stop(&anchor, 9_900, None), stop(&late, 9_950, Some(10))],
+    );
+    assert_eq!((s.cancels(&late), s.cancels(&anchor)), (1, 0));
+    s.algo(&late, AlgoStatus::Canceled, 9_950, Some(10));
+    s.pass(100);
+    assert_eq!(s.exits(), [ExitCause::ExitRefused]);
+}
+
+#[test]
+fn an_answer_to_a_question_older_than_the_doubt_does_not_settle_it() {
+    let mut s = Scene::flat();
+    s.position(10);
+    let id = s.placed(true).pop().unwrap().client_id;
+    s.reply(
+        ReplyTo::PlaceStop(id.clone()),
+        VenueReply::Accepted { id: 1 },
+    );
+    s.pass(200);
+    let query = StopOut::Query(id.clone());
+    assert_eq!(s.count(&query), 1);
+    // The position was gone for a moment, which is heard of only after it is there again.
+    let gone = s.ms - 20;
+    s.position(12);
+    s.position_at(0, gone);
+    assert_eq!(s.keeper.position(), Qty(12));
+    let there = || VenueReply::Stop(stop(&id, 9_900, None));
+    s.reply(ReplyTo::Query(CancelTarget::Stop(id.clone())), there());
+    s.pass(300);
+    assert_eq!(s.count(&query), 2, "asked again");
+    s.reply(ReplyTo::Query(CancelTarget::Stop(id.clone())), there());
+    s.pass(2_000);
+    assert_eq!(s.count(&query), 2, "and settled");
+}
