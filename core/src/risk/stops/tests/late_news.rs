@@ -52,13 +52,25 @@ fn a_stop_told_before_the_position_began_is_believed_once_a_read_lists_it() {
 }
 
 #[test]
-fn a_stop_of_the_position_before_that_turns_out_to_have_fired_does_not_delay_the_way_out() {
+fn a_stop_told_after_the_position_began_but_before_a_read_without_it_guards_nothing() {
+    let mut s = Scene::flat();
+    s.position(10);
+    let told = s.ms + 100;
+    s.pass(200);
+    s.read_at(10, Vec::new(), s.ms);
+    let gone = other(Role::Coordinator, "");
+    s.algo_at(&gone, AlgoStatus::New, 9_890, None, told);
+    assert!(!s.keeper.anchor_confirmed());
+}
+
+#[test]
+fn a_stop_of_the_position_before_that_turns_out_to_have_fired_ends_nothing() {
     let (mut s, old) = Scene::long();
     s.position(0);
     s.ms += 100;
     s.position(10);
-    let begun = s.ms;
-    s.pass(900);
+    let own = s.placed(true).pop().unwrap().client_id;
+    s.algo(&own, AlgoStatus::New, 9_900, None);
     s.reply(
         ReplyTo::Query(CancelTarget::Stop(old.clone())),
         VenueReply::Stop(AlgoOrder {
@@ -66,13 +78,8 @@ fn a_stop_of_the_position_before_that_turns_out_to_have_fired_does_not_delay_the
             ..stop(&old, 9_900, None)
         }),
     );
-    s.pass(150);
-    assert_eq!(
-        s.exits(),
-        [ExitCause::Unprotected],
-        "{} ms without an anchor",
-        s.ms - begun
-    );
+    s.pass(1_500);
+    assert!(s.exits().is_empty() && s.keeper.anchor_confirmed());
 }
 
 #[test]
