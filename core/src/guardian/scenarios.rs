@@ -11,6 +11,7 @@ mod money;
 mod numbers;
 mod protecting;
 mod races;
+mod reading;
 mod sharing;
 mod slicing;
 mod unread;
