@@ -154,6 +154,21 @@ async fn a_429_stops_entries_and_reads_for_its_retry_after_and_lets_an_exit_try(
 }
 
 #[tokio::test]
+async fn a_read_of_whoever_protects_goes_where_others_wait_for_room() {
+    let (base, seen) = http(|_, _| ok("[]")).await;
+    let c = rest_client(&base, WS, quick());
+    let eighty = c.budget().limits().weight_1m * 80 / 100;
+    c.budget().try_acquire(Lane::Read, eighty, 0).unwrap();
+    let btc = btc();
+    let patient = tokio::time::timeout(Duration::from_millis(300), c.open_orders(&btc));
+    assert!(patient.await.is_err(), "it waits for the minute to pass");
+    assert!(seen.lock().unwrap().is_empty());
+    let urgent = c.urgent();
+    let at_once = tokio::time::timeout(Duration::from_secs(5), urgent.open_orders(&btc));
+    assert!(at_once.await.unwrap().unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn an_exit_that_is_not_reduce_only_is_never_sent() {
     let (base, seen) = http(|_, _| ok(r#"{"orderId":1}"#)).await;
     let c = rest_client(&base, WS, quick());

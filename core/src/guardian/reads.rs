@@ -99,8 +99,7 @@ impl Guardian {
         };
         let due = self.read_tried_at.is_none_or(|t| now.mono_since(t) >= gap);
         if due && self.picture.asked_at.is_none() {
-            // Ones that are due by time alone end the row.
-            self.reads_in_a_row = if wanted { self.reads_in_a_row + 1 } else { 0 };
+            self.reads_in_a_row += u32::from(wanted);
             self.ask_read(now, out);
         } else if !wanted
             && self
