@@ -1,7 +1,7 @@
 //! Whole reads of the truth: one symbol for a trader, the account for the guardian.
 //!
-//! The venue's time is read first and orders before the position: an order filled in between is then seen twice (open and in
-//! the position), never not at all.
+//! The venue's time is read first, so whatever stood then is listed or is gone; orders before the position: an order filled in
+//! between is then seen twice (open and in the position), never not at all.
 
 use super::owners::Owners;
 use super::{RestClient, wire};
@@ -67,11 +67,8 @@ impl RestClient {
     /// # Errors
     /// [`ApiError`] of the first read that failed: half a truth is none.
     pub async fn venue_state(&self, i: &Instrument) -> Result<VenueState, ApiError> {
-        let (venue_ms, orders, stops) = tokio::try_join!(
-            self.server_time(),
-            self.open_orders(i),
-            self.open_algo_orders(i)
-        )?;
+        let venue_ms = self.server_time().await?;
+        let (orders, stops) = tokio::try_join!(self.open_orders(i), self.open_algo_orders(i))?;
         let (positions, account, ids, fills) = tokio::try_join!(
             self.positions(Some(&i.symbol)),
             self.account(),
@@ -108,11 +105,9 @@ impl RestClient {
         known: &Instruments,
         owners: &Owners,
     ) -> Result<AccountState, ApiError> {
-        let (venue_ms, orders, stops) = tokio::try_join!(
-            self.server_time(),
-            self.open_orders_raw(None),
-            self.open_algo_orders_raw(None)
-        )?;
+        let venue_ms = self.server_time().await?;
+        let (orders, stops) =
+            tokio::try_join!(self.open_orders_raw(None), self.open_algo_orders_raw(None))?;
         let (positions, account) = tokio::try_join!(self.positions(None), self.account())?;
         let asset = &self.0.config.margin_asset;
         let (Some(wallet), Some(available)) = (account.cross_wallet, account.available) else {

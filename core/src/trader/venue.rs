@@ -232,6 +232,9 @@ impl Trader {
         if u.status.is_working() && !client_id::is_ours(&self.config.account, &u.client_id) {
             self.foreign = true;
         }
+        if self.ids.is_none() {
+            self.stops.hear_early(u);
+        }
         self.with_stops(now, out, |s, ids, o| s.on_algo(now, u, ids, o));
     }
 

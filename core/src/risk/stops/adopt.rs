@@ -16,8 +16,9 @@ pub(super) struct Shown<'a> {
     status: AlgoStatus,
     trigger: Price,
     qty: Option<Qty>,
-    /// When the venue said so, venue ms; `None` in a read, which has a time of its own.
-    told_ms: Option<i64>,
+    /// Venue time of the news.
+    at_ms: i64,
+    by_read: bool,
 }
 
 impl<'a> From<&'a AlgoUpdate> for Shown<'a> {
@@ -28,7 +29,8 @@ impl<'a> From<&'a AlgoUpdate> for Shown<'a> {
             status: u.status,
             trigger: u.trigger,
             qty: u.qty,
-            told_ms: Some(u.transact_ms),
+            at_ms: u.transact_ms,
+            by_read: false,
         }
     }
 }
@@ -41,7 +43,8 @@ impl<'a> From<&'a AlgoOrder> for Shown<'a> {
             status: o.status,
             trigger: o.trigger,
             qty: o.qty,
-            told_ms: None,
+            at_ms: o.update_ms,
+            by_read: true,
         }
     }
 }
@@ -55,7 +58,7 @@ impl StopKeeper {
         ids: &mut IdMaker,
         out: &mut Vec<StopOut>,
     ) {
-        self.take_position(now, s, out);
+        self.take_position(now, s);
         if self
             .second_asked_ms
             .is_some_and(|asked| s.venue_ms >= asked)
@@ -64,16 +67,16 @@ impl StopKeeper {
         }
         for stop in &s.stops {
             if self.legs.contains_key(&stop.client_id) {
-                self.on_status(now, &stop.client_id, stop.status, out);
+                self.on_status(now, &stop.client_id, stop.status, stop.update_ms, out);
             } else {
                 self.adopt(now, stop.into(), ids, out);
             }
         }
-        self.read_ms = self.read_ms.max(s.venue_ms);
+        self.read_ms = s.venue_ms;
         self.adopt_early(now, ids, out);
         let listed = |id: &ClientId| s.stops.iter().any(|o| o.client_id == *id);
         for (id, leg) in &mut self.legs {
-            if leg.state == LegState::Working && !listed(id) {
+            if leg.state == LegState::Working && leg.shown_ms < s.venue_ms && !listed(id) {
                 leg.doubt(now);
             }
         }
@@ -102,7 +105,7 @@ impl StopKeeper {
 
     /// The position of a read counts when it isn't older than what the stream told. A read without a time of its own that
     /// says flat right after the stream told a position is read again: taking off a needed stop is the worse error.
-    fn take_position(&mut self, now: Now, s: &VenueState, out: &mut Vec<StopOut>) {
+    fn take_position(&mut self, now: Now, s: &VenueState) {
         let p = &s.position;
         let dated = p.update_ms > 0;
         let at = if dated { p.update_ms } else { s.venue_ms };
@@ -114,7 +117,7 @@ impl StopKeeper {
             && p.qty.is_zero()
             && now.mono_since(self.held.heard_ns) < NS_PER_S;
         if doubtful {
-            self.read(now, out);
+            self.read();
             return;
         }
         let stamp = if at == self.held.stamp.0 {
@@ -156,25 +159,10 @@ impl StopKeeper {
         if !self.known || over {
             return; // Not knowing the position, nothing may be judged superfluous.
         }
-        // Late news: a younger read didn't list it, or the position began after it stood. It may be gone.
-        let late = match (&self.episode, shown.told_ms) {
-            (Some(ep), Some(at)) => at < self.read_ms.max(ep.began_ms),
-            _ => false,
-        };
         if !shown.status.is_working() {
-            if ours && !late {
-                self.fired(now, shown.side, now.mono_ns);
+            if ours {
+                self.fired(now, shown.side, shown.at_ms);
             }
-            return;
-        }
-        if self.episode.is_none() && ours {
-            self.read_empty = false;
-        }
-        // Only a read tells: also a stray stop from one with which the coordinator guards a fill not heard of here yet.
-        let unsure =
-            self.episode.is_none() && ours && shown.told_ms.is_some() && !ids.made(shown.id);
-        if late || unsure {
-            self.read(now, out);
             return;
         }
         self.number += 1;
@@ -186,17 +174,29 @@ impl StopKeeper {
             shown.trigger,
             shown.qty,
         );
+        leg.shown_ms = shown.at_ms;
         leg.foreign = !ours;
         let anchored = self.anchor_confirmed();
-        let wanted = match &mut self.episode {
+        let wanted = match &self.episode {
             Some(ep) if ep.side != shown.side => match leg.kind() {
                 LegKind::Anchor => !anchored,
                 LegKind::Trail => ours && !ep.exit_refused,
             },
             _ => false,
         };
+        if leg.foreign && !wanted {
+            return;
+        }
         leg.doomed = !wanted;
-        if leg.foreign && leg.doomed {
+        let unsure = match &self.episode {
+            // Late news: a read since didn't list it, or the position began after it stood. It may be gone.
+            Some(ep) => shown.at_ms < self.read_ms.max(ep.began_ms),
+            // A stray stop, or the coordinator guards a fill that isn't heard of here yet.
+            None => !ids.made(shown.id),
+        };
+        self.read_empty &= self.episode.is_some();
+        if unsure && !shown.by_read {
+            self.read();
             return;
         }
         if wanted {

@@ -54,9 +54,9 @@ impl StopKeeper {
             Refusal::WouldTrigger => self.request_exit(now, ExitCause::WouldTrigger, out),
             Refusal::StopExists => {
                 ep.anchor_exists = true;
-                self.read(now, out);
+                self.read();
             }
-            Refusal::NoPosition | Refusal::ReduceOnly => self.read(now, out),
+            Refusal::NoPosition | Refusal::ReduceOnly => self.read(),
             other => out.push(self.alert(
                 Severity::Warning,
                 "StopRefused",
@@ -65,30 +65,30 @@ impl StopKeeper {
         }
     }
 
-    /// A status of a leg of ours, from whichever source.
+    /// A status of a leg of ours, from whichever source, with the venue's time of it.
     pub(super) fn on_status(
         &mut self,
         now: Now,
         id: &ClientId,
         status: AlgoStatus,
+        told_ms: i64,
         out: &mut Vec<StopOut>,
     ) {
         let Some(leg) = self.legs.get_mut(id) else {
             return;
         };
-        let (kind, doomed) = (leg.kind(), leg.doomed);
-        let (side, sent_ns) = (leg.side, leg.sent_ns);
+        let (kind, doomed, side) = (leg.kind(), leg.doomed, leg.side);
         match status {
             AlgoStatus::New => {
-                leg.working(now);
+                leg.working(now, told_ms);
             }
             AlgoStatus::Triggering | AlgoStatus::Triggered => {
                 leg.firing(now);
-                self.fired(now, side, sent_ns);
+                self.fired(now, side, told_ms);
             }
             AlgoStatus::Finished => {
                 self.forget(id, false);
-                self.fired(now, side, sent_ns);
+                self.fired(now, side, told_ms);
             }
             AlgoStatus::Canceled => {
                 self.forget(id, false);
@@ -110,11 +110,11 @@ impl StopKeeper {
         }
     }
 
-    /// A stop sent (or first seen) at `sent_ns` was hit. One of an earlier position says nothing about this one.
-    pub(super) fn fired(&mut self, now: Now, side: Side, sent_ns: u64) {
+    /// A stop was hit, the venue says of `told_ms`. Before this position began, it is none of its business.
+    pub(super) fn fired(&mut self, now: Now, side: Side, told_ms: i64) {
         if let Some(ep) = &mut self.episode
             && ep.side != side
-            && sent_ns >= ep.began_ns
+            && told_ms >= ep.began_ms
         {
             ep.fired_ns.get_or_insert(now.mono_ns);
         }
@@ -122,6 +122,7 @@ impl StopKeeper {
 
     /// A leg that can't be there any more although nobody told its end.
     pub(super) fn vanished(&mut self, id: &ClientId, out: &mut Vec<StopOut>) {
+        self.read(); // Should it stand there all the same, it must not stand there unknown.
         let wanted = self.legs.get(id).is_some_and(|l| !l.doomed);
         self.forget(id, true);
         if wanted {

@@ -54,6 +54,8 @@ pub(super) struct Leg {
     /// Counts placements and adoptions up.
     pub number: u64,
     pub sent_ns: u64,
+    /// Venue time of the latest news that it stands.
+    pub shown_ms: i64,
     /// Liveness time of the latest change of knowledge.
     pub touched_ns: u64,
     /// Queries since then that found nothing.
@@ -86,6 +88,7 @@ impl Leg {
             doomed: false,
             number,
             sent_ns: now.mono_ns,
+            shown_ms: i64::MIN,
             touched_ns: now.mono_ns,
             misses: 0,
             dead_after_ms: None,
@@ -134,14 +137,12 @@ impl Leg {
         }
     }
 
-    /// Seen NEW; true when that is news.
-    pub fn working(&mut self, now: Now) -> bool {
-        if self.state == LegState::Firing {
-            return false;
+    /// Seen NEW, the venue says of `told_ms`.
+    pub fn working(&mut self, now: Now, told_ms: i64) {
+        if self.state != LegState::Firing {
+            self.learn(now, LegState::Working);
+            self.shown_ms = self.shown_ms.max(told_ms);
         }
-        let news = self.state != LegState::Working;
-        self.learn(now, LegState::Working);
-        news
     }
 
     pub fn firing(&mut self, now: Now) {
@@ -182,8 +183,11 @@ impl Leg {
             LegState::Unknown => self
                 .dead_after_ms
                 .is_some_and(|d| asked.market_ms > d.saturating_add(ABSENCE_MARGIN_MS)),
-            LegState::Accepted => self.misses >= 2 && now.mono_since(self.touched_ns) > VANISHED_NS,
-            LegState::Working => self.misses >= 2 || self.cancel_answered,
+            LegState::Working if self.cancel_answered => true,
+            // A read of the venue may lag behind its stream.
+            LegState::Accepted | LegState::Working => {
+                self.misses >= 2 && now.mono_since(self.touched_ns) > VANISHED_NS
+            }
             LegState::Firing => true,
         }
     }
@@ -249,7 +253,7 @@ impl Leg {
         }
         self.asked = Some(now);
         self.ask_after_ns = now.mono_ns + self.pause_ns;
-        if self.kind() == LegKind::Trail || self.doomed {
+        if self.kind() == LegKind::Trail || self.doomed || self.state == LegState::Working {
             self.pause_ns = (self.pause_ns * 2).min(LONGEST_PAUSE_NS);
         }
         true

@@ -24,7 +24,7 @@ use crate::order::{
     AlgoUpdate, CancelTarget, ClientId, IdMaker, OrderUpdate, PositionUpdate, Refusal, ReplyTo,
     VenueReply,
 };
-use crate::time::{NS_PER_MS, NS_PER_S, Now};
+use crate::time::{NS_PER_S, Now};
 use leg::{Leg, LegKind};
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, VecDeque};
@@ -58,6 +58,8 @@ pub struct StopKeeper {
     /// A read was asked for since the last flat.
     read_asked: bool,
     read_after_ns: u64,
+    /// A read is wanted; see [`Self::read`].
+    read_due: bool,
     /// Venue time of the youngest read.
     read_ms: i64,
     /// After a start: when the venue is read once more, because a dead worker's last request may have arrived since.
@@ -84,6 +86,7 @@ impl StopKeeper {
             read_empty: false,
             read_asked: true,
             read_after_ns: 0,
+            read_due: false,
             read_ms: i64::MIN,
             second_read_ns: None,
             second_asked_ms: None,
@@ -150,15 +153,27 @@ impl StopKeeper {
         }
     }
 
-    /// ALGO_UPDATE.
-    pub fn on_algo(&mut self, now: Now, u: &AlgoUpdate, ids: &mut IdMaker, out: &mut Vec<StopOut>) {
-        if self.legs.contains_key(&u.client_id) {
-            self.on_status(now, &u.client_id, u.status, out);
-        } else if self.known || u.status.is_final() {
-            self.early.remove(&u.client_id);
-            self.adopt(now, u.into(), ids, out);
+    /// ALGO_UPDATE before the first read: the read may have begun before it.
+    pub fn hear_early(&mut self, u: &AlgoUpdate) {
+        self.early.remove(&u.client_id);
+        if u.status.is_final() {
+            self.forget(&u.client_id, false);
         } else if u.status.is_working() {
             self.early.insert(u.client_id.clone(), u.clone());
+        }
+    }
+
+    /// ALGO_UPDATE.
+    pub fn on_algo(&mut self, now: Now, u: &AlgoUpdate, ids: &mut IdMaker, out: &mut Vec<StopOut>) {
+        if let Some(leg) = self.legs.get_mut(&u.client_id) {
+            if u.transact_ms < self.read_ms && !leg.is_working() {
+                leg.doubt(now); // A read since didn't list it.
+            }
+            self.on_status(now, &u.client_id, u.status, u.transact_ms, out);
+        } else if self.known {
+            self.adopt(now, u.into(), ids, out);
+        } else {
+            self.hear_early(u);
         }
         if let Some(order) = u.order_id
             && ids.is_ours(&u.client_id)
@@ -179,8 +194,8 @@ impl StopKeeper {
     ) {
         if let Some(leg) = self.legs.get_mut(&u.client_id) {
             leg.firing(now);
-            let (side, sent_ns) = (leg.side, leg.sent_ns);
-            self.fired(now, side, sent_ns);
+            let side = leg.side;
+            self.fired(now, side, u.transact_ms);
         } else if let Some(fill) = &u.fill
             && self.known
             && self.held.qty.is_zero()
@@ -217,7 +232,7 @@ impl StopKeeper {
         };
         if let VenueReply::Stop(o) = reply {
             leg.shown();
-            self.on_status(now, id, o.status, out);
+            self.on_status(now, id, o.status, o.update_ms, out);
         } else {
             match to {
                 ReplyTo::PlaceStop(_) => self.on_place_reply(now, id, reply, out),
@@ -248,7 +263,7 @@ impl StopKeeper {
             ep.exit = None;
             self.doom_where(|l| l.kind() == LegKind::Trail);
         }
-        self.read(now, out);
+        self.read();
         self.step(now, ids, out);
     }
 
@@ -316,7 +331,7 @@ impl StopKeeper {
         self.read_after_ns = 0;
         self.episode = qty
             .position_side()
-            .map(|side| Episode::new(side, (now.mono_ns, stamp.0), found, self.plan));
+            .map(|side| Episode::new(side, stamp.0, found, self.plan));
     }
 
     fn doom_where(&mut self, which: impl Fn(&Leg) -> bool) {
@@ -345,13 +360,9 @@ impl StopKeeper {
         ));
     }
 
-    /// Asks for a read of the venue, at most five a second.
-    fn read(&mut self, now: Now, out: &mut Vec<StopOut>) {
-        if now.mono_ns >= self.read_after_ns {
-            self.read_after_ns = now.mono_ns + 200 * NS_PER_MS;
-            self.read_asked = true;
-            out.push(StopOut::Reconcile);
-        }
+    /// The venue is to be read: [`Self::step`] asks for it, at most five times a second.
+    fn read(&mut self) {
+        self.read_due = true;
     }
 
     fn alert(&self, severity: Severity, code: &str, text: String) -> StopOut {

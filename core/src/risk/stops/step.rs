@@ -16,6 +16,7 @@ pub const UNPROTECTED_NS: u64 = NS_PER_S;
 const TRAIL_PAUSE_NS: u64 = NS_PER_S;
 const ANCHOR_PAUSE_NS: u64 = 250 * NS_PER_MS;
 const EXIT_PAUSE_NS: u64 = 500 * NS_PER_MS;
+const READ_PAUSE_NS: u64 = 200 * NS_PER_MS;
 
 impl StopKeeper {
     /// Asks for whatever is missing. Safe to call at any time: nothing is asked for twice while an answer is awaited.
@@ -25,12 +26,18 @@ impl StopKeeper {
             self.protect(now, ids, out);
             self.trail(now, ids, out);
             self.watch(now, out);
-        } else if self.known && self.legs.is_empty() && !self.read_empty {
-            self.read(now, out);
         }
-        if self.second_read_ns.is_some_and(|at| now.mono_ns >= at) {
+        let second = self.second_read_ns.is_some_and(|at| now.mono_ns >= at);
+        if second {
             self.second_asked_ms.get_or_insert(now.market_ms);
-            self.read(now, out);
+        }
+        let unproven =
+            self.episode.is_none() && self.known && self.legs.is_empty() && !self.read_empty;
+        if (self.read_due || second || unproven) && now.mono_ns >= self.read_after_ns {
+            self.read_due = false;
+            self.read_after_ns = now.mono_ns + READ_PAUSE_NS;
+            self.read_asked = true;
+            out.push(StopOut::Reconcile);
         }
         for (id, leg) in &mut self.legs {
             if leg.wants_cancel(now) {
@@ -82,7 +89,7 @@ impl StopKeeper {
             return;
         };
         if ep.anchor_exists {
-            self.read(now, out);
+            self.read();
         } else if !waiting && ep.fired_ns.is_none() && now.mono_ns >= ep.anchor_after_ns {
             self.place_anchor(now, ids, out);
         }
@@ -272,7 +279,7 @@ impl StopKeeper {
             self.request_exit(now, ExitCause::Remainder, out);
         }
         if now.mono_since(fired_ns) >= UNPROTECTED_NS / 2 {
-            self.read(now, out);
+            self.read();
         }
     }
 }

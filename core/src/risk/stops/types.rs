@@ -61,8 +61,7 @@ pub(super) struct Held {
 pub(super) struct Episode {
     /// Direction of the position.
     pub side: Side,
-    /// Liveness time at which it was first heard of, and venue time of that news.
-    pub began_ns: u64,
+    /// Venue time of the first news of it.
     pub began_ms: i64,
     /// Found by a read, not opened under our eyes: the anchor found tells the distance.
     pub found: bool,
@@ -89,11 +88,10 @@ pub(super) struct Episode {
 }
 
 impl Episode {
-    pub const fn new(side: Side, began: (u64, i64), found: bool, plan: Option<StopPlan>) -> Self {
+    pub const fn new(side: Side, began_ms: i64, found: bool, plan: Option<StopPlan>) -> Self {
         Self {
             side,
-            began_ns: began.0,
-            began_ms: began.1,
+            began_ms,
             found,
             plan,
             anchor_trigger: None,

@@ -4,7 +4,7 @@ use super::rig::*;
 use crate::fixed::Price;
 use crate::fixed::{Qty, Side};
 use crate::messages::{Command, ExitReason};
-use crate::order::{AlgoOrder, AlgoStatus, ClientId, IdMaker, Refusal, Role};
+use crate::order::{AlgoOrder, AlgoStatus, AlgoUpdate, ClientId, IdMaker, Refusal, Role};
 use crate::trader::{StreamKind, TraderEffect, TraderEvent};
 
 fn ok(r: &Rig) {
@@ -108,6 +108,31 @@ fn killed_in_mid_position_the_same_stop_is_adopted_and_no_second_order_is_sent()
     assert_eq!(r.anchors()[0].client_id, anchor);
     assert!(r.trader.anchor_confirmed());
     assert_eq!(r.orders().len(), 1);
+    ok(&r);
+}
+
+#[test]
+fn a_stop_that_went_between_the_first_read_and_its_answer_is_not_believed_to_stand() {
+    let mut r = Rig::started();
+    r.enter(Side::Sell);
+    r.restart_while(|r| {
+        let gone = r.venue.stops.remove(0);
+        r.send(TraderEvent::Algo(AlgoUpdate {
+            event_ms: r.now.market_ms,
+            transact_ms: r.now.market_ms,
+            client_id: gone.client_id,
+            algo_id: gone.algo_id,
+            status: AlgoStatus::Canceled,
+            side: gone.side,
+            trigger: gone.trigger,
+            qty: gone.qty,
+            order_id: None,
+            reason: None,
+        }));
+    });
+    r.run(200);
+    assert_eq!(r.trader.position(), Qty(-999));
+    assert_eq!(r.anchors().len(), 1, "another one was placed at once");
     ok(&r);
 }
 

@@ -209,22 +209,33 @@ impl Rig {
     }
 
     pub fn boot(&mut self) {
+        self.start();
+        self.settle();
+    }
+
+    fn start(&mut self) {
         self.send(TraderEvent::Start);
         for k in [StreamKind::Depth, StreamKind::Market, StreamKind::User] {
             self.send(TraderEvent::StreamUp(k));
         }
         self.mark_frame();
-        self.settle();
     }
 
     /// The process dies and a new one starts; what was on its way to the old one is lost.
     pub fn restart(&mut self) {
+        self.restart_while(|_| {});
+    }
+
+    /// The same, and this happens between the new one's first read and its answer.
+    pub fn restart_while(&mut self, meanwhile: impl FnOnce(&mut Self)) {
         self.queue.clear();
         self.granted = None;
         self.trader = Trader::new(config());
         self.now.market_ms += 50;
         self.now.mono_ns += 50 * NS_PER_MS;
-        self.boot();
+        self.start();
+        meanwhile(self);
+        self.settle();
     }
 
     /// Feeds one event and answers the effects; answers are delivered by [`Self::settle`].

@@ -65,7 +65,7 @@ impl World {
         let over = self.keeper.position().is_zero()
             || self.exiting
             // What the dead worker cancelled last may go beside it.
-            || self.t - self.restarted < 4_000
+            || (self.cancels_left && self.t - self.restarted < 4_000)
             || self.keeper.episode.as_ref().is_some_and(|e| e.exit_refused)
             || self
                 .sent_at
@@ -92,17 +92,13 @@ impl World {
         } else {
             0
         };
-        // Query after query may be answered with nothing.
-        let unanswered = if self.chaos.unknown > 0 || self.t < self.settling {
-            2_000
-        } else {
-            0
-        };
         assert!(self.open(true).count() <= 2, "I1: anchors");
         let trails = self.open(false).count();
         assert!(trails <= 2, "I1: {trails} trails");
         if trails == 2 {
             let since = *self.two_trails_since.get_or_insert(self.t);
+            // Query after query may be answered with nothing.
+            let unanswered = if self.unanswered >= since { 2_000 } else { 0 };
             assert!(
                 self.t - since <= 2_000 + slack + after_start + unanswered,
                 "I1: two trails for {} ms",

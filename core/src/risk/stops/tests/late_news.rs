@@ -137,3 +137,68 @@ fn an_answer_to_a_question_older_than_the_doubt_does_not_settle_it() {
     s.pass(2_000);
     assert_eq!(s.count(&query), 2, "and settled");
 }
+
+#[test]
+fn a_stop_told_before_a_read_that_did_not_list_it_is_asked_for() {
+    let mut s = Scene::flat();
+    s.position(10);
+    let id = s.placed(true).pop().unwrap().client_id;
+    let told = s.ms;
+    s.ms += 50;
+    s.read(10, Vec::new());
+    s.algo_at(&id, AlgoStatus::New, 9_900, None, told);
+    assert_eq!(s.count(&StopOut::Query(id.clone())), 1);
+}
+
+#[test]
+fn a_read_of_before_a_stop_stood_throws_no_doubt_on_it() {
+    let (mut s, anchor) = Scene::long();
+    let before = s.ms - 1;
+    s.pass(100);
+    s.read_at(10, Vec::new(), before);
+    s.pass(500);
+    assert_eq!(s.count(&StopOut::Query(anchor.clone())), 0);
+    s.read(10, Vec::new());
+    assert_eq!(s.count(&StopOut::Query(anchor)), 1, "one of after does");
+}
+
+#[test]
+fn a_stop_that_two_queries_just_miss_is_not_given_up_before_a_second() {
+    let (mut s, anchor) = Scene::long();
+    s.pass(50);
+    s.read(10, Vec::new());
+    let miss = |s: &mut Scene| {
+        s.reply(
+            ReplyTo::Query(CancelTarget::Stop(anchor.clone())),
+            VenueReply::Refused(Refusal::NotFound),
+        );
+    };
+    for _ in 0..3 {
+        miss(&mut s);
+        s.pass(250);
+    }
+    assert!(s.keeper.anchor_confirmed());
+    s.pass(500);
+    s.out.clear();
+    miss(&mut s);
+    assert!(!s.keeper.anchor_confirmed());
+    assert_eq!(s.placed(true).len(), 1);
+    assert_eq!(
+        s.count(&StopOut::Reconcile),
+        1,
+        "should it stand all the same"
+    );
+}
+
+#[test]
+fn late_news_of_stops_that_are_nobodys_business_costs_no_read() {
+    let mut s = Scene::flat();
+    let before = s.ms;
+    s.ms += 100;
+    s.position(10);
+    let strange = ClientId::from("by-hand");
+    s.algo_at(&strange, AlgoStatus::New, 9_890, Some(10), before);
+    assert_eq!(s.count(&StopOut::Reconcile), 0);
+    s.algo_at(&strange, AlgoStatus::New, 9_890, None, before);
+    assert_eq!(s.count(&StopOut::Reconcile), 1, "one that would guard does");
+}

@@ -65,6 +65,8 @@ pub(super) enum Msg {
     Cancel(ClientId),
     Query(ClientId),
     Read,
+    /// The venue's time is known; now the rest.
+    List(i64),
     Exit,
     EntryFill(i64, bool),
     Algo(AlgoUpdate),
@@ -93,6 +95,8 @@ pub struct World {
     pub stops: BTreeMap<ClientId, AlgoOrder>,
     pub(super) next_id: u64,
     pub reading: bool,
+    /// Another is wanted after the one under way.
+    pub(super) read_again: bool,
     pub exiting: bool,
     pub(super) entering: bool,
     // Judgement.
@@ -106,6 +110,10 @@ pub struct World {
     pub(super) anchors_at: Vec<(i64, bool)>,
     pub(super) unresolved: BTreeSet<ClientId>,
     pub(super) restarted: i64,
+    /// The dead worker's last cancels were still on their way.
+    pub(super) cancels_left: bool,
+    /// When a query was last answered with nothing.
+    pub(super) unanswered: i64,
     pub(super) settling: i64,
     /// Longest delay of the network so far, ms.
     pub(super) slowest: i64,
@@ -153,6 +161,7 @@ impl World {
             stops: BTreeMap::new(),
             next_id: 1,
             reading: false,
+            read_again: false,
             exiting: false,
             entering: false,
             used: BTreeSet::new(),
@@ -164,6 +173,8 @@ impl World {
             anchors_at: Vec::new(),
             unresolved: BTreeSet::new(),
             restarted: 0,
+            cancels_left: false,
+            unanswered: 0,
             settling: 0,
             slowest: chaos.delay_ms,
             opened: 0,
@@ -237,7 +248,8 @@ impl World {
     }
 
     pub(super) fn set_status(&mut self, id: &ClientId, status: AlgoStatus, order_id: Option<u64>) {
-        self.stops.get_mut(id).unwrap().status = status;
+        let s = self.stops.get_mut(id).unwrap();
+        (s.status, s.update_ms) = (status, self.t);
         self.algo(id, order_id);
     }
 
@@ -283,6 +295,7 @@ impl World {
                     self.reading = true;
                     self.send(Msg::Read);
                 }
+                StopOut::Reconcile => self.read_again = true,
                 StopOut::MarketExit(_) => {
                     self.last_exit_asked = self.t;
                     if !self.exiting {
@@ -336,8 +349,9 @@ impl World {
                 };
                 self.send(Msg::Reply(ReplyTo::Query(CancelTarget::Stop(id)), reply));
             }
-            Msg::Read => {
-                let s = self.state();
+            Msg::Read => self.send(Msg::List(self.t)),
+            Msg::List(venue_ms) => {
+                let s = self.state(venue_ms);
                 self.send(Msg::State(s));
             }
             Msg::Exit => {
@@ -382,7 +396,10 @@ impl World {
             Msg::Position(p) => self.keeper.on_position(now, &p, &mut self.ids, &mut out),
             Msg::Order(u) => self.keeper.on_order(now, &u, &mut self.ids, &mut out),
             Msg::State(s) => {
-                self.reading = false;
+                self.reading = std::mem::take(&mut self.read_again);
+                if self.reading {
+                    self.send(Msg::Read);
+                }
                 for o in &s.stops {
                     self.unresolved.remove(&o.client_id);
                 }
@@ -394,6 +411,12 @@ impl World {
                     matches!(reply, VenueReply::Stop(_) | VenueReply::Refused(_)),
                 ) {
                     self.unresolved.remove(id.client_id());
+                }
+                if matches!(
+                    (&to_what, &reply),
+                    (ReplyTo::Query(_), VenueReply::Unknown { .. })
+                ) {
+                    self.unanswered = self.t;
                 }
                 self.keeper
                     .on_reply(now, &to_what, &reply, &mut self.ids, &mut out);
@@ -456,6 +479,8 @@ impl World {
         self.exiting = false;
         self.flat_since = self.flat_since.max(self.t);
         self.reading = true;
+        self.read_again = false;
+        self.cancels_left = self.net.values().any(|(_, m)| matches!(m, Msg::Cancel(_)));
         self.send(Msg::Read);
     }
 

@@ -25,7 +25,12 @@ impl World {
         if before == 0 {
             self.entry = self.mark;
             self.best_trail = None;
-            self.anchors_at = self.open(true).map(|s| (s.trigger.0, false)).collect();
+            let side = self.side().unwrap().opposite();
+            self.anchors_at = self
+                .open(true)
+                .filter(|s| s.side == side)
+                .map(|s| (s.trigger.0, false))
+                .collect();
             self.count.positions += 1;
         }
         self.resized_since = self.t;
@@ -132,9 +137,10 @@ impl World {
         VenueReply::Accepted { id }
     }
 
-    pub(super) fn state(&self) -> VenueState {
+    /// What is read now, under the time that was asked for before.
+    pub(super) fn state(&self, venue_ms: i64) -> VenueState {
         VenueState {
-            venue_ms: self.t,
+            venue_ms,
             position: VenuePosition {
                 qty: Qty(self.pos),
                 entry_price: Decimal::from(if self.pos == 0 { 0 } else { self.entry }),
