@@ -41,11 +41,20 @@ pub fn number(v: &Value, key: &str) -> u64 {
 }
 
 impl Rig {
-    /// Asks as a person; panics unless it is done.
+    /// Asks as a person does: again when told to, because the lead was lost meanwhile (a disk that hangs for seconds is
+    /// enough). Panics unless it is done within [`PATIENCE`].
     pub fn person(&self, args: &[&str]) {
-        let o: Output = self.admin(args);
-        let said = format!("{}{}", text(&o.stdout), text(&o.stderr));
-        assert!(o.status.success(), "{args:?}: {said}");
+        let mut said = String::new();
+        let done = wait("a person's request", PATIENCE, || {
+            let o: Output = self.admin(args);
+            said = format!("{}{}", text(&o.stdout), text(&o.stderr));
+            let again = !o.status.success() && said.contains("ask again");
+            if again {
+                eprintln!("{args:?}: {said}");
+            }
+            (!again).then_some(o.status.success())
+        });
+        assert_eq!(done, Some(true), "{args:?}: {said}");
     }
 
     /// Edits the manifest as an editor does: beside, then renamed.
