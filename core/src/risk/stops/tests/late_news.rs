@@ -1,27 +1,23 @@
 //! Named scenes: news that comes when it is no longer true, or is about an earlier position.
 
-use super::super::{ExitCause, StopKeeper, StopOut, StopPlan};
-use super::model::{ATR, DISTANCE, instrument};
+use super::super::{ExitCause, StopOut};
 use super::scene::{Scene, other, stop};
 use crate::fixed::{Price, Qty};
 use crate::order::*;
-use rust_decimal::Decimal;
 
-/// A keeper that has just started and knows nothing.
-fn started() -> Scene {
-    let mut s = Scene::flat();
-    s.keeper = StopKeeper::new(instrument());
-    s.keeper.arm(StopPlan {
-        atr: Decimal::from(ATR),
-        distance: Decimal::from(DISTANCE),
-    });
-    s.out.clear();
-    s
+#[test]
+fn a_read_older_than_a_stops_end_does_not_bring_it_back() {
+    let mut s = Scene::started();
+    let old = other(Role::Worker, "uid");
+    s.algo(&old, AlgoStatus::Canceled, 9_900, None);
+    s.read(10, vec![stop(&old, 9_900, None)]);
+    assert!(!s.keeper.anchor_confirmed());
+    assert_eq!(s.placed(true).len(), 1);
 }
 
 #[test]
 fn a_stop_told_before_a_read_that_did_not_list_it_guards_nothing() {
-    let mut s = started();
+    let mut s = Scene::started();
     let old = s.ms - 100;
     let gone = other(Role::Worker, "uid");
     s.algo_at(&gone, AlgoStatus::New, 9_900, None, old);

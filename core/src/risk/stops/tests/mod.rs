@@ -5,6 +5,7 @@
 mod judge;
 mod late_news;
 mod model;
+mod network;
 mod properties;
 mod scene;
 mod scenes;

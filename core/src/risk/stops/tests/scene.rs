@@ -16,8 +16,8 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// A keeper past its start: flat, read twice, clear.
-    pub fn flat() -> Self {
+    /// A keeper that has just started and knows nothing of the venue.
+    pub fn started() -> Self {
         let mut s = Self {
             keeper: StopKeeper::new(instrument()),
             ids: IdMaker::new(ACCOUNT, Role::Worker, "uid", "BTCUSDT", 1),
@@ -28,6 +28,12 @@ impl Scene {
             atr: Decimal::from(ATR),
             distance: Decimal::from(DISTANCE),
         });
+        s
+    }
+
+    /// A keeper past its start: flat, read twice, clear.
+    pub fn flat() -> Self {
+        let mut s = Self::started();
         s.read(0, Vec::new());
         s.pass(2_100);
         s.read(0, Vec::new());

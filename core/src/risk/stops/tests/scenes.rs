@@ -1,7 +1,7 @@
 //! Named scenes: one race or refusal each.
 
-use super::super::{ExitCause, StopKeeper, StopOut, StopPlan};
-use super::model::{ACCOUNT, ATR, DISTANCE, instrument};
+use super::super::{ExitCause, StopKeeper, StopOut};
+use super::model::{ACCOUNT, instrument};
 use super::scene::{Scene, other, stop};
 use crate::fixed::{Price, Qty, Side};
 use crate::order::*;
@@ -326,21 +326,6 @@ fn positions_out_of_order_change_nothing() {
     // A read that began before the latest fill is no better.
     s.read_at(10, vec![stop(&anchor, 9_900, None)], old);
     assert_eq!(s.keeper.position(), Qty(20));
-}
-
-#[test]
-fn a_read_older_than_a_stops_end_does_not_bring_it_back() {
-    let mut s = Scene::flat();
-    s.keeper = StopKeeper::new(instrument());
-    s.keeper.arm(StopPlan {
-        atr: Decimal::from(ATR),
-        distance: Decimal::from(DISTANCE),
-    });
-    let old = other(Role::Worker, "uid");
-    s.algo(&old, AlgoStatus::Canceled, 9_900, None);
-    s.read(10, vec![stop(&old, 9_900, None)]);
-    assert!(!s.keeper.anchor_confirmed());
-    assert_eq!(s.placed(true).len(), 1);
 }
 
 #[test]

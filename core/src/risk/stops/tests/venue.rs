@@ -1,6 +1,7 @@
 //! The model's venue: one position, its stops, what the mark does to them.
 
-use super::model::{Msg, World};
+use super::model::World;
+use super::network::Msg;
 use crate::fixed::{Price, Qty, Side};
 use crate::order::*;
 use rust_decimal::Decimal;
