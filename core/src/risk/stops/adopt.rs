@@ -194,7 +194,9 @@ impl StopKeeper {
             // A stray stop, or the coordinator guards a fill that isn't heard of here yet.
             None => !ids.made(shown.id),
         };
-        self.read_empty &= self.episode.is_some();
+        if self.episode.is_none() {
+            self.read_empty = false;
+        }
         if unsure && !shown.by_read {
             self.read();
             return;
