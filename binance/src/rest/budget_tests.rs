@@ -29,7 +29,7 @@ fn a_fifth_is_kept_for_exits() {
 }
 
 #[test]
-fn a_share_bounds_own_reads_and_entries_and_never_an_exit() {
+fn a_share_bounds_own_reads_and_entries_and_never_an_exit_nor_what_protects_reads() {
     let b = RateBudget::new(SMALL);
     b.set_share(Some(helios_core::messages::RateShare {
         weight_1m: 20,
@@ -39,6 +39,8 @@ fn a_share_bounds_own_reads_and_entries_and_never_an_exit() {
     b.try_acquire_at(0, Lane::Read, 15, 0).unwrap();
     assert!(b.try_acquire_at(0, Lane::Read, 6, 0).is_err());
     assert!(b.try_acquire_at(0, Lane::Read, 5, 0).is_ok());
+    assert!(b.try_acquire_at(0, Lane::Read, 1, 0).is_err());
+    b.try_acquire_at(0, Lane::Guard, 10, 0).unwrap();
     for _ in 0..2 {
         b.try_acquire_at(0, Lane::Entry, 0, 1).unwrap();
     }
@@ -150,14 +152,4 @@ fn what_protects_the_account_reads_where_others_have_used_theirs_up_and_leaves_r
     b.try_acquire_at(0, Lane::Guard, 10, 0).unwrap();
     assert!(b.try_acquire_at(0, Lane::Guard, 1, 0).is_err());
     b.try_acquire_at(0, Lane::Exit, 10, 0).unwrap();
-    // Shares are for reads and entries.
-    let b = RateBudget::new(SMALL);
-    b.set_share(Some(helios_core::messages::RateShare {
-        weight_1m: 10,
-        orders_10s: 1,
-        orders_1m: 1,
-    }));
-    b.try_acquire_at(0, Lane::Read, 10, 0).unwrap();
-    assert!(b.try_acquire_at(0, Lane::Read, 1, 0).is_err());
-    b.try_acquire_at(0, Lane::Guard, 10, 0).unwrap();
 }
