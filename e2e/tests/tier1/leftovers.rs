@@ -1,0 +1,49 @@
+//! Nothing outlives the process that started it.
+
+use helios_e2e::wait_for;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// Running processes whose command line names a directory.
+fn processes_of(dir: &Path) -> Vec<String> {
+    let dir = dir.display().to_string();
+    let all = std::fs::read_dir("/proc").unwrap().flatten();
+    let lines = all.filter_map(|p| std::fs::read_to_string(p.path().join("cmdline")).ok());
+    lines.filter(|l| l.contains(&dir)).collect()
+}
+
+#[tokio::test]
+async fn a_killed_test_leaves_no_process_and_no_file() {
+    let mut owner = Command::new(env!("CARGO_BIN_EXE_helios-cluster"))
+        .args(["up", "1"])
+        .env_remove("HELIOS_E2E_KUBECONFIG")
+        .env_remove("HELIOS_E2E_KEEP")
+        .stdout(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let out = owner.stdout.take().unwrap();
+    BufReader::new(out).read_line(&mut line).unwrap();
+    let kubeconfig = line.trim().strip_prefix("export KUBECONFIG=").unwrap();
+    let dir = Path::new(kubeconfig).parent().unwrap();
+    let running = processes_of(dir);
+    assert!(running.len() >= 5, "{running:?}");
+
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    wait_for(
+        "everything to be gone",
+        Duration::from_secs(10),
+        async || {
+            let running = processes_of(dir);
+            anyhow::ensure!(running.is_empty() && !dir.exists(), "{running:?}");
+            Ok(())
+        },
+    )
+    .await
+    .unwrap();
+}
