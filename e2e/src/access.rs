@@ -20,6 +20,10 @@ pub(crate) type Somebody<'a> = (&'a str, &'a [&'a str]);
 
 /// A client of the runtime that this is called on.
 pub(crate) async fn client(kubeconfig: &Path, acting_as: Option<Somebody<'_>>) -> Result<Client> {
+    Ok(Client::try_from(config(kubeconfig, acting_as).await?)?)
+}
+
+async fn config(kubeconfig: &Path, acting_as: Option<Somebody<'_>>) -> Result<Config> {
     let file = Kubeconfig::read_from(kubeconfig)
         .with_context(|| format!("kubeconfig {}", kubeconfig.display()))?;
     let mut config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?;
@@ -28,7 +32,7 @@ pub(crate) async fn client(kubeconfig: &Path, acting_as: Option<Somebody<'_>>) -
         config.auth_info.impersonate_groups =
             Some(groups.iter().map(|g| (*g).to_owned()).collect());
     }
-    Ok(Client::try_from(config)?)
+    Ok(config)
 }
 
 impl ControlPlane {
@@ -45,6 +49,13 @@ impl ControlPlane {
     /// The harness's own client, whose writes an audit does not take for the scenario's.
     pub(crate) async fn harness(&self) -> Result<Client> {
         client(self.harness_kubeconfig(), None).await
+    }
+
+    /// The same without trying again: to the client a refused eviction looks like a busy server.
+    pub(crate) async fn harness_once(&self) -> Result<Client> {
+        let mut config = config(self.harness_kubeconfig(), None).await?;
+        config.default_retry = false;
+        Ok(Client::try_from(config)?)
     }
 
     /// A kubeconfig of a service account, with a token of its own: for a program that runs here as it would in its pod.

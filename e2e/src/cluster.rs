@@ -163,7 +163,7 @@ impl ControlPlane {
         let args = config::kwok(&home, &kwok, options)?;
         parts.push(start("kwok", args)?);
         for n in 0..options.nodes {
-            crate::nodes::create(&client, &format!("node-{n}")).await?;
+            crate::nodes::create(&client, &format!("node-{n}"), None).await?;
         }
         until(&mut parts, "the default service account", async || {
             let api = Api::<ServiceAccount>::namespaced(client.clone(), "default");

@@ -4,7 +4,7 @@
 //! loses the label is no longer watched: its lease ends as that of a machine without power, and everything that follows is
 //! Kubernetes' own doing. Annotations of a pod (or of the template it is made from) choose how it behaves.
 
-use k8s_openapi::api::core::v1::{Node, NodeAddress, NodeSpec, NodeStatus, NodeSystemInfo};
+use k8s_openapi::api::core::v1::{Node, NodeAddress, NodeSpec, NodeStatus, NodeSystemInfo, Taint};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::api::ObjectMeta;
 use std::collections::BTreeMap;
@@ -17,6 +17,10 @@ pub const START_AFTER: &str = "e2e.helios.trading/start-after";
 pub const STOP_AFTER: &str = "e2e.helios.trading/stop-after";
 /// Annotation of a node whose kubelet says that it is not ready, and why.
 pub(crate) const UNREADY: &str = "e2e.helios.trading/unready";
+/// Annotation of a pod that was on a node when the node came back.
+pub(crate) const SEEN: &str = "e2e.helios.trading/seen";
+/// Taint of a node that pods are put on by name only, or by tolerating it.
+pub const RESERVED: &str = "e2e.helios.trading/reserved";
 /// The nodes that kwok plays.
 pub(crate) const SELECTOR: &str = "type=kwok";
 
@@ -189,7 +193,14 @@ spec:
 "#;
 
 /// A node that kwok plays, as a kubelet would register it.
-pub(crate) fn node(name: &str) -> Node {
+pub(crate) fn node(name: &str, taint: Option<&str>) -> Node {
+    let taints = taint.map(|key| {
+        vec![Taint {
+            key: key.to_owned(),
+            effect: "NoSchedule".to_owned(),
+            ..Default::default()
+        }]
+    });
     let of = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
         let owned = pairs
             .iter()
@@ -216,7 +227,10 @@ pub(crate) fn node(name: &str) -> Node {
             ])),
             ..Default::default()
         },
-        spec: Some(NodeSpec::default()),
+        spec: Some(NodeSpec {
+            taints,
+            ..Default::default()
+        }),
         status: Some(NodeStatus {
             allocatable: Some(room.clone()),
             capacity: Some(room),

@@ -22,7 +22,7 @@ mod shared;
 mod wait;
 
 pub use cluster::{ControlPlane, Options};
-pub use kwok::{FAIL, START_AFTER, STOP_AFTER};
+pub use kwok::{FAIL, RESERVED, START_AFTER, STOP_AFTER};
 pub use namespace::Namespace;
 pub use programs::programs;
 pub use shared::shared;

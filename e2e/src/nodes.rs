@@ -4,8 +4,9 @@ use crate::cluster::ControlPlane;
 use crate::kwok;
 use crate::wait::wait_for;
 use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Node, Pod};
-use kube::api::{Api, EvictParams, Patch, PatchParams, PostParams};
+use kube::api::{Api, EvictParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
 use serde_json::json;
 use std::time::Duration;
@@ -34,9 +35,9 @@ impl Readiness {
 }
 
 /// Makes a node that kwok plays.
-pub(crate) async fn create(client: &Client, name: &str) -> Result<()> {
+pub(crate) async fn create(client: &Client, name: &str, taint: Option<&str>) -> Result<()> {
     let api = Api::<Node>::all(client.clone());
-    api.create(&PostParams::default(), &kwok::node(name))
+    api.create(&PostParams::default(), &kwok::node(name, taint))
         .await?;
     Ok(())
 }
@@ -62,7 +63,14 @@ impl ControlPlane {
     /// One more fake node; returns when it is ready.
     pub async fn add_node(&self, name: &str) -> Result<()> {
         let client = self.harness().await?;
-        create(&client, name).await?;
+        create(&client, name, None).await?;
+        expect(&client, name, "True").await
+    }
+
+    /// One more with the taint [`crate::RESERVED`]: a scenario that loses it does no harm to the pods of others.
+    pub async fn add_reserved_node(&self, name: &str) -> Result<()> {
+        let client = self.harness().await?;
+        create(&client, name, Some(kwok::RESERVED)).await?;
         expect(&client, name, "True").await
     }
 
@@ -75,9 +83,41 @@ impl ControlPlane {
 
     /// A lost node with power again; returns when it is ready. Pods deleted meanwhile end now.
     pub async fn restore_node(&self, name: &str) -> Result<()> {
+        let client = self.harness().await?;
+        let leases = Api::<Lease>::namespaced(client.clone(), "kube-node-lease");
+        let renewed = async || {
+            let spec = leases.get(name).await?.spec;
+            anyhow::Ok(spec.and_then(|s| s.renew_time).map(|t| format!("{t:?}")))
+        };
+        let before = renewed().await?;
         self.patch_node(name, json!({"metadata": {"labels": {"type": "kwok"}}}))
             .await?;
-        expect(&self.harness().await?, name, "True").await
+        wait_for("the lease of the node to be renewed", PLAYED, async || {
+            ensure!(renewed().await? != before, "it was last renewed {before:?}");
+            Ok(())
+        })
+        .await?;
+        expect(&client, name, "True").await?;
+        // kwok may miss what happened to the pods while it did not watch the node: a change makes it look.
+        let here = ListParams::default().fields(&format!("spec.nodeName={name}"));
+        for pod in Api::<Pod>::all(client.clone()).list(&here).await? {
+            let api = Api::<Pod>::namespaced(client.clone(), &pod.namespace().unwrap_or_default());
+            let patch = json!({"metadata": {"annotations": {kwok::SEEN: before}}});
+            let seen = api
+                .patch(
+                    &pod.name_any(),
+                    &PatchParams::default(),
+                    &Patch::Merge(patch),
+                )
+                .await;
+            // It may have ended by itself.
+            if let Err(e) = seen
+                && !matches!(&e, kube::Error::Api(s) if s.is_not_found())
+            {
+                return Err(e.into());
+            }
+        }
+        Ok(())
     }
 
     /// What the node's kubelet reports, unlike [`ControlPlane::lose_node`] where it reports nothing. Returns when it shows.
@@ -116,7 +156,7 @@ impl ControlPlane {
 
     /// Evicts a pod as `kubectl drain` does, so that disruption budgets have their say.
     pub async fn evict_pod(&self, namespace: &str, name: &str) -> Result<()> {
-        let api = Api::<Pod>::namespaced(self.harness().await?, namespace);
+        let api = Api::<Pod>::namespaced(self.harness_once().await?, namespace);
         api.evict(name, &EvictParams::default()).await?;
         Ok(())
     }

@@ -32,8 +32,8 @@ pub(crate) struct Secrets {
     pub(crate) ca: (PathBuf, PathBuf),
     /// Certificate and key of the API server.
     pub(crate) server: (PathBuf, PathBuf),
-    /// Key of the service account tokens.
-    pub(crate) accounts: PathBuf,
+    /// Public and private key of the service account tokens.
+    pub(crate) accounts: (PathBuf, PathBuf),
     /// The users' tokens.
     pub(crate) tokens: PathBuf,
     users: Vec<(&'static str, String)>,
@@ -75,7 +75,11 @@ impl Secrets {
             home.write("server.crt", &params.signed_by(&key, &authority)?.pem())?,
             home.write("server.key", &key.serialize_pem())?,
         );
-        let accounts = home.write("accounts.key", &KeyPair::generate()?.serialize_pem())?;
+        let key = KeyPair::generate()?;
+        let accounts = (
+            home.write("accounts.pub", &key.public_key_pem())?,
+            home.write("accounts.key", &key.serialize_pem())?,
+        );
 
         let mut users = Vec::new();
         let mut file = String::new();

@@ -22,7 +22,7 @@ async fn a_lost_node_is_found_unreachable_and_its_pods_are_evicted() {
     }
     // A node that no other test's pods are on.
     let node = "lost-node";
-    cluster.add_node(node).await.unwrap();
+    cluster.add_reserved_node(node).await.unwrap();
     let ns = cluster.namespace("lost").await.unwrap();
     let client = cluster.client().await.unwrap();
     let mut victim = pod("victim");
@@ -72,7 +72,7 @@ async fn a_node_that_says_it_is_not_ready_is_tainted_until_it_says_otherwise() {
         return;
     }
     let node = "unready-node";
-    cluster.add_node(node).await.unwrap();
+    cluster.add_reserved_node(node).await.unwrap();
     let tainted = async |wanted: bool| {
         wait_for("the taint to follow", SOON, async || {
             let now = taints(&cluster.node(node).await?);
