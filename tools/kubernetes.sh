@@ -30,8 +30,9 @@ modules=$(cd "$(dirname "$0")/../e2e/tools" && pwd)
 kubernetes=kubernetes${HELIOS_E2E_KUBERNETES:+-$HELIOS_E2E_KUBERNETES}
 [ -f "$modules/$kubernetes/go.mod" ] || { say "no release of Kubernetes is pinned in e2e/tools/$kubernetes"; exit 1; }
 folders=("$kubernetes" etcd kwok helm coredns)
-# The flags of a build are in this file, so the file is part of the name too.
-key=$({ cat "$0"; for f in "${folders[@]}"; do cat "$modules/$f/go.mod" "$modules/$f/go.sum"; done; } | sha256sum | cut -c1-16)
+# Raised when the flags of the builds below change.
+recipe=1
+key=$({ echo "$recipe"; for f in "${folders[@]}"; do cat "$modules/$f/go.mod" "$modules/$f/go.sum"; done; } | sha256sum | cut -c1-16)
 home=${XDG_CACHE_HOME:-$HOME/.cache}/helios
 bin=$home/e2e-$key
 if [ -z "$(missing "$bin")" ]; then
