@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::PostParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
+use serde_json::{Value, json};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -73,7 +74,13 @@ impl ControlPlane {
             .await?;
         let token = given.status.and_then(|s| s.token);
         let token = token.context("a token request without a token")?;
-        self.kubeconfig_with(&format!("{namespace}.{account}"), &token)
+        // The administrator's with another user in it, so that it serves an existing cluster too.
+        let view = "config view --minify --raw --flatten -o json";
+        let view = self.own_kubectl(&view.split(' ').collect::<Vec<_>>())?;
+        let mut file: Value = serde_json::from_str(&view)?;
+        file["users"][0]["user"] = json!({"token": token});
+        let name = format!("{namespace}.{account}.kubeconfig");
+        self.home.write(&name, &format!("{file:#}\n"))
     }
 
     /// A client of a service account.

@@ -13,6 +13,7 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::{Api, Client};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Longest that one step of a start may take, on a busy machine.
@@ -68,9 +69,8 @@ pub struct ControlPlane {
 
 #[derive(Debug)]
 struct Own {
-    parts: Vec<Program>,
-    secrets: Secrets,
-    server: u16,
+    // Whether a program still runs is only asked of it by changing it.
+    parts: Mutex<Vec<Program>>,
 }
 
 impl ControlPlane {
@@ -183,9 +183,7 @@ impl ControlPlane {
         .await?;
         Ok(Self {
             own: Some(Own {
-                parts,
-                secrets,
-                server: ports.server,
+                parts: Mutex::new(parts),
             }),
             home,
             programs: programs.to_owned(),
@@ -225,12 +223,6 @@ impl ControlPlane {
         &self.harness
     }
 
-    /// A kubeconfig with a token that is at hand.
-    pub(crate) fn kubeconfig_with(&self, name: &str, token: &str) -> Result<PathBuf> {
-        let own = self.own()?;
-        config::kubeconfig_with(&self.home, &own.secrets, own.server, name, token)
-    }
-
     /// The harness's own audit log.
     pub(crate) fn audit_log(&self) -> Result<PathBuf> {
         self.own()?;
@@ -254,9 +246,12 @@ impl ControlPlane {
     }
 
     /// The programs that ended though they should run, each with its last words. Empty is well.
-    pub fn casualties(&mut self) -> Vec<String> {
-        let parts = self.own.iter_mut().flat_map(|own| own.parts.iter_mut());
-        parts.filter_map(casualty).collect()
+    pub fn casualties(&self) -> Vec<String> {
+        let Some(own) = &self.own else {
+            return Vec::new();
+        };
+        let mut parts = own.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        parts.iter_mut().filter_map(casualty).collect()
     }
 }
 

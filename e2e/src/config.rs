@@ -63,17 +63,7 @@ pub(crate) fn kubeconfig(
     user: &str,
 ) -> Result<PathBuf> {
     let name = user.replace(':', "-");
-    kubeconfig_with(home, secrets, server, &name, secrets.token(user)?)
-}
-
-/// A kubeconfig with a token that is at hand.
-pub(crate) fn kubeconfig_with(
-    home: &Home,
-    secrets: &Secrets,
-    server: u16,
-    name: &str,
-    token: &str,
-) -> Result<PathBuf> {
+    let token = secrets.token(user)?;
     // JSON is YAML, and nobody's token or path needs escaping by hand.
     let content = json!({
         "apiVersion": "v1",

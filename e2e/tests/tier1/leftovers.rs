@@ -1,6 +1,6 @@
 //! Nothing outlives the process that started it.
 
-use helios_e2e::wait_for;
+use helios_e2e::{ControlPlane, Options, wait_for};
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -13,6 +13,48 @@ fn processes_of(dir: &Path) -> Vec<String> {
     let all = std::fs::read_dir("/proc").unwrap().flatten();
     let lines = all.filter_map(|p| std::fs::read_to_string(p.path().join("cmdline")).ok());
     lines.filter(|l| l.contains(&dir)).collect()
+}
+
+#[tokio::test]
+async fn a_program_that_dies_is_told_with_its_last_words() {
+    let cluster = ControlPlane::start(Options {
+        nodes: 0,
+        ..Options::default()
+    })
+    .await
+    .unwrap();
+    if !cluster.has_fake_nodes() {
+        return;
+    }
+    assert_eq!(cluster.casualties(), Vec::<String>::new());
+    let dir = cluster.directory().display().to_string();
+    let found = Command::new("pgrep")
+        .args(["-f", &format!("kwok --kubeconfig={dir}")])
+        .output();
+    let pid = String::from_utf8(found.unwrap().stdout).unwrap();
+    assert!(
+        Command::new("kill")
+            .args(["-KILL", pid.trim()])
+            .status()
+            .unwrap()
+            .success()
+    );
+    wait_for(
+        "its death to be seen",
+        Duration::from_secs(10),
+        async || {
+            let told = cluster.casualties();
+            anyhow::ensure!(
+                told.len() == 1 && told[0].starts_with("kwok ended"),
+                "{told:?}"
+            );
+            Ok(())
+        },
+    )
+    .await
+    .unwrap();
+    drop(cluster);
+    assert!(!Path::new(&dir).exists() || std::env::var_os("HELIOS_E2E_KEEP").is_some());
 }
 
 #[tokio::test]

@@ -157,9 +157,6 @@ spec:
 #[tokio::test]
 async fn a_service_account_has_its_own_rights_and_no_more() {
     let cluster = shared().await.unwrap();
-    if !cluster.has_fake_nodes() {
-        return;
-    }
     let ns = cluster.namespace("rights").await.unwrap();
     let client = cluster.client_of(ns.name(), "default").await.unwrap();
     let pods = Api::<Pod>::namespaced(client.clone(), ns.name());
