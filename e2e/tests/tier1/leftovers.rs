@@ -7,12 +7,19 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// Running processes whose command line names a directory.
-fn processes_of(dir: &Path) -> Vec<String> {
+/// Ids and command lines of the running processes that name a directory.
+fn processes_of(dir: &Path) -> Vec<(String, String)> {
     let dir = dir.display().to_string();
-    let all = std::fs::read_dir("/proc").unwrap().flatten();
-    let lines = all.filter_map(|p| std::fs::read_to_string(p.path().join("cmdline")).ok());
-    lines.filter(|l| l.contains(&dir)).collect()
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        // Not all of /proc is processes, and some end while we look.
+        if let Ok(line) = std::fs::read_to_string(entry.path().join("cmdline"))
+            && line.contains(&dir)
+        {
+            found.push((entry.file_name().into_string().unwrap(), line));
+        }
+    }
+    found
 }
 
 #[tokio::test]
@@ -27,18 +34,11 @@ async fn a_program_that_dies_is_told_with_its_last_words() {
         return;
     }
     assert_eq!(cluster.casualties(), Vec::<String>::new());
-    let dir = cluster.directory().display().to_string();
-    let found = Command::new("pgrep")
-        .args(["-f", &format!("kwok --kubeconfig={dir}")])
-        .output();
-    let pid = String::from_utf8(found.unwrap().stdout).unwrap();
-    assert!(
-        Command::new("kill")
-            .args(["-KILL", pid.trim()])
-            .status()
-            .unwrap()
-            .success()
-    );
+    let dir = cluster.directory().to_owned();
+    let running = processes_of(&dir);
+    let (pid, _) = running.iter().find(|p| p.1.contains("kwok.yaml")).unwrap();
+    let killed = Command::new("kill").args(["-KILL", pid]).status();
+    assert!(killed.unwrap().success());
     wait_for(
         "its death to be seen",
         Duration::from_secs(10),
@@ -54,7 +54,7 @@ async fn a_program_that_dies_is_told_with_its_last_words() {
     .await
     .unwrap();
     drop(cluster);
-    assert!(!Path::new(&dir).exists() || std::env::var_os("HELIOS_E2E_KEEP").is_some());
+    assert!(!dir.exists() || std::env::var_os("HELIOS_E2E_KEEP").is_some());
 }
 
 #[tokio::test]
