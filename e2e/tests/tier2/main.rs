@@ -1,0 +1,85 @@
+//! Self-tests of a real node. They need namespaces of their own: `tools/tier2.sh cargo test -p helios-e2e --test tier2`.
+
+#![allow(clippy::unwrap_used)]
+
+use helios_e2e::{Node, Options, wait_for};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, LogParams};
+use std::time::Duration;
+
+/// Longest until a container runs, on a busy machine.
+const SOON: Duration = Duration::from_secs(90);
+
+/// A server behind a Service, and a pod that asks it by name; both restricted as a careful administrator asks.
+const PODS: &str = r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: server, labels: {app: server}}
+spec:
+  securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
+  containers:
+  - name: main
+    image: helios.local/probe:1
+    imagePullPolicy: Never
+    args: [serve, ":8080"]
+    ports: [{containerPort: 8080}]
+    readinessProbe: {httpGet: {port: 8080}, periodSeconds: 1}
+    securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: server}
+spec: {selector: {app: server}, ports: [{port: 80, targetPort: 8080}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: client}
+spec:
+  restartPolicy: OnFailure
+  securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
+  containers:
+  - name: main
+    image: helios.local/probe:1
+    imagePullPolicy: Never
+    args: [get, "http://server/"]
+    securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
+"#;
+
+#[tokio::test]
+async fn a_restricted_pod_reaches_another_by_the_name_of_its_service() {
+    if std::env::var_os("HELIOS_E2E_INSIDE").is_none() {
+        eprintln!(
+            "SKIPPED: a real node needs namespaces of its own: run this through tools/tier2.sh"
+        );
+        return;
+    }
+    let node = Node::start(Options::default()).await.unwrap();
+    let cluster = node.cluster();
+    eprintln!("control plane ready after {:?}", cluster.ready_after());
+    let ns = cluster.namespace("real").await.unwrap();
+    cluster
+        .kubectl(&[
+            "label",
+            "namespace",
+            ns.name(),
+            "pod-security.kubernetes.io/enforce=restricted",
+        ])
+        .unwrap();
+    let manifests = PODS.replace(
+        "metadata: {name",
+        &format!("metadata: {{namespace: {}, name", ns.name()),
+    );
+    cluster.apply(&manifests).unwrap();
+    cluster.pod_ready(ns.name(), "server", SOON).await.unwrap();
+    let pods = Api::<Pod>::namespaced(cluster.client().await.unwrap(), ns.name());
+    wait_for("the client to have its answer", SOON, async || {
+        let status = pods.get("client").await?.status.unwrap_or_default();
+        anyhow::ensure!(status.phase.as_deref() == Some("Succeeded"), "{status:?}");
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let said = pods.logs("client", &LogParams::default()).await.unwrap();
+    assert_eq!(said.trim(), "server");
+    ns.delete().await.unwrap();
+}
