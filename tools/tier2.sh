@@ -10,8 +10,21 @@ tools=$(cd "$(dirname "$0")" && pwd)
 HELIOS_E2E_BIN=$("$tools/kubernetes.sh" tier2)
 # Process ids inside are others, so clusters of inside and outside must not clean each other up.
 TMPDIR=$(mktemp -d /tmp/helios-node.XXXXXX)
-trap 'rm -rf "$TMPDIR"' EXIT
-export HELIOS_E2E_BIN TMPDIR HELIOS_E2E_INSIDE=1 PATH=$PATH:/usr/sbin:/sbin
+# Its own place among the control groups too: a kubelet ends what it does not know below its root.
+HELIOS_E2E_CGROUP=/$(basename "$TMPDIR")
+groups() { find /sys/fs/cgroup -maxdepth 2 -type d -path "*$HELIOS_E2E_CGROUP"; }
+end() {
+  local group
+  for group in $(groups); do find "$group" -depth -type d -exec rmdir {} + || true; done
+  rm -rf "$TMPDIR"
+}
+trap end EXIT
+if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+  mkdir "/sys/fs/cgroup$HELIOS_E2E_CGROUP"
+else
+  for hierarchy in /sys/fs/cgroup/*/; do mkdir -p "$hierarchy$HELIOS_E2E_CGROUP"; done
+fi
+export HELIOS_E2E_BIN HELIOS_E2E_CGROUP TMPDIR HELIOS_E2E_INSIDE=1 PATH=$PATH:/usr/sbin:/sbin
 unshare --net --mount --pid --fork --kill-child --mount-proc -- bash -euc '
   # Shared among the inside alone: kubelet mounts volumes for containers to see.
   mount --make-rshared /

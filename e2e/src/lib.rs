@@ -32,5 +32,5 @@ pub use kwok::{FAIL, RESERVED, START_AFTER, STOP_AFTER};
 pub use namespace::Namespace;
 pub use node::Node;
 pub use programs::programs;
-pub use shared::shared;
+pub use shared::{shared, shared_node};
 pub use wait::wait_for;

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use helios_e2e::{Node, Options, wait_for};
+use helios_e2e::{Image, Node, shared_node, wait_for};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, LogParams};
 use std::time::Duration;
@@ -47,15 +47,11 @@ spec:
 
 #[tokio::test]
 async fn a_restricted_pod_reaches_another_by_the_name_of_its_service() {
-    if std::env::var_os("HELIOS_E2E_INSIDE").is_none() {
-        eprintln!(
-            "SKIPPED: a real node needs namespaces of its own: run this through tools/tier2.sh"
-        );
+    if !Node::possible() {
         return;
     }
-    let node = Node::start(Options::default()).await.unwrap();
+    let node = shared_node().await.unwrap();
     let cluster = node.cluster();
-    eprintln!("control plane ready after {:?}", cluster.ready_after());
     let ns = cluster.namespace("real").await.unwrap();
     cluster
         .kubectl(&[
@@ -81,5 +77,46 @@ async fn a_restricted_pod_reaches_another_by_the_name_of_its_service() {
     .unwrap();
     let said = pods.logs("client", &LogParams::default()).await.unwrap();
     assert_eq!(said.trim(), "server");
+    ns.delete().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_image_of_ones_own_runs_and_a_crash_is_started_again() {
+    if !Node::possible() {
+        return;
+    }
+    let node = shared_node().await.unwrap();
+    let cluster = node.cluster();
+    let ns = cluster.namespace("image").await.unwrap();
+    // It asks nobody, so it fails, is started again, and fails again.
+    let image = Image {
+        name: "helios.local/crash:1".to_owned(),
+        files: vec![(node.probe_program(), "/bin/crash".to_owned())],
+        entrypoint: ["/bin/crash", "get", "http://127.0.0.1:1/"]
+            .map(str::to_owned)
+            .to_vec(),
+    };
+    node.image(&image).unwrap();
+    let args = [
+        "run",
+        "crash",
+        "--image=helios.local/crash:1",
+        "--image-pull-policy=Never",
+        "-n",
+        ns.name(),
+    ];
+    cluster.kubectl(&args).unwrap();
+    let pods = Api::<Pod>::namespaced(cluster.client().await.unwrap(), ns.name());
+    wait_for("the pod to be started again", SOON, async || {
+        let status = pods.get("crash").await?.status.unwrap_or_default();
+        let containers = status.container_statuses.iter().flatten();
+        anyhow::ensure!(
+            containers.clone().any(|c| c.restart_count > 0),
+            "{status:?}"
+        );
+        Ok(())
+    })
+    .await
+    .unwrap();
     ns.delete().await.unwrap();
 }
