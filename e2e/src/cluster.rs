@@ -13,7 +13,7 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::{Api, Client};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Longest that one step of a start may take, on a busy machine.
@@ -155,9 +155,7 @@ impl ControlPlane {
         parts.push(start("kube-apiserver", args)?);
         let client = crate::access::client(&harness, None).await?;
         until(&mut parts, "the API server to be ready", async || {
-            let request = http::Request::get("/readyz").body(Vec::new())?;
-            ensure!(client.request_text(request).await? == "ok", "not yet");
-            Ok(())
+            crate::outage::serves(&client).await
         })
         .await?;
 
@@ -260,11 +258,16 @@ impl ControlPlane {
 
     /// The programs that ended though they should run, each with its last words. Empty is well.
     pub fn casualties(&self) -> Vec<String> {
-        let Some(own) = &self.own else {
+        let Ok(mut parts) = self.parts() else {
             return Vec::new();
         };
-        let mut parts = own.parts.lock().unwrap_or_else(PoisonError::into_inner);
         parts.iter_mut().filter_map(casualty).collect()
+    }
+
+    /// The programs of our own cluster.
+    pub(crate) fn parts(&self) -> Result<MutexGuard<'_, Vec<Program>>> {
+        let parts = &self.own()?.parts;
+        Ok(parts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

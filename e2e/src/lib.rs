@@ -20,6 +20,7 @@ mod kwok;
 mod namespace;
 mod node;
 mod nodes;
+mod outage;
 mod pki;
 mod process;
 mod programs;

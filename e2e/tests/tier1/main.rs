@@ -5,6 +5,7 @@
 mod audited;
 mod leftovers;
 mod nodes;
+mod outages;
 mod pods;
 
 use k8s_openapi::api::core::v1::Pod;
