@@ -216,6 +216,9 @@ impl Objects {
                     ),
                     params,
                     published: c.published,
+                    held: false,
+                    replace_now: false,
+                    let_go: false,
                 }
             })
             .collect()

@@ -20,6 +20,7 @@ impl Run {
                 .map(|name| ObservedAccount {
                     name: name.clone(),
                     deleting: false,
+                    stale: false,
                     snapshot: board
                         .accounts
                         .get(name)
@@ -66,7 +67,9 @@ impl Run {
             }
             Action::StartWorker(spec) => self.start_worker(spec),
             Action::StopWorker { uid, how } => self.tasks.stop_worker(&uid, how),
-            Action::RemoveWorker { uid } => self.tasks.remove_worker(&uid),
+            Action::RemoveWorker { uid } | Action::StrikeWorker { uid } => {
+                self.tasks.remove_worker(&uid);
+            }
             // Asked again with each step until the venue shows it flat.
             Action::Release {
                 account, symbol, ..
