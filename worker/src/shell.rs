@@ -154,6 +154,8 @@ struct Shell {
     effects: Effects,
     out: Vec<TraderEffect>,
     generation: u64,
+    /// Critical alerts so far.
+    alarms: u32,
     closed: Vec<ClosedTrade>,
     reported: Instant,
     changed: bool,
@@ -176,6 +178,7 @@ impl Shell {
             effects,
             out: Vec::new(),
             generation,
+            alarms: 0,
             closed: Vec::new(),
             reported: Instant::now(),
             changed: true,
@@ -233,9 +236,10 @@ impl Shell {
         Ok(exit)
     }
 
-    async fn alert(&self, alert: Alert) {
+    async fn alert(&mut self, alert: Alert) {
         match alert.severity {
             Severity::Critical => {
+                self.alarms = self.alarms.saturating_add(1);
                 tracing::error!(code = alert.code, symbol = alert.symbol, "{}", alert.text)
             }
             Severity::Warning => {
@@ -289,6 +293,9 @@ impl Shell {
             view: self.trader.view(),
             closed: std::mem::take(&mut self.closed),
             rates: self.rates(),
+            params: self.trader.params_order(),
+            refused: self.trader.refuses_params(),
+            alarms: self.alarms,
         };
         // Round trips count in W, R and n and in the books: what could not be told is told with the next report.
         let sent = timeout(BUS_WAITS, self.links.bus.report(&report)).await;

@@ -16,4 +16,4 @@ pub use observed::{
     Action, Observed, ObservedAccount, ObservedCoordinator, ObservedStrategy, ObservedWorker,
     Phase, WorkerSpec,
 };
-pub use step::{STRIKE_AFTER_MS, restart_delay_ms, step};
+pub use step::{STRIKE_AFTER_MS, claims, restart_delay_ms, step};

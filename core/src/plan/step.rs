@@ -5,6 +5,7 @@ use super::observed::{
 };
 use crate::messages::AccountSnapshot;
 use crate::params::OnDelete;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Pause before a failed worker or coordinator is started again: 100 ms doubled with each failure in a row, 30 s at most.
@@ -30,14 +31,7 @@ pub fn step(o: &Observed) -> Vec<Action> {
             .iter()
             .filter(|s| s.account == account.name)
             .collect();
-        // Claims: priority, then age, then name.
-        strategies.sort_by(|a, b| {
-            (-i64::from(a.priority), a.created_ms, &a.name).cmp(&(
-                -i64::from(b.priority),
-                b.created_ms,
-                &b.name,
-            ))
-        });
+        strategies.sort_by(|a, b| claim_order(a, b));
         let mut workers: Vec<&ObservedWorker> = o
             .workers
             .iter()
@@ -126,6 +120,22 @@ fn one_account(
     for s in strategies.iter().filter(|s| s.deleting) {
         finish_strategy(account, s, workers, certain, out);
     }
+}
+
+/// Which strategy has which symbol of an account, `symbol -> strategy`, as [`step`] starts workers by it.
+pub fn claims(strategies: &[ObservedStrategy], snapshot: &AccountSnapshot) -> BTreeMap<String, String> {
+    let mut sorted: Vec<&ObservedStrategy> = strategies.iter().collect();
+    sorted.sort_by(|a, b| claim_order(a, b));
+    settle(&sorted, snapshot)
+        .into_iter()
+        .map(|(symbol, s)| (symbol, s.name.clone()))
+        .collect()
+}
+
+/// Priority, then age, then name.
+fn claim_order(a: &ObservedStrategy, b: &ObservedStrategy) -> Ordering {
+    let key = |s: &ObservedStrategy| (-i64::from(s.priority), s.created_ms);
+    key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name))
 }
 
 /// Which strategy gets which symbol: who holds a position in it while it is drained, then the first in claim order that
