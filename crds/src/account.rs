@@ -20,6 +20,24 @@ pub struct HeliosAccount {
 
 /// What is wanted of an account.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "kubernetes",
+    derive(kube::CustomResource, schemars::JsonSchema),
+    kube(
+        group = "helios.trading",
+        version = "v1alpha1",
+        kind = "HeliosAccount",
+        root = "AccountResource",
+        plural = "heliosaccounts",
+        shortname = "ha",
+        category = "helios",
+        namespaced,
+        schema = "disabled",
+        status = "crate::kube::AccountStatus",
+        derive = "PartialEq",
+        doc = "A `HeliosAccount` as an API server keeps it."
+    )
+)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AccountSpec {
     /// The exchange.
@@ -61,6 +79,7 @@ pub struct AccountSpec {
 
 /// The exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 pub enum Venue {
     /// The built-in simulated exchange.
     Simulated,
@@ -70,6 +89,7 @@ pub enum Venue {
 
 /// Where orders go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 pub enum Environment {
     /// No money.
     #[default]
@@ -82,6 +102,7 @@ pub enum Environment {
 
 /// The built-in venue.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Simulated {
     /// A running `helios venue` to use instead of starting one.
@@ -103,6 +124,7 @@ pub struct Simulated {
 
 /// Base URLs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Endpoints {
     /// REST.
@@ -124,6 +146,7 @@ pub struct Endpoints {
 
 /// Where telemetry goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Monitoring {
     /// Secret key that holds an Azure Monitor connection string.
@@ -136,6 +159,7 @@ pub struct Monitoring {
 
 /// A secret in the same namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SecretRef {
     /// Its name.
@@ -144,6 +168,7 @@ pub struct SecretRef {
 
 /// One key of a secret in the same namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SecretKeyRef {
     /// Its name.
@@ -155,6 +180,7 @@ pub struct SecretKeyRef {
 
 /// How much is logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 pub enum LogLevel {
     /// Errors.
     Error,
@@ -171,6 +197,7 @@ pub enum LogLevel {
 
 /// Margin protection. The margin ratio is the uniform adverse price move, in percent, that would liquidate the account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Margin {
     /// At or below: no new risk, stops tightened one by one. Percent.
@@ -181,6 +208,7 @@ pub struct Margin {
 
 /// Limits of the account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Limits {
     /// Sum of all notionals over equity, at most.
@@ -197,6 +225,7 @@ pub struct Limits {
 
 /// What to do about orders and positions that are not ours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 pub enum ExternalPositions {
     /// Do not start.
     #[default]

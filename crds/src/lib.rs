@@ -8,6 +8,8 @@ mod account;
 pub mod convert;
 mod decimal;
 mod defaults;
+#[cfg(feature = "kubernetes")]
+pub mod kube;
 pub mod manifest;
 mod meta;
 mod strategy;

@@ -35,6 +35,24 @@ impl HeliosStrategy {
 
 /// What is wanted of a strategy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "kubernetes",
+    derive(kube::CustomResource, schemars::JsonSchema),
+    kube(
+        group = "helios.trading",
+        version = "v1alpha1",
+        kind = "HeliosStrategy",
+        root = "StrategyResource",
+        plural = "heliosstrategies",
+        shortname = "hs",
+        category = "helios",
+        namespaced,
+        schema = "disabled",
+        status = "crate::kube::StrategyStatus",
+        derive = "PartialEq",
+        doc = "A `HeliosStrategy` as an API server keeps it."
+    )
+)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StrategySpec {
     /// The account it trades on.
@@ -82,6 +100,7 @@ pub struct StrategySpec {
 
 /// The account a strategy trades on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AccountRef {
     /// Its name, same namespace.
@@ -90,6 +109,7 @@ pub struct AccountRef {
 
 /// What a strategy may trade: a scan's best, or a fixed list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Watchlist {
     /// Symbols chosen by the scan.
@@ -111,6 +131,7 @@ pub struct Watchlist {
 
 /// When a signal is one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Signals {
     /// Levels a side that NOBI sums.
@@ -127,6 +148,7 @@ pub struct Signals {
 
 /// The model gate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Model {
     /// Required (no model, no entries; Live needs it), Optional or Off.
@@ -145,6 +167,7 @@ pub struct Model {
 
 /// Whether a model must, may or shall not gate entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 pub enum ModelMode {
     /// No model, no entries.
     Required,
@@ -157,6 +180,7 @@ pub enum ModelMode {
 
 /// Market regimes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 pub enum Regime {
     /// Directional.
     Trending,
@@ -170,6 +194,7 @@ pub enum Regime {
 
 /// What a regime changes; an absent field leaves the parameter as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RegimeOverride {
     /// In this regime.
@@ -196,6 +221,7 @@ pub struct RegimeOverride {
 
 /// How much is risked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Risk {
     /// Kelly, Probe (always `probeRiskPercent`) or FixedNotional (venue Simulated only).
@@ -225,6 +251,7 @@ pub struct Risk {
 
 /// How sizes are found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 pub enum Sizing {
     /// Fractional Kelly.
     #[default]
@@ -237,6 +264,7 @@ pub enum Sizing {
 
 /// Whether entries must pay their costs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 pub enum CostGate {
     /// No entry whose stop lies within 3 times its costs.
     #[default]
@@ -247,6 +275,7 @@ pub enum CostGate {
 
 /// The stop's ATR.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Atr {
     /// Bar length, market seconds, at least 5.
@@ -259,6 +288,7 @@ pub struct Atr {
 
 /// What W and R are shrunk to until trades speak.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Prior {
     /// Win rate, 0 to 1.
@@ -271,6 +301,7 @@ pub struct Prior {
 
 /// Protections of each symbol.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Protections {
     /// Losing trades in a row before a pause; 0 is off.
@@ -287,6 +318,7 @@ pub struct Protections {
 
 /// When a position is left.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Exits {
     /// Market seconds at most.
@@ -300,6 +332,7 @@ pub struct Exits {
 
 /// What an opposite signal does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 pub enum OnOppositeSignal {
     /// Closes the position.
     #[default]
@@ -310,6 +343,7 @@ pub enum OnOppositeSignal {
 
 /// How orders are sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Execution {
     /// Market (an IOC limit at mid ± slippage) or PostOnly.
@@ -320,6 +354,7 @@ pub struct Execution {
 
 /// Entry style.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 pub enum EntryStyle {
     /// IOC limit at mid ± slippage.
     #[default]
@@ -330,6 +365,7 @@ pub enum EntryStyle {
 
 /// How a change is rolled out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Rollout {
     /// Symbols that run a change first; 0 changes all at once.
@@ -340,6 +376,7 @@ pub struct Rollout {
 
 /// What deletion does with positions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 pub enum OnDelete {
     /// Closes them.
     #[default]
@@ -350,6 +387,7 @@ pub enum OnDelete {
 
 /// Optional state plugins.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct StatePlugins {
     /// A Redis-compatible store.
@@ -359,6 +397,7 @@ pub struct StatePlugins {
 
 /// A Redis-compatible store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RedisState {
     /// Secret with the URL.
@@ -367,6 +406,7 @@ pub struct RedisState {
 
 /// Recording of market data.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Record {
     /// Whether to record.
@@ -378,6 +418,7 @@ pub struct Record {
 
 /// The worker pods.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Worker {
     /// Kubernetes resource requirements.
@@ -389,6 +430,7 @@ pub struct Worker {
 
 /// Kubernetes resource requirements.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Resources {
     /// Requests.
@@ -401,6 +443,7 @@ pub struct Resources {
 
 /// When a new operator version may replace pods.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 pub enum UpdatePolicy {
     /// Only while flat.
     #[default]
