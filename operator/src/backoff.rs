@@ -87,7 +87,11 @@ mod tests {
         let mut b = Backoff::default();
         let first = b.failed("x", "1", &no(), 0);
         assert!((1000..=1250).contains(&first), "{first}");
-        assert_eq!(b.failed("x", "1", &no(), 10), first, "a second failure within the pause");
+        assert_eq!(
+            b.failed("x", "1", &no(), 10),
+            first,
+            "a second failure within the pause"
+        );
         assert_eq!(b.waits("x", "1", first - 1), Some((first, &no())));
         assert_eq!(b.waits("x", "1", first), None);
         let second = b.failed("x", "1", &no(), first);

@@ -25,7 +25,13 @@ impl Board {
     ///
     /// The first one ever heard may have been written long ago, by a coordinator that is dead: it counts as old until a
     /// newer one shows that somebody writes.
-    pub fn hear(&self, account: &str, snapshot: AccountSnapshot, now_ms: u64, silence_ms: u64) -> bool {
+    pub fn hear(
+        &self,
+        account: &str,
+        snapshot: AccountSnapshot,
+        now_ms: u64,
+        silence_ms: u64,
+    ) -> bool {
         let order = |s: &AccountSnapshot| (s.epoch, s.seq);
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = all.get(account).cloned();
@@ -92,7 +98,11 @@ mod tests {
         assert!(hear(&mut s, 50_000) && hear(&mut s, 50_500));
         s.margin_ratio = 7.into();
         assert!(!hear(&mut s, 51_000));
-        assert_eq!(b.get("n/a").map(|h| h.at_ms), Some(51_000), "but it was heard");
+        assert_eq!(
+            b.get("n/a").map(|h| h.at_ms),
+            Some(51_000),
+            "but it was heard"
+        );
         s.positions.insert("BTCUSDT".into(), 1.into());
         assert!(hear(&mut s, 51_500));
         assert!(hear(&mut s, 53_000), "a word after a silence");

@@ -85,12 +85,19 @@ impl Findings {
 }
 
 /// The set that follows `before` by what is found now.
-pub fn merge(before: &[Condition], found: &Findings, generation: i64, wall_s: i64) -> Vec<Condition> {
-    let now = jiff::Timestamp::from_second(wall_s).unwrap_or_default();
+pub fn merge(
+    before: &[Condition],
+    found: &Findings,
+    generation: i64,
+    wall_s: i64,
+) -> Vec<Condition> {
+    let now = k8s_openapi::jiff::Timestamp::from_second(wall_s).unwrap_or_default();
     let all = found.all().into_iter().map(|(type_, f)| {
         let status = if f.holds { "True" } else { "False" };
         let old = before.iter().find(|c| c.type_ == type_);
-        let since = old.filter(|c| c.status == status).map(|c| c.last_transition_time.clone());
+        let since = old
+            .filter(|c| c.status == status)
+            .map(|c| c.last_transition_time.clone());
         Condition {
             type_: type_.into(),
             status: status.into(),
@@ -123,7 +130,10 @@ mod tests {
     #[test]
     fn the_same_finding_is_the_same_bytes_and_a_change_has_its_time() {
         let first = merge(&[], &found(true), 1, 1000);
-        assert_eq!(first.iter().map(|c| c.type_.as_str()).collect::<Vec<_>>(), TYPES);
+        assert_eq!(
+            first.iter().map(|c| c.type_.as_str()).collect::<Vec<_>>(),
+            TYPES
+        );
         assert_eq!(merge(&first, &found(true), 1, 2000), first);
         let second = merge(&first, &found(false), 2, 3000);
         assert_eq!(second[0].last_transition_time.0.as_second(), 3000);
@@ -137,7 +147,9 @@ mod tests {
         f.progressing = Finding::yes("WorkersStarting", "");
         let status = |f: &Findings, type_: &str| {
             let all = merge(&[], f, 1, 1);
-            all.iter().find(|c| c.type_ == type_).is_some_and(|c| c.status == "True")
+            all.iter()
+                .find(|c| c.type_ == type_)
+                .is_some_and(|c| c.status == "True")
         };
         assert!(status(&f, "Reconciling") && !status(&f, "Stalled"));
         f.stalled = Some(("Invalid", "spec.x".into()));

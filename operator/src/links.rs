@@ -46,7 +46,12 @@ impl std::fmt::Debug for Links {
 
 impl Links {
     /// None open yet. Accounts whose snapshot changed in what matters go to `woken`.
-    pub fn new(connect: Arc<dyn Connect>, board: Arc<Board>, woken: mpsc::Sender<String>, silence_ms: u64) -> Self {
+    pub fn new(
+        connect: Arc<dyn Connect>,
+        board: Arc<Board>,
+        woken: mpsc::Sender<String>,
+        silence_ms: u64,
+    ) -> Self {
         Self {
             connect,
             board,
@@ -152,7 +157,11 @@ impl Link {
     }
 
     /// Writes a document unless it stands already.
-    async fn push(&self, strategy: &str, document: &ParamsDocument) -> Result<(), helios_bus::BusError> {
+    async fn push(
+        &self,
+        strategy: &str,
+        document: &ParamsDocument,
+    ) -> Result<(), helios_bus::BusError> {
         if self.bus.read_params(strategy).await?.as_ref() == Some(document) {
             return Ok(());
         }

@@ -54,10 +54,10 @@ impl Baseline {
 impl Memory {
     /// A worker's pod was found failed; counts each pod once. Returns how many failed in a row.
     pub fn failed(&mut self, name: &str, uid: &str, now_ms: u64) -> u32 {
-        let (count, last, at) = self
-            .failures
-            .entry(name.into())
-            .or_insert((0, String::new(), now_ms));
+        let (count, last, at) =
+            self.failures
+                .entry(name.into())
+                .or_insert((0, String::new(), now_ms));
         if *last != uid {
             *count = if now_ms.saturating_sub(*at) > FORGIVEN_MS {
                 1

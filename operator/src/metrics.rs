@@ -1,9 +1,7 @@
 //! What an engineer on call looks at: how reconciles and API calls go, who leads, what waits.
 
 use crate::writer::Refusal;
-use prometheus::{
-    Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
-};
+use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 use std::time::Duration;
 
 /// The operator's metrics, in a registry of their own.
@@ -60,7 +58,10 @@ impl Metrics {
                 "Objects that failed and are not tried yet.",
             )?,
             accounts: gauge("helios_operator_accounts", "Accounts known.")?,
-            workers: gauge("helios_operator_workers", "Worker and coordinator pods known.")?,
+            workers: gauge(
+                "helios_operator_workers",
+                "Worker and coordinator pods known.",
+            )?,
             seconds,
             registry,
         })

@@ -92,7 +92,12 @@ pub async fn run(config: OperatorConfig, links: OperatorLinks) -> Result<(), Ope
     let mut watches = watch::start(&links.client, &config.namespaces, &sink);
     let silence_ms = u64::try_from(config.patience.stale_after.as_millis()).unwrap_or(u64::MAX);
     let context = Context {
-        writer: Writer::new(links.client.clone(), config.concurrency, config.patience.call, links.metrics.clone()),
+        writer: Writer::new(
+            links.client.clone(),
+            config.concurrency,
+            config.patience.call,
+            links.metrics.clone(),
+        ),
         notes: Notes::start(links.client, config.identity.clone()),
         metrics: links.metrics,
         index,
@@ -181,7 +186,10 @@ impl Operator {
             self.looks.spawn(async move {
                 let look = AssertUnwindSafe(reconcile(&context, &account)).catch_unwind();
                 let next = look.await.unwrap_or_else(|_| {
-                    tracing::error!(account, "a look panicked: this is a bug; it is tried again in a while");
+                    tracing::error!(
+                        account,
+                        "a look panicked: this is a bug; it is tried again in a while"
+                    );
                     now_ms() + 30_000
                 });
                 (account, next)
@@ -194,7 +202,13 @@ impl Operator {
     }
 
     fn index<T>(&self, read: impl FnOnce(&Index) -> T) -> T {
-        read(&self.context.index.lock().unwrap_or_else(PoisonError::into_inner))
+        read(
+            &self
+                .context
+                .index
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 
     /// What stands in an account's ConfigMaps, and belongs to strategies that exist, goes to its bus.
@@ -224,8 +238,15 @@ impl Operator {
             self.context.forget(&account);
         }
         let (accounts, pods) = self.index(|i| (i.accounts.len(), i.pods.len()));
-        let memories = self.context.memories.lock().unwrap_or_else(PoisonError::into_inner);
-        let waiting = memories.values().filter_map(|m| Some(m.try_lock().ok()?.backoff.len())).sum();
+        let memories = self
+            .context
+            .memories
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let waiting = memories
+            .values()
+            .filter_map(|m| Some(m.try_lock().ok()?.backoff.len()))
+            .sum();
         drop(memories);
         self.context.metrics.sizes(accounts, pods, waiting);
     }

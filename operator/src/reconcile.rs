@@ -74,7 +74,9 @@ pub async fn reconcile(ctx: &Context, account: &str) -> u64 {
     // (no client required)
     let plan = plan(&world, &validated, memory, settings, patience);
     // (client required)
-    let applied = Hands::new(&ctx.writer, &world, &validated, settings, memory).apply(&plan).await;
+    let applied = Hands::new(&ctx.writer, &world, &validated, settings, memory)
+        .apply(&plan)
+        .await;
     // (client required)
     let clerk = Clerk {
         writer: &ctx.writer,
@@ -87,7 +89,8 @@ pub async fn reconcile(ctx: &Context, account: &str) -> u64 {
         memory,
     };
     let wake = clerk.update().await;
-    ctx.metrics.reconciled(applied.failed.is_empty(), began.elapsed());
+    ctx.metrics
+        .reconciled(applied.failed.is_empty(), began.elapsed());
     let resync = now_ms + u64::try_from(patience.resync.as_millis()).unwrap_or(u64::MAX);
     [wake, plan.wake_ms]
         .into_iter()

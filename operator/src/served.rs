@@ -33,7 +33,11 @@ pub enum NotServed {
 /// Looks at one definition: `None` is one that is missing or not served yet.
 fn check(name: &str, found: Option<&CustomResourceDefinition>) -> Result<bool, NotServed> {
     let Some(crd) = found else { return Ok(false) };
-    let noted = crd.metadata.annotations.as_ref().and_then(|a| a.get(SCHEMA_VERSION));
+    let noted = crd
+        .metadata
+        .annotations
+        .as_ref()
+        .and_then(|a| a.get(SCHEMA_VERSION));
     let version = noted.and_then(|v| v.parse::<u32>().ok());
     if version.is_none_or(|v| v < OWN_VERSION) {
         return Err(NotServed::Older {
@@ -41,8 +45,13 @@ fn check(name: &str, found: Option<&CustomResourceDefinition>) -> Result<bool, N
             found: noted.cloned().unwrap_or_else(|| "none".into()),
         });
     }
-    let conditions = crd.status.iter().flat_map(|s| s.conditions.iter().flatten());
-    Ok(conditions.into_iter().any(|c| c.type_ == "Established" && c.status == "True"))
+    let conditions = crd
+        .status
+        .iter()
+        .flat_map(|s| s.conditions.iter().flatten());
+    Ok(conditions
+        .into_iter()
+        .any(|c| c.type_ == "Established" && c.status == "True"))
 }
 
 /// Waits until both kinds are served.
@@ -59,7 +68,9 @@ pub async fn wait(client: &Client) -> Result<(), NotServed> {
                 Ok(Ok(crd)) if check(name, crd.as_ref())? => break,
                 Ok(Ok(_)) if !said => {
                     said = true;
-                    tracing::warn!("{name} is not served: install the chart helios-crds; waiting for it");
+                    tracing::warn!(
+                        "{name} is not served: install the chart helios-crds; waiting for it"
+                    );
                 }
                 Ok(Err(e)) if !said => {
                     said = true;

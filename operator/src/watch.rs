@@ -3,7 +3,9 @@
 //! What decisions don't look at is dropped as it comes in. Watches go on for as long as the process lives, whoever leads: a
 //! standby that takes over knows everything already.
 
-use crate::facts::{AccountFact, DocumentFact, Index, News, NodeFact, Owned, OwnedKind, PodFact, StrategyFact};
+use crate::facts::{
+    AccountFact, DocumentFact, Index, News, NodeFact, Owned, OwnedKind, PodFact, StrategyFact,
+};
 use crate::names;
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use helios_crds::kube::{HeliosAccount, HeliosStrategy};
@@ -53,7 +55,11 @@ pub fn start(client: &Client, namespaces: &[String], sink: &Sink) -> JoinSet<()>
     let mut set = JoinSet::new();
     // A shelf is whole when its list is, so several namespaces are one watch over all with the others left out.
     let only = Arc::new(namespaces.iter().cloned().collect::<BTreeSet<String>>());
-    let w = Watches { client: client.clone(), only, sink: sink.clone() };
+    let w = Watches {
+        client: client.clone(),
+        only,
+        sink: sink.clone(),
+    };
     set.spawn(w.clone().accounts());
     set.spawn(w.clone().strategies());
     set.spawn(w.clone().pods());
@@ -63,7 +69,10 @@ pub fn start(client: &Client, namespaces: &[String], sink: &Sink) -> JoinSet<()>
     set.spawn(w.clone().owned::<RoleBinding>(OwnedKind::RoleBinding));
     set.spawn(w.clone().owned::<Service>(OwnedKind::Service));
     set.spawn(w.clone().owned::<Deployment>(OwnedKind::Deployment));
-    set.spawn(w.clone().owned::<PodDisruptionBudget>(OwnedKind::PodDisruptionBudget));
+    set.spawn(
+        w.clone()
+            .owned::<PodDisruptionBudget>(OwnedKind::PodDisruptionBudget),
+    );
     set.spawn(w.clone().owned::<NetworkPolicy>(OwnedKind::NetworkPolicy));
     set.spawn(w.owned::<ConfigMap>(OwnedKind::GuardianState));
     set
@@ -95,50 +104,76 @@ impl Watches {
 
     async fn accounts(self) {
         let stream = events(self.api::<DeserializeGuard<HeliosAccount>>(), None);
-        self.feed(stream, |o, name| {
-            let object = match &o.0 {
-                Ok(a) => Ok(Arc::new(bare(a.clone()))),
-                Err(e) => Err(e.to_string()),
-            };
-            Some(AccountFact { name: name.into(), object })
-        }, |i, n| i.account(n)).await;
+        self.feed(
+            stream,
+            |o, name| {
+                let object = match &o.0 {
+                    Ok(a) => Ok(Arc::new(bare(a.clone()))),
+                    Err(e) => Err(e.to_string()),
+                };
+                Some(AccountFact {
+                    name: name.into(),
+                    object,
+                })
+            },
+            |i, n| i.account(n),
+        )
+        .await;
     }
 
     async fn strategies(self) {
         let stream = events(self.api::<DeserializeGuard<HeliosStrategy>>(), None);
-        self.feed(stream, |o, name| {
-            let object = match &o.0 {
-                Ok(s) => Ok(Arc::new(bare(s.clone()))),
-                Err(e) => Err(e.to_string()),
-            };
-            Some(StrategyFact { name: name.into(), object })
-        }, |i, n| i.strategy(n)).await;
+        self.feed(
+            stream,
+            |o, name| {
+                let object = match &o.0 {
+                    Ok(s) => Ok(Arc::new(bare(s.clone()))),
+                    Err(e) => Err(e.to_string()),
+                };
+                Some(StrategyFact {
+                    name: name.into(),
+                    object,
+                })
+            },
+            |i, n| i.strategy(n),
+        )
+        .await;
     }
 
     async fn pods(self) {
         let stream = events(self.api::<Pod>(), Some(ours()));
-        self.feed(stream, |p, _| PodFact::of(p), |i, n| i.pod(n, now_ms())).await;
+        self.feed(stream, |p, _| PodFact::of(p), |i, n| i.pod(n, now_ms()))
+            .await;
     }
 
     async fn documents(self) {
         let selector = format!("{},{}={}", ours(), names::COMPONENT, names::PARAMETERS);
         let stream = events(self.api::<ConfigMap>(), Some(selector));
-        self.feed(stream, |m, _| DocumentFact::of(m), |i, n| i.document(n)).await;
+        self.feed(stream, |m, _| DocumentFact::of(m), |i, n| i.document(n))
+            .await;
     }
 
     async fn nodes(self) {
         let stream = events(Api::<Node>::all(self.client.clone()), None);
-        let all = Self { only: Arc::default(), ..self };
-        all.feed(stream, |n, _| Some(NodeFact::of(n)), |i, n| {
-            let bare = |name: String| name.trim_start_matches('/').to_string();
-            let news = match n {
-                News::Listed(name, f) => News::Listed(bare(name), f),
-                News::Changed(name, f) => News::Changed(bare(name), f),
-                News::Gone(name) => News::Gone(bare(name)),
-                n => n,
-            };
-            i.node(news, now_ms())
-        }).await;
+        let all = Self {
+            only: Arc::default(),
+            ..self
+        };
+        all.feed(
+            stream,
+            |n, _| Some(NodeFact::of(n)),
+            |i, n| {
+                let bare = |name: String| name.trim_start_matches('/').to_string();
+                let news = match n {
+                    News::Listed(name, f) => News::Listed(bare(name), f),
+                    News::Changed(name, f) => News::Changed(bare(name), f),
+                    News::Gone(name) => News::Gone(bare(name)),
+                    n => n,
+                };
+                i.node(news, now_ms())
+            },
+        )
+        .await;
     }
 
     async fn owned<K>(self, kind: OwnedKind)
@@ -147,7 +182,9 @@ impl Watches {
     {
         let resource = kube::api::ApiResource::erase::<K>(&());
         let api: Api<DynamicObject> = match self.only.first() {
-            Some(one) if self.only.len() == 1 => Api::namespaced_with(self.client.clone(), one, &resource),
+            Some(one) if self.only.len() == 1 => {
+                Api::namespaced_with(self.client.clone(), one, &resource)
+            }
             _ => Api::all_with(self.client.clone(), &resource),
         };
         // Of ConfigMaps only the guardians' are watched here: parameters have a watch of their own. What is in them is not
@@ -157,14 +194,19 @@ impl Watches {
             _ => ours(),
         };
         let stream = events(api, Some(selector));
-        self.feed(stream, |o, name| {
-            let (namespace, _) = names::split(name);
-            let account = o.labels().get(names::ACCOUNT)?;
-            Some(Owned {
-                account: format!("{namespace}/{account}"),
-                content: Arc::new(slim(o, kind)),
-            })
-        }, move |i, n| i.owned(kind, n)).await;
+        self.feed(
+            stream,
+            |o, name| {
+                let (namespace, _) = names::split(name);
+                let account = o.labels().get(names::ACCOUNT)?;
+                Some(Owned {
+                    account: format!("{namespace}/{account}"),
+                    content: Arc::new(slim(o, kind)),
+                })
+            },
+            move |i, n| i.owned(kind, n),
+        )
+        .await;
     }
 
     /// Reads events of one kind for as long as the process lives.
@@ -177,14 +219,22 @@ impl Watches {
         K: Resource + Clone,
     {
         futures_util::pin_mut!(stream);
-        let named = |o: &K| format!("{}/{}", o.meta().namespace.as_deref().unwrap_or_default(), o.name_any());
+        let named = |o: &K| {
+            format!(
+                "{}/{}",
+                o.meta().namespace.as_deref().unwrap_or_default(),
+                o.name_any()
+            )
+        };
         while let Some(event) = stream.next().await {
             let news = match event {
                 Ok(watcher::Event::Init) => News::Restart,
                 Ok(watcher::Event::InitDone) => News::Complete,
-                Ok(watcher::Event::InitApply(o) | watcher::Event::Delete(o) | watcher::Event::Apply(o))
-                    if !self.here(o.meta().namespace.as_deref().unwrap_or_default()) =>
-                {
+                Ok(
+                    watcher::Event::InitApply(o)
+                    | watcher::Event::Delete(o)
+                    | watcher::Event::Apply(o),
+                ) if !self.here(o.meta().namespace.as_deref().unwrap_or_default()) => {
                     continue;
                 }
                 Ok(watcher::Event::InitApply(o)) => match read(&o, &named(&o)) {
@@ -223,7 +273,9 @@ where
     if let Some(s) = &selector {
         config = config.labels(s);
     }
-    watcher(api, config).default_backoff().map_err(std::convert::identity)
+    watcher(api, config)
+        .default_backoff()
+        .map_err(std::convert::identity)
 }
 
 /// Without what only the API server keeps books by.

@@ -79,7 +79,8 @@ impl Writer {
             Ok(r) => r.map_err(|e| Failure::of(&e)),
             Err(_) => Err(Failure::timeout(self.call)),
         };
-        self.metrics.call(what, result.as_ref().err().map(|f| f.refusal));
+        self.metrics
+            .call(what, result.as_ref().err().map(|f| f.refusal));
         result
     }
 
@@ -90,7 +91,8 @@ impl Writer {
     /// Applies an object that the operator owns.
     pub async fn apply(&self, kind: OwnedKind, content: &Value) -> Result<Value, Failure> {
         let (namespace, name) = named(content);
-        self.patch("apply", self.dynamic(kind, namespace), name, content).await
+        self.patch("apply", self.dynamic(kind, namespace), name, content)
+            .await
     }
 
     /// Applies a strategy's parameters.
@@ -130,7 +132,13 @@ impl Writer {
     }
 
     /// Deletes a pod of that uid; `now` without waiting for its node to say that it ended.
-    pub async fn delete_pod(&self, namespace: &str, name: &str, uid: &str, now: bool) -> Result<(), Failure> {
+    pub async fn delete_pod(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+        now: bool,
+    ) -> Result<(), Failure> {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
         let params = DeleteParams {
             grace_period_seconds: now.then_some(0),
@@ -142,7 +150,12 @@ impl Writer {
     }
 
     /// Deletes something the operator made.
-    pub async fn delete(&self, kind: OwnedKind, full_name: &str, uid: Option<&str>) -> Result<(), Failure> {
+    pub async fn delete(
+        &self,
+        kind: OwnedKind,
+        full_name: &str,
+        uid: Option<&str>,
+    ) -> Result<(), Failure> {
         let (namespace, name) = names::split(full_name);
         let params = DeleteParams {
             propagation_policy: Some(PropagationPolicy::Background),
@@ -150,7 +163,11 @@ impl Writer {
             ..DeleteParams::default()
         };
         let call = self.dynamic(kind, namespace);
-        gone_is_fine(self.call("delete", call.delete(name, &params)).await.map(drop))
+        gone_is_fine(
+            self.call("delete", call.delete(name, &params))
+                .await
+                .map(drop),
+        )
     }
 
     /// The lock is there; makes it when it is not. Looking is no write.
@@ -160,8 +177,12 @@ impl Writer {
         if self.call("get_lease", api.get_opt(name)).await?.is_some() {
             return Ok(());
         }
-        let lease: Lease = serde_json::from_value(content.clone()).map_err(|e| Failure::ours(&e))?;
-        match self.call("create_lease", api.create(&PostParams::default(), &lease)).await {
+        let lease: Lease =
+            serde_json::from_value(content.clone()).map_err(|e| Failure::ours(&e))?;
+        match self
+            .call("create_lease", api.create(&PostParams::default(), &lease))
+            .await
+        {
             Err(f) if f.refusal == Refusal::Exists => Ok(()),
             r => r.map(drop),
         }
@@ -170,8 +191,12 @@ impl Writer {
     /// Deletes the lock, when its account is gone.
     pub async fn delete_lease(&self, namespace: &str, name: &str) -> Result<(), Failure> {
         let api: Api<Lease> = Api::namespaced(self.client.clone(), namespace);
-        let deleted = self.call("delete_lease", api.delete(name, &DeleteParams::default()));
-        gone_is_fine(deleted.await.map(drop))
+        let params = DeleteParams::default();
+        gone_is_fine(
+            self.call("delete_lease", api.delete(name, &params))
+                .await
+                .map(drop),
+        )
     }
 
     /// A namespace is being deleted. Where it can't be read it is not known to be.
@@ -209,10 +234,16 @@ impl Writer {
             "resourceVersion": m.resource_version,
         }});
         let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
-        let what = if on { "add_finalizer" } else { "remove_finalizer" };
+        let what = if on {
+            "add_finalizer"
+        } else {
+            "remove_finalizer"
+        };
         let params = PatchParams::default();
         let patch = Patch::Merge(&body);
-        let done = self.call(what, api.patch_metadata(name, &params, &patch)).await;
+        let done = self
+            .call(what, api.patch_metadata(name, &params, &patch))
+            .await;
         gone_is_fine(done.map(drop))
     }
 
@@ -227,22 +258,36 @@ impl Writer {
     }
 
     /// Writes an account's status.
-    pub async fn account_status(&self, namespace: &str, name: &str, status: &Value) -> Result<(), Failure> {
+    pub async fn account_status(
+        &self,
+        namespace: &str,
+        name: &str,
+        status: &Value,
+    ) -> Result<(), Failure> {
         let api: Api<HeliosAccount> = Api::namespaced(self.client.clone(), namespace);
         let body = json!({"status": status});
         let params = PatchParams::default();
         let patch = Patch::Merge(&body);
-        let done = self.call("account_status", api.patch_status(name, &params, &patch)).await;
+        let done = self
+            .call("account_status", api.patch_status(name, &params, &patch))
+            .await;
         gone_is_fine(done.map(drop))
     }
 
     /// Writes a strategy's status.
-    pub async fn strategy_status(&self, namespace: &str, name: &str, status: &Value) -> Result<(), Failure> {
+    pub async fn strategy_status(
+        &self,
+        namespace: &str,
+        name: &str,
+        status: &Value,
+    ) -> Result<(), Failure> {
         let api: Api<HeliosStrategy> = Api::namespaced(self.client.clone(), namespace);
         let body = json!({"status": status});
         let params = PatchParams::default();
         let patch = Patch::Merge(&body);
-        let done = self.call("strategy_status", api.patch_status(name, &params, &patch)).await;
+        let done = self
+            .call("strategy_status", api.patch_status(name, &params, &patch))
+            .await;
         gone_is_fine(done.map(drop))
     }
 }
@@ -263,6 +308,11 @@ fn gone_is_fine(r: Result<(), Failure>) -> Result<(), Failure> {
 }
 
 fn named(content: &Value) -> (&str, &str) {
-    let part = |p: &str| content.pointer(p).and_then(Value::as_str).unwrap_or_default();
+    let part = |p: &str| {
+        content
+            .pointer(p)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
     (part("/metadata/namespace"), part("/metadata/name"))
 }

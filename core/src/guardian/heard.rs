@@ -45,7 +45,12 @@ impl Guardian {
         self.echo(now, &symbol, report.epoch, out);
         let acknowledged = |h: &Heard| {
             (h.generation, h.params, h.refused, h.ready)
-                == (report.generation, report.params, report.refused, report.ready)
+                == (
+                    report.generation,
+                    report.params,
+                    report.refused,
+                    report.ready,
+                )
                 && h.strategy == report.strategy
         };
         self.touched |= !self.heard.get(&symbol).is_some_and(acknowledged);

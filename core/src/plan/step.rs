@@ -123,7 +123,10 @@ fn one_account(
 }
 
 /// Which strategy has which symbol of an account, `symbol -> strategy`, as [`step`] starts workers by it.
-pub fn claims(strategies: &[ObservedStrategy], snapshot: &AccountSnapshot) -> BTreeMap<String, String> {
+pub fn claims(
+    strategies: &[ObservedStrategy],
+    snapshot: &AccountSnapshot,
+) -> BTreeMap<String, String> {
     let mut sorted: Vec<&ObservedStrategy> = strategies.iter().collect();
     sorted.sort_by(|a, b| claim_order(a, b));
     settle(&sorted, snapshot)

@@ -78,7 +78,8 @@ pub fn tolerations() -> Value {
 /// Probes of a role. Alive only means that its loop turns; ready, that it does its work.
 pub fn probes(container: &mut Value) {
     let get = |path: &str| json!({"path": path, "port": "metrics"});
-    container["startupProbe"] = json!({"httpGet": get("/healthz"), "periodSeconds": 1, "failureThreshold": 60});
+    container["startupProbe"] =
+        json!({"httpGet": get("/healthz"), "periodSeconds": 1, "failureThreshold": 60});
     container["livenessProbe"] = json!({"httpGet": get("/healthz"), "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 3});
     container["readinessProbe"] = json!({"httpGet": get("/readyz"), "periodSeconds": 2, "timeoutSeconds": 2, "failureThreshold": 3});
 }

@@ -52,7 +52,10 @@ pub fn parameters(
     breach: Option<&str>,
 ) -> Value {
     let mut meta = meta(h, names::PARAMETERS);
-    let notes = [(names::ROLLOUT_SINCE, since), (names::ROLLOUT_BREACH, breach)];
+    let notes = [
+        (names::ROLLOUT_SINCE, since),
+        (names::ROLLOUT_BREACH, breach),
+    ];
     for (key, value) in notes {
         if let Some(v) = value {
             meta["annotations"][key] = json!(v);

@@ -1,8 +1,8 @@
 //! A worker: one bare pod for one symbol, named so that there can't be a second.
 
 use super::parts::{
-    CREDENTIALS_DIR, METRICS_PORT, NATS_TOKEN_DIR, container, credentials, labels, mount, namespace,
-    nats_token, pod_spec, probes, spread,
+    CREDENTIALS_DIR, METRICS_PORT, NATS_TOKEN_DIR, container, credentials, labels, mount,
+    namespace, nats_token, pod_spec, probes, spread,
 };
 use super::{hash, strategy};
 use crate::config::PodSettings;
@@ -23,7 +23,12 @@ pub fn spec_hash(a: &HeliosAccount, h: &HeliosStrategy, s: &PodSettings) -> Stri
     // The worker sets it at the exchange when it starts, and not again.
     built["leverage"] = json!(h.spec.risk.leverage);
     // Where it trades is read at the start, too.
-    built["venue"] = json!([a.spec.venue, a.spec.environment, a.spec.simulated, a.spec.endpoints]);
+    built["venue"] = json!([
+        a.spec.venue,
+        a.spec.environment,
+        a.spec.simulated,
+        a.spec.endpoints
+    ]);
     hash(&built)
 }
 

@@ -49,7 +49,9 @@ impl Owned {
 
     /// Deletion was asked for.
     pub fn deleting(&self) -> bool {
-        self.content.pointer("/metadata/deletionTimestamp").is_some()
+        self.content
+            .pointer("/metadata/deletionTimestamp")
+            .is_some()
     }
 }
 
@@ -125,7 +127,10 @@ impl Index {
                     .or_default()
                     .insert(name);
                 let state = |p: &PodFact| (p.life, p.ready, p.deleting);
-                if old.as_ref().is_none_or(|o| o.uid != new.uid || state(o) != state(new)) {
+                if old
+                    .as_ref()
+                    .is_none_or(|o| o.uid != new.uid || state(o) != state(new))
+                {
                     self.since.insert(new.uid.clone(), now_ms);
                 }
             }
@@ -154,13 +159,21 @@ impl Index {
         let unheard = self.nodes.iter().filter(|(_, n)| !n.heard);
         let lost: BTreeSet<String> = unheard
             .map(|(name, _)| name.clone())
-            .chain(hosts.into_iter().filter(|n| !n.is_empty() && gone(n)).cloned())
+            .chain(
+                hosts
+                    .into_iter()
+                    .filter(|n| !n.is_empty() && gone(n))
+                    .cloned(),
+            )
             .collect();
         self.lost.retain(|name, _| lost.contains(name));
         for name in &lost {
             self.lost.entry(name.clone()).or_insert(now_ms);
         }
-        let touched = self.pods.iter().filter(|(_, p)| p.deleting || lost.contains(&p.node));
+        let touched = self
+            .pods
+            .iter()
+            .filter(|(_, p)| p.deleting || lost.contains(&p.node));
         touched.map(|(_, p)| p.account.clone()).collect()
     }
 

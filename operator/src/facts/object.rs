@@ -119,7 +119,10 @@ pub struct NodeFact {
 impl NodeFact {
     /// Reads a node.
     pub fn of(node: &Node) -> Self {
-        let conditions = node.status.iter().flat_map(|s| s.conditions.iter().flatten());
+        let conditions = node
+            .status
+            .iter()
+            .flat_map(|s| s.conditions.iter().flatten());
         let ready = conditions.clone().find(|c| c.type_ == "Ready");
         Self {
             // A node that has said nothing yet has lost nothing yet.

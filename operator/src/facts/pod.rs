@@ -142,7 +142,8 @@ mod tests {
 
     #[test]
     fn a_worker_pod_tells_whose_it_is_and_how_it_does() {
-        let p = pod(json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}));
+        let p =
+            pod(json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}));
         assert_eq!((p.account.as_str(), p.strategy.as_str()), ("n/a", "n/s"));
         assert_eq!((p.symbol.as_str(), p.spec_hash.as_str()), ("BTCUSDT", "h"));
         assert!(p.worker && p.ready && !p.deleting && p.trouble.is_none());
@@ -160,6 +161,9 @@ mod tests {
         let unscheduled = json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"});
         let nodes = why(json!({"phase": "Pending", "conditions": [unscheduled]}));
         assert_eq!(nodes, "Unschedulable: 0/1 nodes");
-        assert!(!pod(json!({"phase": "Failed", "conditions": [{"type": "Ready", "status": "True"}]})).ready);
+        assert!(
+            !pod(json!({"phase": "Failed", "conditions": [{"type": "Ready", "status": "True"}]}))
+                .ready
+        );
     }
 }

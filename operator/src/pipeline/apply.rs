@@ -155,7 +155,10 @@ impl<'a> Hands<'a> {
             }
             Err(f) => {
                 tracing::warn!(object, reason = f.refusal.name(), "{f}");
-                let until = self.memory.backoff.failed(object, of, &f, self.world.now_ms);
+                let until = self
+                    .memory
+                    .backoff
+                    .failed(object, of, &f, self.world.now_ms);
                 self.note(object, strategy, f, until);
                 false
             }
@@ -192,11 +195,18 @@ impl<'a> Hands<'a> {
             return;
         };
         let now = self.world.now_ms;
-        if self.memory.lease_seen.is_some_and(|at| now < at + LEASE_EVERY_MS) {
+        if self
+            .memory
+            .lease_seen
+            .is_some_and(|at| now < at + LEASE_EVERY_MS)
+        {
             return;
         }
         let content = build::lease(&account.manifest);
-        let shown = format!("Lease {}", names::coordinator(&account.manifest.metadata.name));
+        let shown = format!(
+            "Lease {}",
+            names::coordinator(&account.manifest.metadata.name)
+        );
         if !self.may(&shown, "", None) {
             return;
         }
@@ -239,7 +249,11 @@ impl<'a> Hands<'a> {
             return false;
         }
         let (a, h) = (&account.manifest, &s.manifest);
-        let there = self.world.documents.get(name).filter(|f| f.owner == s.object.metadata.uid);
+        let there = self
+            .world
+            .documents
+            .get(name)
+            .filter(|f| f.owner == s.object.metadata.uid);
         let stands = there.is_some_and(|f| {
             f.document.as_deref() == Some(&d.document)
                 && (&f.since, &f.breach) == (&d.since, &d.breach)
@@ -258,7 +272,13 @@ impl<'a> Hands<'a> {
         let (generation, step) = (d.document.generation, d.document.rollout_step);
         let well = self.went(&shown, &of, Some(name), result);
         if well {
-            tracing::info!(strategy = name, generation, step, sha256 = d.document.sha256, "parameters written");
+            tracing::info!(
+                strategy = name,
+                generation,
+                step,
+                sha256 = d.document.sha256,
+                "parameters written"
+            );
         }
         well
     }
@@ -267,19 +287,36 @@ impl<'a> Hands<'a> {
     async fn pods(&mut self, plan: &Plan, unready: &BTreeSet<String>) {
         enum Work {
             Create(serde_json::Value),
-            Delete { name: String, uid: String, now: bool },
+            Delete {
+                name: String,
+                uid: String,
+                now: bool,
+            },
         }
         let mut work = Vec::new();
-        let pod_of = |uid: &str| self.world.pods.iter().map(|p| &p.pod).find(|p| p.uid == uid);
+        let pod_of = |uid: &str| {
+            self.world
+                .pods
+                .iter()
+                .map(|p| &p.pod)
+                .find(|p| p.uid == uid)
+        };
         for action in &plan.actions {
             let (uid, now) = match action {
                 Action::StartWorker(w) => {
-                    let (Some(s), Some(account)) = (self.strategy(&w.strategy), &self.validated.account) else {
+                    let (Some(s), Some(account)) =
+                        (self.strategy(&w.strategy), &self.validated.account)
+                    else {
                         continue;
                     };
                     if !unready.contains(&w.strategy) {
-                        let pod = build::pod(&account.manifest, &s.manifest, self.settings, &w.symbol);
-                        work.push((w.strategy.clone(), format!("worker of {}", w.symbol), Work::Create(pod)));
+                        let pod =
+                            build::pod(&account.manifest, &s.manifest, self.settings, &w.symbol);
+                        work.push((
+                            w.strategy.clone(),
+                            format!("worker of {}", w.symbol),
+                            Work::Create(pod),
+                        ));
                     }
                     continue;
                 }
@@ -293,7 +330,11 @@ impl<'a> Hands<'a> {
                     uid: uid.clone(),
                     now,
                 };
-                work.push((p.strategy.clone(), format!("worker of {}", p.symbol), delete));
+                work.push((
+                    p.strategy.clone(),
+                    format!("worker of {}", p.symbol),
+                    delete,
+                ));
             }
         }
         let mut due = Vec::new();
@@ -310,18 +351,25 @@ impl<'a> Hands<'a> {
         let calls = due.into_iter().map(|(strategy, shown, of, w)| async move {
             let result = match &w {
                 Work::Create(pod) => writer.create_pod(pod).await,
-                Work::Delete { name, uid, now } => writer.delete_pod(namespace, name, uid, *now).await,
+                Work::Delete { name, uid, now } => {
+                    writer.delete_pod(namespace, name, uid, *now).await
+                }
             };
             (strategy, shown, of, w, result)
         });
-        let results: Vec<_> = stream::iter(calls).buffer_unordered(AT_ONCE).collect().await;
+        let results: Vec<_> = stream::iter(calls)
+            .buffer_unordered(AT_ONCE)
+            .collect()
+            .await;
         for (strategy, shown, of, w, result) in results {
             if !self.went(&shown, &of, Some(&strategy), result) {
                 continue;
             }
             match w {
                 Work::Create(_) => drop(self.done.started.insert(strategy)),
-                Work::Delete { name, now: true, .. } => self.done.struck.push((strategy, name)),
+                Work::Delete {
+                    name, now: true, ..
+                } => self.done.struck.push((strategy, name)),
                 Work::Delete { .. } => {}
             }
         }
@@ -329,7 +377,11 @@ impl<'a> Hands<'a> {
 
     /// Ends the coordinators: the strategies are gone, nothing is left to guard.
     async fn stop_coordinator(&mut self) {
-        let deployment = self.world.owned.iter().find(|((k, _), _)| *k == OwnedKind::Deployment);
+        let deployment = self
+            .world
+            .owned
+            .iter()
+            .find(|((k, _), _)| *k == OwnedKind::Deployment);
         if let Some(((kind, name), d)) = deployment {
             let result = self.writer.delete(*kind, name, d.uid()).await;
             self.went("Deployment of the coordinator", "", None, result);
@@ -348,7 +400,10 @@ impl<'a> Hands<'a> {
             }
         }
         let (namespace, name) = names::split(&self.world.account);
-        let lease = self.writer.delete_lease(namespace, &names::coordinator(name)).await;
+        let lease = self
+            .writer
+            .delete_lease(namespace, &names::coordinator(name))
+            .await;
         if !self.went("Lease of the coordinator", "", None, lease) {
             return;
         }

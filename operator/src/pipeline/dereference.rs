@@ -93,7 +93,10 @@ impl World {
     /// Something in it is being deleted, so that it matters whether its namespace is.
     pub fn something_goes(&self) -> bool {
         let account = self.object.iter().filter_map(|a| a.object.as_ref().ok());
-        let strategies = self.strategies.iter().filter_map(|s| s.object.as_ref().ok());
+        let strategies = self
+            .strategies
+            .iter()
+            .filter_map(|s| s.object.as_ref().ok());
         account
             .map(|a| &a.metadata)
             .chain(strategies.map(|s| &s.metadata))

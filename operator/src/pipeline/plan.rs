@@ -10,7 +10,7 @@ pub use rollout::{Document, Progress};
 
 use super::dereference::World;
 use super::validate::{Strategy, Validated};
-use crate::config::{PodSettings, Patience};
+use crate::config::{Patience, PodSettings};
 use crate::facts::{OwnedKind, PodLife};
 use crate::memory::Memory;
 use crate::{build, names};
@@ -64,12 +64,20 @@ pub fn plan(
     let mut p = Plan::default();
     let usable = v.account.as_ref().filter(|a| a.stall.is_none());
     let going = |m: &kube::core::ObjectMeta| m.deletion_timestamp.is_some();
-    let account_going = v.account.as_ref().is_some_and(|a| going(&a.object.metadata));
+    let account_going = v
+        .account
+        .as_ref()
+        .is_some_and(|a| going(&a.object.metadata));
     let (snapshot, stale) = snapshot(world, v, patience);
     p.stale = stale;
     if let Some(account) = usable {
-        for s in v.strategies.iter().filter(|s| s.stall.is_none() && !going(&s.object.metadata)) {
-            let document = rollout::document(world, account, s, snapshot.as_deref(), memory, patience);
+        for s in v
+            .strategies
+            .iter()
+            .filter(|s| s.stall.is_none() && !going(&s.object.metadata))
+        {
+            let document =
+                rollout::document(world, account, s, snapshot.as_deref(), memory, patience);
             if let Some(at) = document.wake_ms {
                 p.wake(at);
             }
@@ -84,11 +92,17 @@ pub fn plan(
             snapshot: snapshot.as_deref().cloned(),
             stale,
         }],
-        strategies: v.strategies.iter().map(|s| strategy(world, v, s, &p, settings, patience)).collect(),
+        strategies: v
+            .strategies
+            .iter()
+            .map(|s| strategy(world, v, s, &p, settings, patience))
+            .collect(),
         coordinators: coordinator(world).into_iter().collect(),
         workers: workers(world, v, memory, &mut p),
     };
-    p.claims = snapshot.as_deref().map(|s| plan::claims(&observed.strategies, s));
+    p.claims = snapshot
+        .as_deref()
+        .map(|s| plan::claims(&observed.strategies, s));
     p.actions = plan::step(&observed);
     p.actions.retain(|a| match a {
         // The document goes out when its content differs, which says more than its number.
@@ -112,7 +126,12 @@ pub fn plan(
             let m = &s.object.metadata;
             s.stall.is_none() && !going(m) && !has(m, names::STRATEGY_FINALIZER)
         };
-        p.guard_strategies = v.strategies.iter().filter(unguarded).map(|s| s.name.clone()).collect();
+        p.guard_strategies = v
+            .strategies
+            .iter()
+            .filter(unguarded)
+            .map(|s| s.name.clone())
+            .collect();
     }
     p
 }
@@ -123,7 +142,11 @@ fn has(m: &kube::core::ObjectMeta, finalizer: &str) -> bool {
 
 /// The snapshot to decide by. Before any was heard, what the strategies' own status says was traded serves as an old one,
 /// so that an operator that starts while NATS is down still replaces workers that are lost.
-fn snapshot(world: &World, v: &Validated, patience: &Patience) -> (Option<Arc<AccountSnapshot>>, bool) {
+fn snapshot(
+    world: &World,
+    v: &Validated,
+    patience: &Patience,
+) -> (Option<Arc<AccountSnapshot>>, bool) {
     let ms = |d: std::time::Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
     if let Some(h) = &world.heard {
         // A coordinator that has not scanned yet knows of no wishes; that is no reason to stop anything.
@@ -133,14 +156,19 @@ fn snapshot(world: &World, v: &Validated, patience: &Patience) -> (Option<Arc<Ac
     }
     let traded = |s: &Strategy| {
         let symbols = s.object.status.as_ref().map(|s| s.symbols.clone());
-        symbols.filter(|l| !l.is_empty()).map(|l| (s.name.clone(), l))
+        symbols
+            .filter(|l| !l.is_empty())
+            .map(|l| (s.name.clone(), l))
     };
     let wanted: BTreeMap<String, Vec<String>> = v.strategies.iter().filter_map(traded).collect();
     let remembered = AccountSnapshot {
         wanted,
         ..AccountSnapshot::default()
     };
-    ((!remembered.wanted.is_empty()).then(|| Arc::new(remembered)), true)
+    (
+        (!remembered.wanted.is_empty()).then(|| Arc::new(remembered)),
+        true,
+    )
 }
 
 fn strategy(
@@ -152,8 +180,14 @@ fn strategy(
     patience: &Patience,
 ) -> ObservedStrategy {
     let m = &s.object.metadata;
-    let deleted_s = m.deletion_timestamp.as_ref().map(|t| world.wall_s - t.0.as_second());
-    let skip = m.annotations.as_ref().and_then(|a| a.get(names::SKIP_FLATTEN));
+    let deleted_s = m
+        .deletion_timestamp
+        .as_ref()
+        .map(|t| world.wall_s - t.0.as_second());
+    let skip = m
+        .annotations
+        .as_ref()
+        .and_then(|a| a.get(names::SKIP_FLATTEN));
     let by = if world.namespace_going {
         patience.namespace_by
     } else {
@@ -163,23 +197,33 @@ fn strategy(
     let alone = world.object.is_none() && coordinator(world).is_none();
     let uid = m.uid.clone().unwrap_or_default();
     let account = v.account.as_ref().map(|a| &a.manifest);
-    let published = world.documents.get(&s.name).and_then(|d| d.document.as_ref());
+    let published = world
+        .documents
+        .get(&s.name)
+        .and_then(|d| d.document.as_ref());
     ObservedStrategy {
         name: s.name.clone(),
         account: world.account.clone(),
         priority: s.manifest.spec.priority,
-        created_ms: m.creation_timestamp.as_ref().map_or(0, |t| t.0.as_millisecond()),
+        created_ms: m
+            .creation_timestamp
+            .as_ref()
+            .map_or(0, |t| t.0.as_millisecond()),
         deleting: deleted_s.is_some(),
         on_delete: match s.manifest.spec.on_delete {
             OnDeleteWish::Flatten => OnDelete::Flatten,
             OnDeleteWish::KeepProtected => OnDelete::KeepProtected,
         },
-        spec_hash: account.map(|a| build::spec_hash(a, &s.manifest, settings)).unwrap_or_default(),
+        spec_hash: account
+            .map(|a| build::spec_hash(a, &s.manifest, settings))
+            .unwrap_or_default(),
         params: p.documents.get(&s.name).map_or_else(
             || helios_crds::convert::params_document(&s.manifest, &uid, 0, 0),
             |d| d.document.clone(),
         ),
-        published: published.filter(|d| d.strategy_uid == uid).map(|d| d.order()),
+        published: published
+            .filter(|d| d.strategy_uid == uid)
+            .map(|d| d.order()),
         held: s.stall.is_some(),
         replace_now: s.manifest.spec.worker.update_policy == UpdatePolicy::Now,
         let_go: deleted_s.is_some() && (skip.is_some_and(|v| v == "true") || late || alone),

@@ -26,7 +26,10 @@ pub fn coordinators(world: &World) -> Option<(i64, i64)> {
 }
 
 /// The words of what could not be done for a strategy or, with `None`, for the account: of all, the first and how many more.
-fn failure<'a>(failed: &'a [Failed], strategy: Option<&str>) -> Option<(&'static str, String, &'a Failed)> {
+fn failure<'a>(
+    failed: &'a [Failed],
+    strategy: Option<&str>,
+) -> Option<(&'static str, String, &'a Failed)> {
     let mut mine = failed.iter().filter(|f| f.strategy.as_deref() == strategy);
     let first = mine.next()?;
     let more = mine.count();

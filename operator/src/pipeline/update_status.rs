@@ -49,7 +49,13 @@ impl Clerk<'_> {
                 continue;
             }
             let (status, at) = strategy_status(
-                self.world, self.validated, s, self.plan, self.applied, self.memory, self.patience,
+                self.world,
+                self.validated,
+                s,
+                self.plan,
+                self.applied,
+                self.memory,
+                self.patience,
             );
             by(at);
             let before = s.object.status.clone().unwrap_or_default();
@@ -57,16 +63,29 @@ impl Clerk<'_> {
             let (namespace, name) = names::split(&s.name);
             let writer = self.writer;
             by(self
-                .write(&s.name, patch, |p| async move { writer.strategy_status(namespace, name, &p).await })
+                .write(&s.name, patch, |p| async move {
+                    writer.strategy_status(namespace, name, &p).await
+                })
                 .await);
-            self.tell(&s.name, &s.object.object_ref(&()), &before.conditions, &status.conditions);
+            self.tell(
+                &s.name,
+                &s.object.object_ref(&()),
+                &before.conditions,
+                &status.conditions,
+            );
             self.tell_rollout(&s.name, &s.object.object_ref(&()));
         }
         if let Some(a) = &self.validated.account
             && !self.applied.account_finalized
         {
             let (status, at) = account_status(
-                self.world, self.validated, a, self.plan, self.applied, self.memory, self.patience,
+                self.world,
+                self.validated,
+                a,
+                self.plan,
+                self.applied,
+                self.memory,
+                self.patience,
             );
             by(at);
             let before = a.object.status.clone().unwrap_or_default();
@@ -74,15 +93,27 @@ impl Clerk<'_> {
             let (namespace, name) = names::split(&self.world.account);
             let (key, writer) = (format!("account {name}"), self.writer);
             by(self
-                .write(&key, patch, |p| async move { writer.account_status(namespace, name, &p).await })
+                .write(&key, patch, |p| async move {
+                    writer.account_status(namespace, name, &p).await
+                })
                 .await);
-            self.tell(&key, &a.object.object_ref(&()), &before.conditions, &status.conditions);
+            self.tell(
+                &key,
+                &a.object.object_ref(&()),
+                &before.conditions,
+                &status.conditions,
+            );
         }
         wake
     }
 
     /// Writes a patch, unless the object was written less than a second ago; returns when it may be.
-    async fn write<F>(&mut self, key: &str, patch: Option<Value>, write: impl FnOnce(Value) -> F) -> Option<u64>
+    async fn write<F>(
+        &mut self,
+        key: &str,
+        patch: Option<Value>,
+        write: impl FnOnce(Value) -> F,
+    ) -> Option<u64>
     where
         F: Future<Output = Result<(), Failure>>,
     {
@@ -103,18 +134,32 @@ impl Clerk<'_> {
     }
 
     /// An event for each condition whose reason changed, where people should know.
-    fn tell(&mut self, key: &str, object: &k8s_openapi::api::core::v1::ObjectReference, before: &[Condition], after: &[Condition]) {
+    fn tell(
+        &mut self,
+        key: &str,
+        object: &k8s_openapi::api::core::v1::ObjectReference,
+        before: &[Condition],
+        after: &[Condition],
+    ) {
         for c in after {
-            let Some(type_) = ["Ready", "Degraded", "Stalled"].into_iter().find(|t| *t == c.type_) else {
+            let Some(type_) = ["Ready", "Degraded", "Stalled"]
+                .into_iter()
+                .find(|t| *t == c.type_)
+            else {
                 continue;
             };
             let old = before.iter().find(|b| b.type_ == c.type_);
             let good = (c.status == "True") == (type_ == "Ready");
             // Nothing to tell while all was well and is.
-            if old.is_none() && good && type_ != "Ready" || old.is_some_and(|o| o.reason == c.reason) {
+            if old.is_none() && good && type_ != "Ready"
+                || old.is_some_and(|o| o.reason == c.reason)
+            {
                 continue;
             }
-            let told = self.memory.told.insert((key.into(), type_), c.reason.clone());
+            let told = self
+                .memory
+                .told
+                .insert((key.into(), type_), c.reason.clone());
             if told.as_deref() == Some(c.reason.as_str()) {
                 continue;
             }
@@ -131,13 +176,19 @@ impl Clerk<'_> {
         }
     }
 
-    fn tell_rollout(&mut self, strategy: &str, object: &k8s_openapi::api::core::v1::ObjectReference) {
+    fn tell_rollout(
+        &mut self,
+        strategy: &str,
+        object: &k8s_openapi::api::core::v1::ObjectReference,
+    ) {
         for (_, pod) in self.applied.struck.iter().filter(|(s, _)| s == strategy) {
             self.notes.tell(Note {
                 object: object.clone(),
                 warning: true,
                 reason: "WorkerStruckOff".into(),
-                words: format!("the node of {pod} is lost: the pod was struck off and is started elsewhere"),
+                words: format!(
+                    "the node of {pod} is lost: the pod was struck off and is started elsewhere"
+                ),
             });
         }
         let Some(d) = self.plan.documents.get(strategy) else {
@@ -148,10 +199,15 @@ impl Clerk<'_> {
             Progress::Soaking => ("RolloutStarted", "canary symbols run the change first"),
             Progress::Promoted => ("RolloutPromoted", "all symbols run the change"),
         };
-        let told = self.memory.told.insert((strategy.into(), "Rollout"), format!("{reason} {}", d.document.generation));
+        let told = self.memory.told.insert(
+            (strategy.into(), "Rollout"),
+            format!("{reason} {}", d.document.generation),
+        );
         let now = format!("{reason} {}", d.document.generation);
         // What was promoted before this process began is no news.
-        if told.as_deref() != Some(now.as_str()) && (told.is_some() || d.progress == Progress::Soaking) {
+        if told.as_deref() != Some(now.as_str())
+            && (told.is_some() || d.progress == Progress::Soaking)
+        {
             self.notes.tell(Note {
                 object: object.clone(),
                 warning: false,
@@ -200,6 +256,9 @@ mod tests {
             symbols: Vec::new(),
             ..before.clone()
         };
-        assert_eq!(difference(&before, &after), Some(json!({"ready": "1/1", "symbols": null})));
+        assert_eq!(
+            difference(&before, &after),
+            Some(json!({"ready": "1/1", "symbols": null}))
+        );
     }
 }

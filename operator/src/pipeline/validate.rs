@@ -125,7 +125,10 @@ fn strategy(
         let name = &manifest.spec.account_ref.name;
         let Some(a) = account else {
             let stall = if account_unreadable {
-                (Stall::AccountStalled, format!("HeliosAccount {name} can't be read"))
+                (
+                    Stall::AccountStalled,
+                    format!("HeliosAccount {name} can't be read"),
+                )
             } else {
                 let words = format!(
                     "there is no HeliosAccount {name} in this namespace: apply one, or name another in spec.accountRef.name"
@@ -138,7 +141,10 @@ fn strategy(
             let words = format!("HeliosAccount {name} can't be used: kubectl describe ha {name}");
             return Some((Stall::AccountStalled, words));
         }
-        said(Stall::NotOnThisAccount, &validate::pair(&a.manifest, &manifest))
+        said(
+            Stall::NotOnThisAccount,
+            &validate::pair(&a.manifest, &manifest),
+        )
     };
     Strategy {
         name: fact.name.clone(),

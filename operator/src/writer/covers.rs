@@ -42,7 +42,10 @@ mod tests {
     fn what_others_added_is_no_difference() {
         let there = json!({"a": {"b": 1, "default": true}, "l": [{"n": "x", "added": 1}]});
         assert!(covers(&there, &json!({"a": {"b": 1}, "l": [{"n": "x"}]})));
-        assert!(covers(&there, &json!({"empty": {}, "list": [], "a": {"no": false}})));
+        assert!(covers(
+            &there,
+            &json!({"empty": {}, "list": [], "a": {"no": false}})
+        ));
     }
 
     #[test]
@@ -50,7 +53,10 @@ mod tests {
         let there = json!({"a": {"b": 1}, "l": [{"n": "x"}, {"n": "y"}]});
         assert!(!covers(&there, &json!({"a": {"b": 2}})));
         assert!(!covers(&there, &json!({"c": "d"})));
-        assert!(!covers(&there, &json!({"l": [{"n": "x"}]})), "an element too many");
+        assert!(
+            !covers(&there, &json!({"l": [{"n": "x"}]})),
+            "an element too many"
+        );
         assert!(!covers(&there, &json!({"l": [{"n": "y"}, {"n": "x"}]})));
     }
 }

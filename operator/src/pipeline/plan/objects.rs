@@ -23,7 +23,12 @@ pub struct Object {
 
 impl Object {
     fn new(kind: OwnedKind, strategy: Option<&str>, content: Value) -> Self {
-        let part = |p: &str| content.pointer(p).and_then(Value::as_str).unwrap_or_default();
+        let part = |p: &str| {
+            content
+                .pointer(p)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
         Self {
             kind,
             full_name: format!("{}/{}", part("/metadata/namespace"), part("/metadata/name")),
@@ -51,7 +56,10 @@ pub(super) fn of_account(
         own(OwnedKind::NetworkPolicy, build::coordinator_policy(a, s));
         own(OwnedKind::NetworkPolicy, build::workers_policy(a, s));
     }
-    own(OwnedKind::PodDisruptionBudget, build::coordinator_budget(a, s));
+    own(
+        OwnedKind::PodDisruptionBudget,
+        build::coordinator_budget(a, s),
+    );
     own(OwnedKind::Deployment, build::deployment(a, s));
     let strategies = v.strategies.iter().filter(|s| s.stall.is_none());
     for strategy in strategies.filter(|s| s.object.metadata.deletion_timestamp.is_none()) {

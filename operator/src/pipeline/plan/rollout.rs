@@ -59,17 +59,27 @@ pub(super) fn document(
     let published = fact
         .and_then(|d| d.document.as_deref())
         .filter(|d| d.strategy_uid == uid);
-    let pods = world.pods.iter().filter(|p| p.pod.strategy == s.name && !p.pod.deleting);
+    let pods = world
+        .pods
+        .iter()
+        .filter(|p| p.pod.strategy == s.name && !p.pod.deleting);
     let mut running: Vec<String> = pods.map(|p| p.pod.symbol.clone()).collect();
     running.sort();
     let soaking = published.filter(|p| p.canary.is_some() && p.generation == wanted.generation);
     let soak = Duration::from_secs(s.manifest.spec.rollout.soak_seconds.into());
     let watch = soaking.map(|d| {
-        let c = Canaries { world, strategy: &s.name, document: d, snapshot };
+        let c = Canaries {
+            world,
+            strategy: &s.name,
+            document: d,
+            snapshot,
+        };
         c.watch(fact, memory, soak, patience)
     });
     if watch.is_none() {
-        memory.canaries.retain(|(strategy, _), _| *strategy != s.name);
+        memory
+            .canaries
+            .retain(|(strategy, _), _| *strategy != s.name);
     }
     let breach = watch.as_ref().and_then(|w| w.breach.clone());
     let (mut document, stage) = next(Change {
@@ -110,7 +120,9 @@ pub(super) fn document(
 }
 
 fn rfc3339(wall_s: i64) -> String {
-    jiff::Timestamp::from_second(wall_s).unwrap_or_default().to_string()
+    k8s_openapi::jiff::Timestamp::from_second(wall_s)
+        .unwrap_or_default()
+        .to_string()
 }
 
 /// Canaries of a published document.
@@ -138,13 +150,25 @@ impl Canaries<'_> {
     ) -> Watch {
         let canaries = self.document.canary.iter().flat_map(|c| &c.symbols);
         let symbols: Vec<&String> = canaries
-            .filter(|s| self.world.pods.iter().any(|p| p.pod.symbol == **s && p.pod.strategy == self.strategy))
+            .filter(|s| {
+                self.world
+                    .pods
+                    .iter()
+                    .any(|p| p.pod.symbol == **s && p.pod.strategy == self.strategy)
+            })
             .collect();
         let breach = symbols.iter().find_map(|s| {
-            let words = self.unready(s, patience).or_else(|| self.health(s, memory))?;
+            let words = self
+                .unready(s, patience)
+                .or_else(|| self.health(s, memory))?;
             Some(format!("{s}: {words}"))
         });
-        let began = fact.and_then(|f| f.since.as_deref()?.parse::<jiff::Timestamp>().ok());
+        let began = fact.and_then(|f| {
+            f.since
+                .as_deref()?
+                .parse::<k8s_openapi::jiff::Timestamp>()
+                .ok()
+        });
         let ran_s = began.map_or(0, |t| self.world.wall_s - t.as_second());
         let soak_s = i64::try_from(soak.as_secs()).unwrap_or(i64::MAX);
         // A canary that has not taken the change over has not tried it.
@@ -168,7 +192,9 @@ impl Canaries<'_> {
     /// Not ready for too long.
     fn unready(&self, symbol: &str, patience: &Patience) -> Option<String> {
         let pods = self.world.pods.iter();
-        let seen = pods.into_iter().find(|p| p.pod.symbol == symbol && p.pod.strategy == self.strategy)?;
+        let seen = pods
+            .into_iter()
+            .find(|p| p.pod.symbol == symbol && p.pod.strategy == self.strategy)?;
         let limit = u64::try_from(patience.canary_unready.as_millis()).unwrap_or(u64::MAX);
         let long = self.world.now_ms.saturating_sub(seen.since_ms) >= limit;
         let why = seen.pod.trouble.as_deref().unwrap_or("it does not say why");
@@ -188,7 +214,10 @@ impl Canaries<'_> {
             .or_insert_with(|| Baseline::of(w));
         if base.task_uid != w.task_uid {
             // Counts begin anew with a process.
-            *base = Baseline { task_uid: w.task_uid.clone(), ..Baseline::default() };
+            *base = Baseline {
+                task_uid: w.task_uid.clone(),
+                ..Baseline::default()
+            };
         }
         if w.alarms > base.alarms {
             return Some("its worker raised a critical alert".into());

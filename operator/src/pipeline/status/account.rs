@@ -31,17 +31,26 @@ pub fn account_status(
     let halted = a.manifest.spec.halt;
     let found = Findings {
         progressing: if a.stall.is_none() && (have < want || counts.is_none()) {
-            Finding::yes("CoordinatorsStarting", format!("{have} of {want} coordinators are ready"))
+            Finding::yes(
+                "CoordinatorsStarting",
+                format!("{have} of {want} coordinators are ready"),
+            )
         } else {
             Finding::no("Settled", "")
         },
         degraded: degraded(snapshot),
         paused: match snapshot.filter(|s| s.halted && !halted) {
-            Some(s) => Finding::yes("Latched", format!("latches hold new risk back: {}", s.latches.join(", "))),
+            Some(s) => Finding::yes(
+                "Latched",
+                format!("latches hold new risk back: {}", s.latches.join(", ")),
+            ),
             None if halted => Finding::yes("Halted", "spec.halt is true"),
             None => Finding::no("Running", ""),
         },
-        stalled: a.stall.as_ref().map(|(s, words)| (s.reason(), words.clone())),
+        stalled: a
+            .stall
+            .as_ref()
+            .map(|(s, words)| (s.reason(), words.clone())),
         ready,
     };
     let status = AccountStatus {
@@ -51,7 +60,9 @@ pub fn account_status(
         coordinators: counts.map(|(have, want)| format!("{have}/{want}")),
         leader: snapshot.map(|s| s.holder.clone()).filter(|h| !h.is_empty()),
         epoch: snapshot.and_then(|s| i64::try_from(s.epoch).ok()),
-        margin: snapshot.filter(|s| s.known).map(|s| format!("{:?}", s.level)),
+        margin: snapshot
+            .filter(|s| s.known)
+            .map(|s| format!("{:?}", s.level)),
         latches: snapshot.map(|s| s.latches.clone()).unwrap_or_default(),
     };
     (status, wake)
@@ -69,14 +80,20 @@ fn ready(
         return Finding::no(stall.reason(), words.clone());
     }
     if a.object.metadata.deletion_timestamp.is_some() {
-        return Finding::no("Deleting", "its coordinator goes last, after its strategies");
+        return Finding::no(
+            "Deleting",
+            "its coordinator goes last, after its strategies",
+        );
     }
     if let Some((reason, words, _)) = failure(&applied.failed, None) {
         return Finding::no(reason, words);
     }
     let (have, want) = counts.unwrap_or((0, 0));
     if have == 0 {
-        return Finding::no("CoordinatorNotReady", format!("0 of {want} coordinators are ready"));
+        return Finding::no(
+            "CoordinatorNotReady",
+            format!("0 of {want} coordinators are ready"),
+        );
     }
     let Some(s) = snapshot.filter(|_| world.heard.is_some() && !plan.stale) else {
         let words = "its coordinator has not been heard: see its pods, NATS, and the callout";
@@ -86,7 +103,10 @@ fn ready(
         Some(why) if why.contains("credentials") => Finding::no("CredentialsMissing", why.clone()),
         _ if !s.known => {
             let why = s.unknown.as_deref().unwrap_or("it is being read");
-            Finding::no("AccountUnknown", format!("the account's picture is not complete: {why}"))
+            Finding::no(
+                "AccountUnknown",
+                format!("the account's picture is not complete: {why}"),
+            )
         }
         _ => Finding::yes("Guarding", "the account is read and guarded"),
     }
@@ -100,16 +120,22 @@ fn patiently(
     memory: &mut Memory,
     patience: &Patience,
 ) -> (Finding, Option<u64>) {
-    let flaps = ["CoordinatorNotReady", "CoordinatorSilent", "AccountUnknown"].contains(&found.reason);
+    let flaps =
+        ["CoordinatorNotReady", "CoordinatorSilent", "AccountUnknown"].contains(&found.reason);
     if found.holds || !flaps {
         memory.unready.remove("");
         return (found, None);
     }
     let since = *memory.unready.entry(String::new()).or_insert(world.now_ms);
     let until = since + u64::try_from(patience.flap.as_millis()).unwrap_or(u64::MAX);
-    let was = before.conditions.iter().find(|c| c.type_ == "Ready" && c.status == "True");
+    let was = before
+        .conditions
+        .iter()
+        .find(|c| c.type_ == "Ready" && c.status == "True");
     match was {
-        Some(c) if world.now_ms < until => (Finding::yes("Guarding", c.message.clone()), Some(until)),
+        Some(c) if world.now_ms < until => {
+            (Finding::yes("Guarding", c.message.clone()), Some(until))
+        }
         _ => (found, None),
     }
 }
@@ -119,7 +145,10 @@ fn degraded(snapshot: Option<&AccountSnapshot>) -> Finding {
         return Finding::no("AsWanted", "");
     };
     if s.level > LadderLevel::Normal {
-        return Finding::yes("MarginProtection", format!("the margin ladder is at {:?}", s.level));
+        return Finding::yes(
+            "MarginProtection",
+            format!("the margin ladder is at {:?}", s.level),
+        );
     }
     Finding::no("AsWanted", "")
 }

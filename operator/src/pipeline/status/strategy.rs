@@ -59,7 +59,9 @@ pub fn strategy_status(
     let status = StrategyStatus {
         observed_generation: Some(generation),
         conditions: merge(&before.conditions, &found, generation, world.wall_s),
-        ready: wanted.map(|w| format!("{}/{}", f.ready, w.len())).or(before.ready),
+        ready: wanted
+            .map(|w| format!("{}/{}", f.ready, w.len()))
+            .or(before.ready),
         wanted_workers: wanted.map(|w| count(w.len())).or(before.wanted_workers),
         ready_workers: Some(count(f.ready)),
         updated_workers: Some(count(f.updated)),
@@ -83,10 +85,15 @@ fn facts<'a>(
     let workers = snapshot.and_then(|s| s.health.as_ref()).map(|h| &h.workers);
     let pods = world.pods.iter().map(|p| &p.pod);
     let pods: Vec<_> = pods.filter(|p| p.worker && p.strategy == s.name).collect();
-    let at_work = |symbol: &String| pods.iter().find(|p| p.symbol == *symbol && p.ready && !p.deleting);
+    let at_work = |symbol: &String| {
+        pods.iter()
+            .find(|p| p.symbol == *symbol && p.ready && !p.deleting)
+    };
     let ready: Vec<_> = wanted.iter().flatten().filter_map(at_work).collect();
     let updated = ready.iter().filter(|p| {
-        let told = workers.and_then(|w| w.get(&p.symbol)).filter(|w| w.task_uid == p.uid);
+        let told = workers
+            .and_then(|w| w.get(&p.symbol))
+            .filter(|w| w.task_uid == p.uid);
         told.zip(order).is_some_and(|(w, order)| w.params >= order)
     });
     let hash = ready.first().map(|p| p.spec_hash.clone());
@@ -94,7 +101,10 @@ fn facts<'a>(
     Facts {
         halted: account.is_some_and(|a| a.spec.halt) || snapshot.is_some_and(|s| s.halted),
         updated: updated.count(),
-        replacing: ready.iter().filter(|p| Some(&p.spec_hash) != hash.as_ref()).count(),
+        replacing: ready
+            .iter()
+            .filter(|p| Some(&p.spec_hash) != hash.as_ref())
+            .count(),
         ready: ready.len(),
         troubles: pods
             .iter()
@@ -111,10 +121,20 @@ fn facts<'a>(
 
 impl Facts<'_> {
     /// Ready, with patience for what flaps, and when that patience ends.
-    fn ready(&self, before: &StrategyStatus, memory: &mut Memory, patience: &Patience) -> (Finding, Option<u64>) {
+    fn ready(
+        &self,
+        before: &StrategyStatus,
+        memory: &mut Memory,
+        patience: &Patience,
+    ) -> (Finding, Option<u64>) {
         let name = &self.s.name;
         let found = self.ready_now();
-        let flaps = ["WorkersNotReady", "CoordinatorNotReady", "CoordinatorSilent"].contains(&found.reason);
+        let flaps = [
+            "WorkersNotReady",
+            "CoordinatorNotReady",
+            "CoordinatorSilent",
+        ]
+        .contains(&found.reason);
         if found.holds || !flaps {
             memory.unready.remove(name);
             return (found, None);
@@ -122,12 +142,20 @@ impl Facts<'_> {
         let now = self.world.now_ms;
         let since = *memory.unready.entry(name.clone()).or_insert(now);
         let until = since + u64::try_from(patience.flap.as_millis()).unwrap_or(u64::MAX);
-        let was = before.conditions.iter().find(|c| c.type_ == "Ready" && c.status == "True");
+        let was = before
+            .conditions
+            .iter()
+            .find(|c| c.type_ == "Ready" && c.status == "True");
         match was {
             // Unready for a moment: what was said stays, word for word.
             Some(c) if now < until => {
-                let reason = ["Trading", "Suspended", "Halted"].into_iter().find(|r| *r == c.reason);
-                (Finding::yes(reason.unwrap_or("Trading"), c.message.clone()), Some(until))
+                let reason = ["Trading", "Suspended", "Halted"]
+                    .into_iter()
+                    .find(|r| *r == c.reason);
+                (
+                    Finding::yes(reason.unwrap_or("Trading"), c.message.clone()),
+                    Some(until),
+                )
             }
             _ => (found, None),
         }
@@ -138,7 +166,10 @@ impl Facts<'_> {
             return Finding::no(stall.reason(), words.clone());
         }
         if self.s.object.metadata.deletion_timestamp.is_some() {
-            return Finding::no("Deleting", "its positions are being left as spec.onDelete says");
+            return Finding::no(
+                "Deleting",
+                "its positions are being left as spec.onDelete says",
+            );
         }
         if let Some((reason, words, _)) = failure(&self.applied.failed, Some(&self.s.name)) {
             return Finding::no(reason, words);
@@ -148,10 +179,14 @@ impl Facts<'_> {
         }
         let (coordinators, _) = coordinators(self.world).unwrap_or((0, 0));
         if coordinators == 0 {
-            return Finding::no("CoordinatorNotReady", "no coordinator of its account is ready: workers add no exposure");
+            return Finding::no(
+                "CoordinatorNotReady",
+                "no coordinator of its account is ready: workers add no exposure",
+            );
         }
         let Some(wanted) = self.wanted.as_ref().filter(|_| !self.plan.stale) else {
-            let words = "its account's coordinator has not been heard: see its pods, NATS, and the callout";
+            let words =
+                "its account's coordinator has not been heard: see its pods, NATS, and the callout";
             return Finding::no("CoordinatorSilent", words);
         };
         if let Some(unknown) = self.snapshot.and_then(|s| s.unknown.as_ref())
@@ -178,7 +213,10 @@ impl Facts<'_> {
         if self.s.manifest.spec.suspend {
             Finding::yes("Suspended", "no new entries; positions stay guarded")
         } else if self.halted {
-            Finding::yes("Halted", "the account is halted: no new entries; positions stay guarded")
+            Finding::yes(
+                "Halted",
+                "the account is halted: no new entries; positions stay guarded",
+            )
         } else {
             Finding::yes("Trading", words)
         }
@@ -192,17 +230,29 @@ impl Facts<'_> {
             return Finding::yes("Rollout", "canary symbols run the change");
         }
         let Some(wanted) = &self.wanted else {
-            return Finding::yes("WaitingForWatchlist", "the coordinator has not published its watchlist yet");
+            return Finding::yes(
+                "WaitingForWatchlist",
+                "the coordinator has not published its watchlist yet",
+            );
         };
         if self.ready < wanted.len() {
-            return Finding::yes("WorkersStarting", format!("{} of {} workers are ready", self.ready, wanted.len()));
+            return Finding::yes(
+                "WorkersStarting",
+                format!("{} of {} workers are ready", self.ready, wanted.len()),
+            );
         }
         if self.updated < self.ready {
-            let words = format!("{} of {} workers have the parameters in force", self.updated, self.ready);
+            let words = format!(
+                "{} of {} workers have the parameters in force",
+                self.updated, self.ready
+            );
             return Finding::yes("ParametersPending", words);
         }
         if self.replacing > 0 {
-            return Finding::yes("Replacing", "workers are replaced, one at a time, when they are flat");
+            return Finding::yes(
+                "Replacing",
+                "workers are replaced, one at a time, when they are flat",
+            );
         }
         Finding::no("Settled", "")
     }
@@ -213,11 +263,19 @@ impl Facts<'_> {
         }
         let level = self.snapshot.map_or(LadderLevel::Normal, |s| s.level);
         if level > LadderLevel::Normal {
-            return Finding::yes("MarginProtection", format!("the account's margin ladder is at {level:?}"));
+            return Finding::yes(
+                "MarginProtection",
+                format!("the account's margin ladder is at {level:?}"),
+            );
         }
         let taken = self.taken();
         if let Some(t) = taken.first() {
-            let words = format!("{} is traded by {} ({} in all)", t.symbol, t.by, taken.len());
+            let words = format!(
+                "{} is traded by {} ({} in all)",
+                t.symbol,
+                t.by,
+                taken.len()
+            );
             return Finding::yes("SymbolTaken", words);
         }
         Finding::no("AsWanted", "")
@@ -227,7 +285,10 @@ impl Facts<'_> {
         if self.s.manifest.spec.suspend {
             Finding::yes("Suspended", "spec.suspend is true")
         } else if self.halted {
-            Finding::yes("AccountHalted", "the account is halted, by its spec or by a latch")
+            Finding::yes(
+                "AccountHalted",
+                "the account is halted, by its spec or by a latch",
+            )
         } else {
             Finding::no("Running", "")
         }
@@ -245,7 +306,9 @@ impl Facts<'_> {
 
 fn rolled_back_words(d: &Document) -> String {
     let why = d.breach.as_deref().unwrap_or("its canaries broke");
-    format!("the change was taken back: {why}; all symbols run the parameters before it until the spec changes")
+    format!(
+        "the change was taken back: {why}; all symbols run the parameters before it until the spec changes"
+    )
 }
 
 fn rollout(
@@ -264,11 +327,17 @@ fn rollout(
     let same = before.filter(|b| b.generation == generation);
     let canaries = d.document.canary.as_ref().map(|c| c.symbols.clone());
     let since = same.as_ref().and_then(|b| b.started_at.clone());
-    let now = || jiff::Timestamp::from_second(world.wall_s).ok().map(|t| t.to_string());
+    let now = || {
+        k8s_openapi::jiff::Timestamp::from_second(world.wall_s)
+            .ok()
+            .map(|t| t.to_string())
+    };
     Some(RolloutStatus {
         generation,
         step: i32::try_from(d.document.rollout_step).unwrap_or(i32::MAX),
-        canary_symbols: canaries.or(same.map(|b| b.canary_symbols)).unwrap_or_default(),
+        canary_symbols: canaries
+            .or(same.map(|b| b.canary_symbols))
+            .unwrap_or_default(),
         started_at: d.since.clone().or(since).or_else(now),
         outcome: Some(outcome),
         message: d.breach.clone(),
