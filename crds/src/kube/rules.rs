@@ -150,10 +150,11 @@ fn name() -> Rule {
     Rule::new(
         "",
         "self.metadata.name.matches('^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$')",
-        format!("metadata.name: {words}"),
+        words,
     )
     .says(format!(
-        "'metadata.name: is \"' + self.metadata.name + {}",
+        "'is \"' + self.metadata.name + {}",
         literal(&format!("\": {words}"))
     ))
+    .of(".metadata.name")
 }

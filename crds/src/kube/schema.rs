@@ -45,7 +45,12 @@ fn whole(description: &str, mut spec: Value, mut status: Value, rules: &[Rule]) 
         "type": "object",
         "description": description,
         "required": ["spec"],
-        "properties": {"spec": spec, "status": status},
+        "properties": {
+            // What a rule may point at: an API server allows the name and nothing else of the metadata here.
+            "metadata": {"type": "object", "properties": {"name": {"type": "string"}}},
+            "spec": spec,
+            "status": status,
+        },
     });
     for (places, word) in [
         (&TEXTS[..], "maxLength"),

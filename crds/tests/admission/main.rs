@@ -3,8 +3,10 @@
 #![cfg(feature = "kubernetes")]
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod fields;
 mod property;
 mod rules;
 mod shape;
 mod structural;
+mod values;
 mod verdict;

@@ -3,7 +3,7 @@
 use crate::structural;
 use helios_crds::kube::crds;
 use helios_crds::validate::{self, Problem};
-use kube::core::cel::{CompiledSchema, Validator, compile_schema};
+use kube::core::cel::{CompiledSchema, ErrorKind, ValidationError, Validator, compile_schema};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
@@ -49,6 +49,34 @@ pub fn smallest(kind: Kind) -> Value {
 
 /// What an API server says of a new object, or of a change of one: `Err` where the schema alone refuses it.
 pub fn server(kind: Kind, object: &Value, old: Option<&Value>) -> Result<Said, Vec<String>> {
+    let errors = evaluated(kind, object, old)?;
+    Ok(errors
+        .into_iter()
+        .map(|e| {
+            assert_eq!(e.kind, ErrorKind::ValidationFailure, "{e}");
+            let path = without_indexes(e.field_path.trim_start_matches('.'));
+            (path, e.message)
+        })
+        .collect())
+}
+
+/// The rules that an object breaks, each with the field that it names.
+pub fn broken_rules(kind: Kind, object: &Value) -> Said {
+    let errors = evaluated(kind, object, None).unwrap_or_default();
+    errors
+        .into_iter()
+        .map(|e| {
+            let path = without_indexes(e.field_path.trim_start_matches('.'));
+            (path, e.rule)
+        })
+        .collect()
+}
+
+fn evaluated(
+    kind: Kind,
+    object: &Value,
+    old: Option<&Value>,
+) -> Result<Vec<ValidationError>, Vec<String>> {
     thread_local! {
         static READY: (Validator, [CompiledSchema; 2]) = (
             Validator::new(),
@@ -69,18 +97,7 @@ pub fn server(kind: Kind, object: &Value, old: Option<&Value>) -> Result<Said, V
     let old = old.map(|o| structural::defaulted(schema, o));
     READY.with(|(validator, compiled)| {
         let verdict = validator.validate_compiled(&compiled[kind as usize], &object, old.as_ref());
-        let errors = verdict.err().into_iter().flatten();
-        Ok(errors
-            .map(|e| {
-                assert_eq!(e.kind, kube::core::cel::ErrorKind::ValidationFailure, "{e}");
-                let path = without_indexes(e.field_path.trim_start_matches('.'));
-                // An API server takes no field path into the metadata; the words say which field it is.
-                match e.message.strip_prefix("metadata.name: ") {
-                    Some(m) => ("metadata.name".into(), m.into()),
-                    None => (path, e.message),
-                }
-            })
-            .collect())
+        Ok(verdict.err().into_iter().flatten().collect())
     })
 }
 

@@ -111,7 +111,8 @@ fn rules(node: &Value, field: &str) -> Vec<String> {
         .filter(|r| {
             let of = r["fieldPath"].as_str().unwrap_or_default();
             // A rule of the root names the field it means in full and is shown there.
-            of.trim_start_matches('.') == field || (field.is_empty() && of.contains(".spec."))
+            of.trim_start_matches('.') == field
+                || (field.is_empty() && of[1.min(of.len())..].contains('.'))
         })
         .map(|r| {
             let of = r["fieldPath"].as_str().unwrap_or_default();
