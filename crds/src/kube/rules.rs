@@ -2,7 +2,7 @@
 //!
 //! Each rule has its place in the schema, a message for readers and, where the words need the value, an expression that
 //! gives exactly what the Rust rule says. Only functions are used that Kubernetes 1.33 and the evaluator of the tests share:
-//! `size`, `string`, `int`, `double`, `matches`, `in`, `has` and the comprehensions of one variable. A rule that needs the
+//! `size`, `double`, `matches`, `in`, `has` and the comprehensions of one variable. A rule that needs the
 //! object before the change (`oldSelf`) has no Rust twin.
 //!
 //! Decimals are compared as doubles: they have at most 15 digits, which doubles keep apart and in order.
