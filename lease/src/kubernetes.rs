@@ -25,6 +25,11 @@ use std::time::Duration;
 /// Longest that one read or write of the record may take, whatever it needs.
 const CALL: Duration = Duration::from_millis(700);
 
+/// Silence after which a connection counts as dead; a watch must end before by itself ([`WATCH_SECONDS`]).
+const SILENCE: Duration = Duration::from_secs(90);
+/// Seconds after which a watch shall be begun anew, so that [`connect`]'s client takes none for dead.
+pub const WATCH_SECONDS: u32 = 60;
+
 /// A client of the API server that this process finds: that of `KUBECONFIG`, else the cluster's it runs in. It sends
 /// nothing twice; kube's own would go on for minutes, while whoever waits for an answer has a second.
 ///
@@ -34,6 +39,9 @@ pub async fn connect() -> Result<Client, kube::Error> {
     let mut config = Config::infer().await.map_err(kube::Error::InferConfig)?;
     config.default_retry = false;
     config.connect_timeout = Some(CALL);
+    config.read_timeout = Some(SILENCE);
+    // Counted from the question, not from the last answer on a connection that lay idle.
+    config.reset_reader_on_write = true;
     Client::try_from(config)
 }
 

@@ -39,13 +39,6 @@ impl std::fmt::Debug for ConfigMapStore {
     }
 }
 
-/// What became of a replace.
-enum Put {
-    Done(ConfigMap),
-    /// The object is another than the one that was read.
-    Other,
-}
-
 impl ConfigMapStore {
     /// The state of the account `name` in `namespace`, by a client that sends nothing twice
     /// ([`helios_lease::kubernetes::connect`]).
@@ -126,7 +119,8 @@ impl ConfigMapStore {
         Ok(stored)
     }
 
-    async fn put(&self, mut map: ConfigMap, text: &str) -> Result<Put, StoreError> {
+    /// The object as replaced; `None` when it is another than the one that was read.
+    async fn put(&self, mut map: ConfigMap, text: &str) -> Result<Option<ConfigMap>, StoreError> {
         // Without it the API server would replace whatever is there.
         if map.metadata.resource_version.is_none() {
             return Err(self.io("the API server gave it no resourceVersion"));
@@ -136,8 +130,8 @@ impl ConfigMapStore {
             .insert(KEY.into(), text.into());
         let how = PostParams::default();
         match self.api.replace(&self.name, &how, &map).await {
-            Ok(written) => Ok(Put::Done(written)),
-            Err(kube::Error::Api(s)) if s.code == 409 => Ok(Put::Other),
+            Ok(written) => Ok(Some(written)),
+            Err(kube::Error::Api(s)) if s.code == 409 => Ok(None),
             Err(kube::Error::Api(s)) if s.code == 404 => Err(self.gone()),
             Err(e) => Err(self.io(words(&e))),
         }
@@ -153,7 +147,7 @@ impl ConfigMapStore {
         let remembered = self.take_remembered();
         if let Some(map) = remembered
             && self.revision(&map)? == expected
-            && let Put::Done(written) = self.put(map, &text).await?
+            && let Some(written) = self.put(map, &text).await?
         {
             self.remember(Some(written));
             return Ok(new.revision);
@@ -164,11 +158,11 @@ impl ConfigMapStore {
             return Err(StoreError::Conflict { expected, actual });
         }
         match self.put(map, &text).await? {
-            Put::Done(written) => {
+            Some(written) => {
                 self.remember(Some(written));
                 Ok(new.revision)
             }
-            Put::Other => Err(self.io("it changes faster than it can be written")),
+            None => Err(self.io("it changes faster than it can be written")),
         }
     }
 

@@ -5,8 +5,11 @@
 //! position. Both talk to the venue over its real protocol, as everything does.
 
 mod alerts;
+#[cfg(feature = "kubernetes")]
+mod cluster;
 mod coordinator;
 mod desk;
+mod going;
 mod keys;
 mod link;
 mod local;
@@ -16,7 +19,10 @@ mod nats_auth;
 mod own;
 mod pick;
 mod publish;
+mod source;
 mod tap;
+#[cfg(feature = "kubernetes")]
+mod token_review;
 mod venue;
 mod worker;
 

@@ -95,7 +95,10 @@ async fn work(args: WorkerArgs, manifests: Manifests, logs: Option<Logs>) -> Res
         egress: None,
         depth_cadence: "100ms".into(),
     };
-    let side = Side::Worker(&config.symbol);
+    let side = Side::Worker {
+        symbol: &config.symbol,
+        strategy: &config.strategy,
+    };
     let network = args.nats.start(side, &account_name, &config.task_uid)?;
     let networked = network.is_some();
     config.egress = networked.then(|| args.egress.clone());

@@ -4,7 +4,6 @@ use super::run::Run;
 use helios_coordinator::CoordinatorLinks;
 use helios_coordinator::observe::NoObserver;
 use helios_core::plan::{Action, Observed, ObservedAccount, WorkerSpec, step};
-use helios_crds::HeliosStrategy;
 use helios_worker::{WorkerConfig, WorkerLinks};
 use std::sync::Arc;
 
@@ -135,7 +134,7 @@ impl Run {
         let config = WorkerConfig {
             account: spec.account.clone(),
             strategy: spec.strategy.clone(),
-            strategy_uid: HeliosStrategy::local_uid(&spec.strategy),
+            strategy_uid: s.params.strategy_uid.clone(),
             task_uid: uid.clone(),
             symbol: spec.symbol.clone(),
             environment: helios_core::params::Environment::Paper,
