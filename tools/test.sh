@@ -28,6 +28,7 @@ build_up() {
   cargo build --release --locked -p helios --no-default-features --features up || return 1
   echo "make up builds $crates crates; $([ $cold = 1 ] && echo cold || echo warm) build took $((SECONDS - t0)) s"
 }
+kubernetes() { HELIOS_E2E_BIN=$(tools/kubernetes.sh tier1) && "$HELIOS_E2E_BIN/kube-apiserver" --version; }
 nats() { HELIOS_NATS_SERVER=$(tools/nats.sh) && "$HELIOS_NATS_SERVER" --version; }
 lint() { cargo fmt --all --check && cargo clippy --workspace --all-targets --locked "${features[@]}" -- -D warnings; }
 unit() { cargo test --workspace --lib --bins --locked "${features[@]}"; }
@@ -57,18 +58,24 @@ contracts() { integration core crds bus lease binance venue; }
 spine() { integration helios worker coordinator -- --test-threads=1; }
 # Mostly waiting (outages, leases), so more of them at once than there are cores.
 coordination() { cargo test --workspace --locked "${features[@]}" --test nats_roles --test coordinator -- --test-threads=4; }
+# Mostly waiting too: scenarios share one control plane, each in a namespace of its own.
+control_plane() { cargo test --workspace --locked "${features[@]}" --test tier1 -- --test-threads=4; }
 simulation() { integration sim -- --nocapture --test-threads=2; }
 
-# Cold builds of the dependencies count here and nowhere else; 20 minutes cold on 2 cores is the outer limit.
+# Cold builds of the dependencies count here and nowhere else; 20 minutes cold on 2 cores is the outer limit,
+# Kubernetes apart.
 stage "build: what make up runs" 1200 build_up || { echo "$table"; exit 1; }
 stage "build: nats-server for tests" 600 nats || { echo "$table"; exit 1; }
 export HELIOS_NATS_SERVER
+stage "build: Kubernetes for tests" 1500 kubernetes || { echo "$table"; exit 1; }
+export HELIOS_E2E_BIN
 stage "build: tests" 1200 build_tests || { echo "$table"; exit 1; }
 stage "format and lint" 900 lint
 stage "unit" 180 unit
 stage "contracts (protocol, manifests)" 240 contracts
 stage "spine (helios up, end to end)" 600 spine
 stage "coordinator (real NATS, processes)" 360 coordination
+stage "Kubernetes (control plane, kwok)" 480 control_plane
 stage "simulation" 300 simulation
 [ -d ../shared/data ] || echo "SKIPPED: ../shared/data is not here, so the checks on recorded markets did not run"
 echo; echo "$table"

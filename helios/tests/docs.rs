@@ -83,6 +83,7 @@ fn links_between_the_documents_lead_somewhere() {
         ),
         ("docs/venue.md", "docs", include_str!("../../docs/venue.md")),
         ("docs/nats.md", "docs", include_str!("../../docs/nats.md")),
+        ("docs/e2e.md", "docs", include_str!("../../docs/e2e.md")),
         (
             "docs/messages.md",
             "docs",

@@ -5,8 +5,8 @@ use std::time::Duration;
 /// What the operator is started with.
 #[derive(Clone, Debug)]
 pub struct OperatorConfig {
-    /// Namespaces that are watched; empty means all.
-    pub namespaces: Vec<String>,
+    /// The namespace that is watched; `None` means all.
+    pub namespace: Option<String>,
     /// Who this is; another in every life of a process.
     pub identity: String,
     /// Namespace of the operator's own lease.

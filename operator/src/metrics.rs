@@ -2,7 +2,12 @@
 
 use crate::writer::Refusal;
 use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
+
+fn now_ms() -> u64 {
+    helios_clock::mono_ns() / 1_000_000
+}
 
 /// The operator's metrics, in a registry of their own.
 #[derive(Debug)]
@@ -15,6 +20,9 @@ pub struct Metrics {
     backoff: IntGauge,
     accounts: IntGauge,
     workers: IntGauge,
+    /// Liveness ms of the loop's last turn.
+    turned: AtomicU64,
+    synced: AtomicBool,
 }
 
 impl Metrics {
@@ -62,6 +70,8 @@ impl Metrics {
                 "helios_operator_workers",
                 "Worker and coordinator pods known.",
             )?,
+            turned: AtomicU64::new(now_ms()),
+            synced: AtomicBool::new(false),
             seconds,
             registry,
         })
@@ -91,6 +101,32 @@ impl Metrics {
         self.accounts.set(number(accounts));
         self.workers.set(number(pods));
         self.backoff.set(number(in_backoff));
+    }
+
+    /// The loop turned; everything that is watched is known, or not.
+    pub fn turn(&self, synced: bool) {
+        self.turned.store(now_ms(), Ordering::Relaxed);
+        self.synced.store(synced, Ordering::Relaxed);
+    }
+
+    /// The loop turns.
+    pub fn lives(&self) -> bool {
+        now_ms().saturating_sub(self.turned.load(Ordering::Relaxed)) < 30_000
+    }
+
+    /// It leads or could take over at once: everything that is watched is known.
+    ///
+    /// # Errors
+    /// What is missing, in words.
+    pub fn ready(&self) -> Result<(), String> {
+        if self.synced.load(Ordering::Relaxed) {
+            Ok(())
+        } else {
+            Err(
+                "the first lists are not in: are the kinds installed, and may the operator read?"
+                    .into(),
+            )
+        }
     }
 
     /// This operator leads.

@@ -77,8 +77,16 @@ pub fn lease_times() -> Times {
 /// [`OperatorError`]; coordinators and workers go on without it.
 pub async fn run(config: OperatorConfig, links: OperatorLinks) -> Result<(), OperatorError> {
     let mut ending = links.ending;
+    let waiting = async {
+        let mut beat = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            beat.tick().await;
+            links.metrics.turn(false);
+        }
+    };
     tokio::select! {
         served = served::wait(&links.client) => served?,
+        () = waiting => {}
         _ = ending.wait_for(|e| *e) => return Ok(()),
     }
     let leader = LeaderTask::spawn(links.lease, config.identity.clone(), lease_times())?;
@@ -89,7 +97,7 @@ pub async fn run(config: OperatorConfig, links: OperatorLinks) -> Result<(), Ope
         index: index.clone(),
         woken: woken.clone(),
     };
-    let mut watches = watch::start(&links.client, &config.namespaces, &sink);
+    let mut watches = watch::start(&links.client, config.namespace.as_deref(), &sink);
     let silence_ms = u64::try_from(config.patience.stale_after.as_millis()).unwrap_or(u64::MAX);
     let context = Context {
         writer: Writer::new(
@@ -162,6 +170,7 @@ impl Operator {
         const IDLE: Duration = Duration::from_secs(1);
         let leads = self.leadership.borrow().leads(helios_clock::mono_ns());
         let synced = self.index(|i| i.synced());
+        self.context.metrics.turn(synced);
         if leads != self.leading {
             self.leading = leads;
             self.context.metrics.leads(leads);

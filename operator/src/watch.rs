@@ -50,14 +50,12 @@ fn now_ms() -> u64 {
     helios_clock::mono_ns() / 1_000_000
 }
 
-/// Starts all watches of some namespaces (none: all).
-pub fn start(client: &Client, namespaces: &[String], sink: &Sink) -> JoinSet<()> {
+/// Starts all watches of one namespace (`None`: of all).
+pub fn start(client: &Client, namespace: Option<&str>, sink: &Sink) -> JoinSet<()> {
     let mut set = JoinSet::new();
-    // A shelf is whole when its list is, so several namespaces are one watch over all with the others left out.
-    let only = Arc::new(namespaces.iter().cloned().collect::<BTreeSet<String>>());
     let w = Watches {
         client: client.clone(),
-        only,
+        namespace: namespace.map(str::to_string),
         sink: sink.clone(),
     };
     set.spawn(w.clone().accounts());
@@ -81,7 +79,7 @@ pub fn start(client: &Client, namespaces: &[String], sink: &Sink) -> JoinSet<()>
 #[derive(Clone)]
 struct Watches {
     client: Client,
-    only: Arc<BTreeSet<String>>,
+    namespace: Option<String>,
     sink: Sink,
 }
 
@@ -92,14 +90,10 @@ impl Watches {
         K: Resource<Scope = NamespaceResourceScope>,
         K::DynamicType: Default,
     {
-        match self.only.first() {
-            Some(one) if self.only.len() == 1 => Api::namespaced(self.client.clone(), one),
-            _ => Api::all(self.client.clone()),
+        match &self.namespace {
+            Some(one) => Api::namespaced(self.client.clone(), one),
+            None => Api::all(self.client.clone()),
         }
-    }
-
-    fn here(&self, namespace: &str) -> bool {
-        self.only.is_empty() || self.only.contains(namespace)
     }
 
     async fn accounts(self) {
@@ -155,11 +149,7 @@ impl Watches {
 
     async fn nodes(self) {
         let stream = events(Api::<Node>::all(self.client.clone()), None);
-        let all = Self {
-            only: Arc::default(),
-            ..self
-        };
-        all.feed(
+        self.feed(
             stream,
             |n, _| Some(NodeFact::of(n)),
             |i, n| {
@@ -181,11 +171,9 @@ impl Watches {
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
     {
         let resource = kube::api::ApiResource::erase::<K>(&());
-        let api: Api<DynamicObject> = match self.only.first() {
-            Some(one) if self.only.len() == 1 => {
-                Api::namespaced_with(self.client.clone(), one, &resource)
-            }
-            _ => Api::all_with(self.client.clone(), &resource),
+        let api: Api<DynamicObject> = match &self.namespace {
+            Some(one) => Api::namespaced_with(self.client.clone(), one, &resource),
+            None => Api::all_with(self.client.clone(), &resource),
         };
         // Of ConfigMaps only the guardians' are watched here: parameters have a watch of their own. What is in them is not
         // kept: the coordinator writes it each minute, and it is none of the operator's business.
@@ -230,13 +218,6 @@ impl Watches {
             let news = match event {
                 Ok(watcher::Event::Init) => News::Restart,
                 Ok(watcher::Event::InitDone) => News::Complete,
-                Ok(
-                    watcher::Event::InitApply(o)
-                    | watcher::Event::Delete(o)
-                    | watcher::Event::Apply(o),
-                ) if !self.here(o.meta().namespace.as_deref().unwrap_or_default()) => {
-                    continue;
-                }
                 Ok(watcher::Event::InitApply(o)) => match read(&o, &named(&o)) {
                     Some(f) => News::Listed(named(&o), f),
                     None => continue,

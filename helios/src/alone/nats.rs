@@ -17,6 +17,9 @@ pub enum Side<'a> {
     },
     /// A person.
     Admin,
+    /// The operator, for one account.
+    #[cfg(feature = "kubernetes")]
+    Operator,
 }
 
 /// What the help says of it.
@@ -88,6 +91,8 @@ mod on {
     use crate::alone::own::kubelet_keeps;
     use anyhow::{Context, Result, bail};
     use helios_bus::Bus;
+    #[cfg(feature = "kubernetes")]
+    use helios_bus::auth::validator::operator_user;
     use helios_bus::auth::validator::worker_user_of;
     use helios_bus::nats::{NatsAuth, NatsBus, NatsConfig, NatsTls};
     use helios_bus::subject;
@@ -142,6 +147,8 @@ mod on {
             let base = match side {
                 Side::Coordinator => NatsConfig::coordinator(first),
                 Side::Worker { .. } | Side::Admin => NatsConfig::new(first),
+                #[cfg(feature = "kubernetes")]
+                Side::Operator => NatsConfig::new(first),
             };
             let auth = match &self.nats_token_file {
                 Some(file) => {
@@ -155,6 +162,11 @@ mod on {
                             file,
                         },
                         Side::Coordinator | Side::Admin => NatsAuth::TokenFile(file),
+                        #[cfg(feature = "kubernetes")]
+                        Side::Operator => NatsAuth::UserTokenFile {
+                            user: operator_user(account),
+                            file,
+                        },
                     }
                 }
                 None => NatsAuth::None,
