@@ -52,7 +52,7 @@ pub struct AccountSpec {
     /// Whether the whole account takes no new risk. A latch set with `helios kill` halts too; either is enough.
     #[serde(default)]
     pub halt: bool,
-    /// The built-in venue. Read by Simulated, and by Paper on any venue.
+    /// The settings of the built-in venue. They are read when it starts.
     #[serde(default)]
     pub simulated: Simulated,
     /// Base URLs of the exchange, where they are not its own.

@@ -2,21 +2,19 @@
 
 use helios_crds::kube::crds;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 const HEAD: &str = "# API reference
 
 Generated from the schema by `make generate`. How the fields work together is in [manifests.md](manifests.md).
 
 Group `helios.trading`, version `v1alpha1`. A type `decimal` is a number in quotes with up to 10 digits, and up to 5 after a
-point; `quantity` is Kubernetes' own, such as `250m` or `128Mi`. Fields in **bold** are required. A rule is checked when the
-object is written; its words say what to write instead.
+point; `quantity` is Kubernetes' own, such as `250m` or `128Mi`, and so are conditions. Fields in **bold** are required. A rule
+is checked when the object is written; its words say what to write instead.
 ";
 
-/// A heading, its schema, and what its rules say of fields below.
-struct Section<'a> {
-    path: String,
-    schema: &'a Value,
-}
+/// A path and what must hold there, in the words of the rules.
+type Rules = BTreeMap<String, Vec<String>>;
 
 pub fn page() -> String {
     let mut out = String::from(HEAD);
@@ -31,21 +29,16 @@ pub fn page() -> String {
             names.plural,
             names.short_names.as_ref().unwrap().join("`, `"),
         ));
-        let root = rules(schema, "");
-        if !root.is_empty() {
-            out.push('\n');
-            for r in root {
-                out.push_str(&format!("- {r}\n"));
-            }
+        let mut rules = Rules::new();
+        collect(schema, "", &mut rules);
+        for words in rules.get("metadata.name").into_iter().flatten() {
+            out.push_str(&format!("\nIts `metadata.name`: {words}.\n"));
         }
         for part in ["spec", "status"] {
-            let mut todo = vec![Section {
-                path: part.into(),
-                schema: &schema["properties"][part],
-            }];
+            let mut todo = vec![(part.to_string(), &schema["properties"][part])];
             while !todo.is_empty() {
-                let s = todo.remove(0);
-                let below = section(&s, part == "status", &mut out);
+                let (path, node) = todo.remove(0);
+                let below = section(&names.kind, &path, node, &rules, &mut out);
                 todo.splice(0..0, below);
             }
         }
@@ -53,25 +46,70 @@ pub fn page() -> String {
     out
 }
 
-fn section<'a>(s: &Section<'a>, status: bool, out: &mut String) -> Vec<Section<'a>> {
+/// The rules of a node and of all below it, by the field that each is about.
+fn collect(node: &Value, path: &str, into: &mut Rules) {
+    for r in node["x-kubernetes-validations"]
+        .as_array()
+        .into_iter()
+        .flatten()
+    {
+        let field = format!("{path}{}", r["fieldPath"].as_str().unwrap_or_default());
+        let words = r["message"].as_str().unwrap().to_string();
+        let field = field.trim_start_matches('.').to_string();
+        into.entry(field).or_default().push(words);
+    }
+    for (word, what) in [
+        ("maxLength", "characters"),
+        ("maxItems", "entries"),
+        ("maxProperties", "entries"),
+    ] {
+        // A decimal's length is in its type.
+        if let Some(most) = node[word].as_u64()
+            && node.get("pattern").is_none()
+        {
+            let words = format!("at most {most} {what}");
+            into.entry(path.into()).or_default().push(words);
+        }
+    }
+    for (name, child) in node["properties"].as_object().into_iter().flatten() {
+        let below = format!("{path}.{name}");
+        collect(child, below.trim_start_matches('.'), into);
+    }
+    if node["items"].is_object() {
+        collect(&node["items"], &format!("{path}[]"), into);
+    }
+}
+
+/// A table of the fields of an object; gives the objects below.
+fn section<'a>(
+    of: &str,
+    path: &str,
+    node: &'a Value,
+    rules: &Rules,
+    out: &mut String,
+) -> Vec<(String, &'a Value)> {
     let mut below = Vec::new();
-    let Some(fields) = s.schema["properties"].as_object() else {
+    let Some(fields) = node["properties"].as_object() else {
         return below;
     };
-    out.push_str(&format!("\n### `{}`\n\n", s.path));
+    let status = path.starts_with("status");
+    out.push_str(&format!("\n### {of}: `{path}`\n\n"));
     out.push_str(if status {
         "| field | type | meaning |\n|---|---|---|\n"
     } else {
         "| field | type | default | rules | meaning |\n|---|---|---|---|---|\n"
     });
-    let required: Vec<&str> = s.schema["required"]
+    let required: Vec<&str> = node["required"]
         .as_array()
-        .map(|r| r.iter().filter_map(Value::as_str).collect())
-        .unwrap_or_default();
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     let mut names: Vec<&String> = fields.keys().collect();
     names.sort_by_key(|n| (!required.contains(&n.as_str()), n.as_str()));
     for name in names {
         let field = &fields[name];
+        let here = format!("{path}.{name}");
         let label = if required.contains(&name.as_str()) {
             format!("**`{name}`**")
         } else {
@@ -81,9 +119,9 @@ fn section<'a>(s: &Section<'a>, status: bool, out: &mut String) -> Vec<Section<'
         if status {
             out.push_str(&format!("| {label} | {} | {meaning} |\n", kind(field)));
         } else {
-            let mut said = rules(field, "");
-            said.extend(rules(&field["items"], ""));
-            said.extend(rules(s.schema, name));
+            let mut said = rules.get(&here).cloned().unwrap_or_default();
+            let each = rules.get(&format!("{here}[]")).into_iter().flatten();
+            said.extend(each.map(|words| format!("each: {words}")));
             out.push_str(&format!(
                 "| {label} | {} | {} | {} | {meaning} |\n",
                 kind(field),
@@ -91,39 +129,20 @@ fn section<'a>(s: &Section<'a>, status: bool, out: &mut String) -> Vec<Section<'
                 cell(&said.join("; "))
             ));
         }
-        for (schema, path) in [
-            (field, format!("{}.{name}", s.path)),
-            (&field["items"], format!("{}.{name}[]", s.path)),
+        // What a condition is, is Kubernetes' own matter.
+        if name == "conditions" {
+            continue;
+        }
+        for (child, path) in [
+            (field, here.clone()),
+            (&field["items"], format!("{here}[]")),
         ] {
-            if schema["properties"].is_object() {
-                below.push(Section { path, schema });
+            if child["properties"].is_object() {
+                below.push((path, child));
             }
         }
     }
     below
-}
-
-/// What the rules on a node say: of the node itself, or of one field below.
-fn rules(node: &Value, field: &str) -> Vec<String> {
-    let list = node["x-kubernetes-validations"].as_array();
-    list.into_iter()
-        .flatten()
-        .filter(|r| {
-            let of = r["fieldPath"].as_str().unwrap_or_default();
-            // A rule of the root names the field it means in full and is shown there.
-            of.trim_start_matches('.') == field
-                || (field.is_empty() && of[1.min(of.len())..].contains('.'))
-        })
-        .map(|r| {
-            let of = r["fieldPath"].as_str().unwrap_or_default();
-            let words = r["message"].as_str().unwrap();
-            if field.is_empty() && !of.is_empty() {
-                format!("`{}`: {words}", of.trim_start_matches('.'))
-            } else {
-                words.to_string()
-            }
-        })
-        .collect()
 }
 
 fn kind(field: &Value) -> String {
@@ -142,7 +161,11 @@ fn kind(field: &Value) -> String {
         }
         "string" if field["pattern"].is_string() => "decimal".into(),
         "string" if field["format"] == "date-time" => "time".into(),
-        "array" => format!("list of {}", kind(&field["items"])),
+        "array" => match kind(&field["items"]).as_str() {
+            "object" => "list of objects".into(),
+            "string" => "list of strings".into(),
+            other => format!("list of {other}"),
+        },
         "object" if field["additionalProperties"].is_object() => {
             format!("map of {}", kind(&field["additionalProperties"]))
         }
