@@ -12,11 +12,14 @@ mod desk;
 mod going;
 mod keys;
 mod link;
+#[cfg(feature = "nats")]
+mod listen;
 mod local;
 mod nats;
 #[cfg(feature = "nats")]
 mod nats_auth;
 mod own;
+mod params_file;
 mod pick;
 mod publish;
 mod source;
