@@ -218,6 +218,9 @@ fn calm_guardian(params: &ParamsDocument) -> Result<Guardian> {
             view: WorkerView::default(),
             closed: Vec::new(),
             rates: None,
+            params: (0, 0, 0),
+            refused: false,
+            alarms: 0,
         })));
     }
     events.push(GuardianEvent::Tick);

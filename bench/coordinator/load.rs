@@ -240,5 +240,8 @@ fn report(n: usize) -> WorkerReport {
         },
         closed: Vec::new(),
         rates: None,
+        params: (0, 0, 0),
+        refused: false,
+        alarms: 0,
     }
 }

@@ -107,6 +107,11 @@ pub fn coordinator_inbox(account: &str) -> String {
     format!("_INBOX_helios.{}.coordinator", token(account))
 }
 
+/// Prefix of the inboxes of the operator, where it deals with an account.
+pub fn operator_inbox(account: &str) -> String {
+    format!("_INBOX_helios.{}.operator", token(account))
+}
+
 /// Prefix of the inboxes of the people who administer an account.
 pub fn admin_inbox(account: &str) -> String {
     format!("_INBOX_helios.{}.admin", token(account))
@@ -171,6 +176,7 @@ mod tests {
             inbox(worker_inbox("ns/a", "ETHUSDT")),
             inbox(worker_inbox("ns/b", "BTCUSDT")),
             inbox(coordinator_inbox("ns/a")),
+            inbox(operator_inbox("ns/a")),
             worker_inbox("ns/a", "BTCUSDT"),
             command("ns/a", "BTCUSDT"),
             kv(&fence_key("ns/a")),

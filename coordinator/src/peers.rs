@@ -49,6 +49,9 @@ mod tests {
             view: WorkerView::default(),
             closed: Vec::new(),
             rates: None,
+            params: (0, 0, 0),
+            refused: false,
+            alarms: 0,
         };
         peers.heard(&r, 0);
         for wild in [u64::MAX, u64::MAX - 1, 1_000_008] {

@@ -1,6 +1,13 @@
-//! What must outlive the coordinator: peak equity, day start, latches, epoch. A file here; the same rules in Kubernetes.
+//! What must outlive the coordinator: peak equity, day start, latches, epoch. A file, or with the feature `kubernetes` a
+//! ConfigMap (`ConfigMapStore`) under the same rules.
 //!
 //! Compare-and-swap by revision; read before the first grant; unreadable means no new risk.
+
+#[cfg(feature = "kubernetes")]
+mod config_map;
+
+#[cfg(feature = "kubernetes")]
+pub use config_map::ConfigMapStore;
 
 use async_trait::async_trait;
 use helios_core::guardian::GuardianState;
@@ -22,7 +29,7 @@ pub enum StoreError {
     /// Reading or writing failed.
     #[error("{path}: {why}: no new risk is taken until it can be read and written")]
     Io {
-        /// File.
+        /// File, or the name of the object.
         path: PathBuf,
         /// What happened.
         why: String,
@@ -30,7 +37,7 @@ pub enum StoreError {
     /// Something is there, and it is no state.
     #[error("{path}: {why}: it is damaged, and nothing is written over it")]
     Damaged {
-        /// File.
+        /// File, or the name of the object.
         path: PathBuf,
         /// What is wrong with it.
         why: String,

@@ -8,8 +8,11 @@ mod account;
 pub mod convert;
 mod decimal;
 mod defaults;
+#[cfg(feature = "kubernetes")]
+pub mod kube;
 pub mod manifest;
 mod meta;
+mod quantity;
 mod strategy;
 pub mod validate;
 
@@ -19,8 +22,10 @@ pub use account::{
 };
 pub use decimal::Dec;
 pub use meta::{API_VERSION, ObjectMeta};
+pub use quantity::Quantity;
 pub use strategy::{
     AccountRef, Atr, CostGate, EntryStyle, Execution, Exits, HeliosStrategy, Model, ModelMode,
     OnDelete, OnOppositeSignal, Prior, Protections, Record, RedisState, Regime, RegimeOverride,
-    Risk, Rollout, Signals, Sizing, StatePlugins, StrategySpec, UpdatePolicy, Watchlist, Worker,
+    Resources, Risk, Rollout, Signals, Sizing, StatePlugins, StrategySpec, UpdatePolicy, Watchlist,
+    Worker,
 };

@@ -28,6 +28,9 @@ enum Command {
     Venue(crate::alone::VenueArgs),
     /// Guard one account: margin, limits, permission for workers
     Coordinator(crate::alone::CoordinatorArgs),
+    /// Run what HeliosAccount and HeliosStrategy objects of a Kubernetes cluster ask for
+    #[cfg(feature = "kubernetes")]
+    Operator(crate::operator::OperatorArgs),
     /// Trade one symbol of an account and guard its position
     Worker(crate::alone::WorkerArgs),
     /// Tell a NATS server who may do what: the service behind its auth callout
@@ -46,6 +49,8 @@ impl Cli {
             Command::Debug(a) => crate::admin::run_debug(a),
             Command::Venue(a) => crate::alone::run_venue(a),
             Command::Coordinator(a) => crate::alone::run_coordinator(a),
+            #[cfg(feature = "kubernetes")]
+            Command::Operator(a) => crate::operator::run(a),
             Command::Worker(a) => crate::alone::run_worker(a),
             #[cfg(feature = "nats")]
             Command::NatsAuth(a) => crate::alone::run_nats_auth(a),

@@ -11,6 +11,8 @@ mod latch;
 mod logs;
 mod manifests;
 mod metrics;
+#[cfg(feature = "kubernetes")]
+mod operator;
 mod up;
 
 use clap::Parser;

@@ -93,6 +93,15 @@ impl Files {
     }
 }
 
+/// Identity of a strategy: what an API server gave it, else its name ([`HeliosStrategy::local_uid`]).
+pub fn uid(s: &HeliosStrategy) -> String {
+    let given = s.metadata.uid.as_ref().filter(|u| !u.is_empty());
+    given.map_or_else(
+        || HeliosStrategy::local_uid(&s.metadata.full_name()),
+        Clone::clone,
+    )
+}
+
 /// A strategy with its identity and the generations counted here.
 #[derive(Clone, Debug)]
 pub struct Counted {
@@ -100,10 +109,12 @@ pub struct Counted {
     pub object: HeliosStrategy,
     /// Its generation: grows when its spec changes.
     pub generation: u64,
-    /// Order of first appearance, which is its age.
+    /// Order of first appearance, which is its age; at an API server when it was created.
     pub created_ms: i64,
-    /// It was taken out of the files.
+    /// It was taken out of the files, or its deletion was asked for.
     pub deleting: bool,
+    /// What stands there now can't be used: the last that could stays, and opens nothing.
+    pub stalled: bool,
     /// Order of the document last published.
     pub published: Option<(u64, u64, u32)>,
 }
@@ -166,6 +177,7 @@ impl Objects {
                         generation: 1,
                         created_ms: self.seen,
                         deleting: false,
+                        stalled: false,
                         published: None,
                     };
                     self.strategies.insert(name, counted);
@@ -197,7 +209,7 @@ impl Objects {
                 let account_generation = self.accounts.get(&account).map_or(1, |(_, g)| *g);
                 let params = convert::params_document(
                     &c.object,
-                    &HeliosStrategy::local_uid(name),
+                    &uid(&c.object),
                     c.generation,
                     account_generation,
                 );
@@ -209,13 +221,12 @@ impl Objects {
                     deleting: c.deleting,
                     on_delete: params.stable.on_delete,
                     // What a running worker can't take over: the leverage set at the exchange, and its identity.
-                    spec_hash: format!(
-                        "{}/{}",
-                        HeliosStrategy::local_uid(name),
-                        c.object.spec.risk.leverage
-                    ),
+                    spec_hash: format!("{}/{}", uid(&c.object), c.object.spec.risk.leverage),
                     params,
                     published: c.published,
+                    held: false,
+                    replace_now: false,
+                    let_go: false,
                 }
             })
             .collect()
@@ -230,11 +241,11 @@ impl Objects {
             .filter(|(_, c)| c.object.account_name() == account)
             .map(|(name, c)| StrategyInfo {
                 name: name.clone(),
-                uid: HeliosStrategy::local_uid(name),
+                uid: uid(&c.object),
                 created_ms: c.created_ms,
                 params: StrategyParams {
                     // One that is going keeps its symbols until they are flat, and opens nothing.
-                    suspend: c.deleting || c.object.spec.suspend,
+                    suspend: c.deleting || c.stalled || c.object.spec.suspend,
                     ..convert::strategy_params(&c.object)
                 },
                 watchlist: convert::watchlist_params(&c.object),

@@ -6,13 +6,16 @@
 //! that an effect already sent by a past leader doesn't land late. Whoever acts carries the number of the term (the
 //! record's transitions) into a fence of its own.
 //!
-//! [`FileLease`] keeps the record in a file for processes of one machine. Stores prove themselves in [`conformance`].
+//! [`FileLease`] keeps the record in a file for processes of one machine, `kubernetes::KubeLease` (with the feature
+//! `kubernetes`) in a Lease of an API server. Stores prove themselves in [`conformance`].
 
 pub mod clock;
 pub mod conformance;
 pub mod elector;
 mod exchange;
 pub mod file;
+#[cfg(feature = "kubernetes")]
+pub mod kubernetes;
 pub mod record;
 pub mod store;
 pub mod task;

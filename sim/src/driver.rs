@@ -478,6 +478,9 @@ impl Sim {
             view: s.trader.view(),
             closed: std::mem::take(&mut s.closed),
             rates: None,
+            params: (0, 0, 0),
+            refused: false,
+            alarms: 0,
         }
     }
 }

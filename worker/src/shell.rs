@@ -28,8 +28,10 @@ const BUS_WAITS: Duration = Duration::from_millis(20);
 pub(crate) const FEED_QUEUE: usize = 1024;
 
 /// What the actuator says to a running worker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Control {
+    /// Parameters that came another way than over the bus; the newest of all is what counts.
+    Params(ParamsNews),
     /// Leave: flatten, or make sure of the stops; then end.
     Shutdown(OnDelete),
 }
@@ -103,6 +105,7 @@ pub async fn run(
             biased;
             c = control.recv() => match c {
                 Some(Control::Shutdown(how)) => shell.handle(&TraderEvent::Shutdown(how)).await?,
+                Some(Control::Params(news)) => shell.handle(&told(news)).await?,
                 None => return Err(WorkerError::Abandoned),
             },
             Some(e) = answers.recv() => shell.handle(&e).await?,
@@ -130,10 +133,7 @@ pub async fn run(
                 }
             },
             Some(c) = commands.next() => shell.handle(&TraderEvent::Command(c)).await?,
-            Some(news) = params.next() => match news {
-                ParamsNews::Document(document) => shell.handle(&TraderEvent::Params(document)).await?,
-                ParamsNews::Unknown { schema } => shell.handle(&TraderEvent::ParamsUnknown { schema }).await?,
-            },
+            Some(news) = params.next() => shell.handle(&told(news)).await?,
             _ = tick.tick() => shell.tick().await?,
             m = market.recv() => {
                 let m = m.ok_or(WorkerError::FeedEnded("market"))?;
@@ -145,6 +145,13 @@ pub async fn run(
     exit.ok_or(WorkerError::Abandoned)
 }
 
+fn told(news: ParamsNews) -> TraderEvent {
+    match news {
+        ParamsNews::Document(document) => TraderEvent::Params(document),
+        ParamsNews::Unknown { schema } => TraderEvent::ParamsUnknown { schema },
+    }
+}
+
 /// The machine with its way out.
 struct Shell {
     config: WorkerConfig,
@@ -154,6 +161,8 @@ struct Shell {
     effects: Effects,
     out: Vec<TraderEffect>,
     generation: u64,
+    /// Critical alerts so far.
+    alarms: u32,
     closed: Vec<ClosedTrade>,
     reported: Instant,
     changed: bool,
@@ -176,6 +185,7 @@ impl Shell {
             effects,
             out: Vec::new(),
             generation,
+            alarms: 0,
             closed: Vec::new(),
             reported: Instant::now(),
             changed: true,
@@ -233,9 +243,10 @@ impl Shell {
         Ok(exit)
     }
 
-    async fn alert(&self, alert: Alert) {
+    async fn alert(&mut self, alert: Alert) {
         match alert.severity {
             Severity::Critical => {
+                self.alarms = self.alarms.saturating_add(1);
                 tracing::error!(code = alert.code, symbol = alert.symbol, "{}", alert.text)
             }
             Severity::Warning => {
@@ -289,6 +300,9 @@ impl Shell {
             view: self.trader.view(),
             closed: std::mem::take(&mut self.closed),
             rates: self.rates(),
+            params: self.trader.params_order(),
+            refused: self.trader.refuses_params(),
+            alarms: self.alarms,
         };
         // Round trips count in W, R and n and in the books: what could not be told is told with the next report.
         let sent = timeout(BUS_WAITS, self.links.bus.report(&report)).await;

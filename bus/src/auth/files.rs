@@ -1,6 +1,7 @@
 //! Files that only their owner may read.
 //!
-//! Secrets travel by file only: never as an argument, never on a screen, never in a log.
+//! Secrets travel by file only: never as an argument, never on a screen, never in a log. A file that the kubelet keeps in a
+//! pod's volume may have another mode: it is the pod's, and its group is what lets a plain user read it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -76,6 +77,11 @@ fn io(path: &Path, error: std::io::Error) -> FileError {
     }
 }
 
+/// Does the kubelet keep this file, in a volume of a Secret or of a projected token? It replaces such a volume whole, by a link.
+pub fn kubelet_keeps(path: &Path) -> bool {
+    std::fs::read_link(path).is_ok_and(|to| to.starts_with("..data"))
+}
+
 /// Reads a private text file, and its mark as of before the reading.
 ///
 /// # Errors
@@ -83,7 +89,7 @@ fn io(path: &Path, error: std::io::Error) -> FileError {
 pub fn read(path: &Path) -> Result<(Zeroizing<String>, Mark), FileError> {
     let file = File::open(path).map_err(|e| io(path, e))?;
     let meta = file.metadata().map_err(|e| io(path, e))?;
-    if meta.mode() & 0o077 != 0 {
+    if meta.mode() & 0o077 != 0 && !kubelet_keeps(path) {
         return Err(FileError::Mode {
             path: path.into(),
             mode: meta.mode() & 0o777,
@@ -138,6 +144,20 @@ mod tests {
         let e = read(&path).unwrap_err().to_string();
         assert!(e.contains("chmod 600") && !e.contains("hidden"), "{e}");
         assert!(read(&dir.path().join("gone")).is_err());
+    }
+
+    #[test]
+    fn a_file_in_a_pods_volume_is_the_pods_whatever_its_mode() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        std::fs::create_dir(at("..2026")).unwrap();
+        create(&at("..2026/s"), "hidden").unwrap();
+        std::fs::set_permissions(at("..2026/s"), std::fs::Permissions::from_mode(0o440)).unwrap();
+        std::os::unix::fs::symlink("..2026", at("..data")).unwrap();
+        std::os::unix::fs::symlink("..data/s", at("s")).unwrap();
+        std::os::unix::fs::symlink("..2026/s", at("other")).unwrap();
+        assert_eq!(read(&at("s")).unwrap().0.as_str(), "hidden");
+        assert!(read(&at("other")).is_err());
     }
 
     #[test]

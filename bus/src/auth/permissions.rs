@@ -34,6 +34,7 @@ impl Permissions {
                 strategy,
             } => Self::worker(account, symbol, strategy),
             Role::Coordinator { account } => Self::coordinator(account),
+            Role::Operator { account } => Self::operator(account),
             Role::Admin { account } => Self::admin(account),
         }
     }
@@ -86,6 +87,24 @@ impl Permissions {
         Self { publish, subscribe }
     }
 
+    fn operator(account: &str) -> Self {
+        let (snapshot, params) = (
+            subject::snapshot_key(account),
+            subject::params_keys(account),
+        );
+        Self {
+            publish: vec![
+                subject::kv_get(&snapshot),
+                subject::kv_get(&params),
+                subject::kv(&params),
+            ],
+            subscribe: vec![
+                subject::kv(&snapshot),
+                under(&subject::operator_inbox(account)),
+            ],
+        }
+    }
+
     fn admin(account: &str) -> Self {
         let keys = [subject::snapshot_key(account), subject::fence_key(account)];
         let mut publish = vec![subject::admin(account)];
@@ -124,6 +143,7 @@ mod tests {
             s::admin(account),
             s::alerts(account),
             format!("{}.x.1", s::coordinator_inbox(account)),
+            format!("{}.x.1", s::operator_inbox(account)),
             format!("{}.x.1", s::admin_inbox(account)),
         ];
         for key in [s::snapshot_key(account), s::fence_key(account)] {
@@ -206,12 +226,16 @@ mod tests {
         let admin = Permissions::of(&Role::Admin {
             account: "ns/a".into(),
         });
+        let operator = Permissions::of(&Role::Operator {
+            account: "ns/a".into(),
+        });
         let question = s::grant("ns/a", "BTCUSDT");
         let answer = format!("{}.x.1", s::worker_inbox("ns/a", "BTCUSDT"));
         assert!(allows(&coordinator.subscribe, &question));
         assert!(allows(&coordinator.publish, &answer));
         for p in [
             admin,
+            operator,
             worker("ns/a", "BTCUSDT", "ns/nobi"),
             worker("ns/a", "ETHUSDT", "ns/nobi"),
             Permissions::of(&Role::Coordinator {
@@ -223,6 +247,20 @@ mod tests {
             assert!(!allows(&p.publish, &s::command("ns/a", "BTCUSDT")));
             assert!(!allows(&p.publish, &s::kv(&s::fence_key("ns/a"))));
         }
+    }
+
+    #[test]
+    fn an_operator_reads_the_snapshot_and_writes_parameters_and_nothing_else() {
+        let p = Permissions::of(&Role::Operator {
+            account: "ns/a".into(),
+        });
+        let (snapshot, params) = (s::snapshot_key("ns/a"), s::params_keys("ns/a"));
+        let publish = [s::kv_get(&snapshot), s::kv_get(&params), s::kv(&params)];
+        let inbox = format!("{}.>", s::operator_inbox("ns/a"));
+        assert_eq!(p.publish, publish);
+        assert_eq!(p.subscribe, [s::kv(&snapshot), inbox]);
+        let one = s::params_key("ns/a", "ns/nobi");
+        assert!(allows(&p.publish, &s::kv(&one)) && allows(&p.publish, &s::kv_get(&one)));
     }
 
     // Names as hostile as they come: wildcards, separators, blanks.
@@ -237,6 +275,7 @@ mod tests {
             for role in [
                 Role::Worker { account: a.clone(), symbol: x.clone(), strategy: n.clone() },
                 Role::Coordinator { account: a.clone() },
+                Role::Operator { account: a.clone() },
                 Role::Admin { account: a.clone() },
             ] {
                 let p = Permissions::of(&role);

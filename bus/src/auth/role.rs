@@ -19,6 +19,11 @@ pub enum Role {
         /// The account.
         account: String,
     },
+    /// The operator, as far as it deals with one account: it reads what its coordinator publishes, and writes parameters.
+    Operator {
+        /// The account.
+        account: String,
+    },
     /// A person, or a tool of one, who asks the leader of an account.
     Admin {
         /// The account.
@@ -32,6 +37,7 @@ impl Role {
         match self {
             Self::Worker { account, .. }
             | Self::Coordinator { account }
+            | Self::Operator { account }
             | Self::Admin { account } => account,
         }
     }
@@ -44,6 +50,7 @@ impl std::fmt::Display for Role {
                 account, symbol, ..
             } => write!(f, "worker {symbol} of {account}"),
             Self::Coordinator { account } => write!(f, "coordinator of {account}"),
+            Self::Operator { account } => write!(f, "operator for {account}"),
             Self::Admin { account } => write!(f, "admin of {account}"),
         }
     }

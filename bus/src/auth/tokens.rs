@@ -61,6 +61,8 @@ pub enum RoleName {
     Worker,
     /// [`Role::Coordinator`].
     Coordinator,
+    /// [`Role::Operator`].
+    Operator,
     /// [`Role::Admin`].
     Admin,
 }
@@ -124,6 +126,7 @@ impl TokenEntry {
                 return Err("strategy and symbol are for a Worker only".into());
             }
             (RoleName::Coordinator, ..) => Grants::Role(Role::Coordinator { account }),
+            (RoleName::Operator, ..) => Grants::Role(Role::Operator { account }),
             (RoleName::Admin, ..) => Grants::Role(Role::Admin { account }),
         };
         let expires = match &self.expires {

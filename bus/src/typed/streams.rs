@@ -17,6 +17,25 @@ pub enum ParamsNews {
     },
 }
 
+impl ParamsNews {
+    /// What stands in the bytes of a document, wherever they come from.
+    ///
+    /// # Errors
+    /// It is no document at all.
+    pub fn parse(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        #[derive(serde::Deserialize)]
+        struct Version {
+            schema: u32,
+        }
+        serde_json::from_slice(bytes)
+            .map(|d| Self::Document(Box::new(d)))
+            .or_else(|e| match serde_json::from_slice::<Version>(bytes) {
+                Ok(Version { schema }) if schema > SCHEMA => Ok(Self::Unknown { schema }),
+                _ => Err(e),
+            })
+    }
+}
+
 /// A strategy's parameters; what is no document at all is counted and skipped.
 pub struct ParamsWatch {
     pub(super) inner: Box<dyn Watch>,
@@ -26,23 +45,14 @@ pub struct ParamsWatch {
 impl ParamsWatch {
     /// Next document; `None` when the bus is closed. Cancel-safe.
     pub async fn next(&mut self) -> Option<ParamsNews> {
-        #[derive(serde::Deserialize)]
-        struct Version {
-            schema: u32,
-        }
         loop {
             let Entry { key, value, .. } = self.inner.next().await?;
-            match serde_json::from_slice(&value) {
-                Ok(d) => return Some(ParamsNews::Document(Box::new(d))),
-                Err(e) => match serde_json::from_slice::<Version>(&value) {
-                    Ok(Version { schema }) if schema > SCHEMA => {
-                        return Some(ParamsNews::Unknown { schema });
-                    }
-                    _ => {
-                        self.codec.count_malformed();
-                        tracing::warn!(key, error = %e, "parameters skipped");
-                    }
-                },
+            match ParamsNews::parse(&value) {
+                Ok(news) => return Some(news),
+                Err(e) => {
+                    self.codec.count_malformed();
+                    tracing::warn!(key, error = %e, "parameters skipped");
+                }
             }
         }
     }

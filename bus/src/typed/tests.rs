@@ -22,6 +22,9 @@ fn report(symbol: &str, strategy: &str) -> WorkerReport {
         view: WorkerView::default(),
         closed: Vec::new(),
         rates: None,
+        params: (0, 0, 0),
+        refused: false,
+        alarms: 0,
     }
 }
 

@@ -237,6 +237,75 @@ async fn a_person_asks_the_leader_and_reads_what_it_publishes() {
 }
 
 #[tokio::test]
+async fn an_operator_hears_the_snapshot_and_writes_parameters_that_workers_hear() {
+    let world = World::new().await;
+    let observer = world.observer().await;
+    world.bucket(&observer).await;
+    let coordinator = world.coordinator(A).await;
+    let mut operator = world.operator(A).await;
+    let mut worker = world.worker(A, BTC).await;
+    let (snapshot, params) = (s::snapshot_key(A), s::params_key(A, NOBI));
+    let mut heard_by_it = operator.subscribe(&s::kv(&snapshot)).await;
+    let mut heard_by_worker = worker.subscribe(&s::kv(&params)).await;
+    coordinator.request(&s::kv(&snapshot), "v").await.unwrap();
+    assert_eq!(heard(&mut heard_by_it).await.payload.as_ref(), b"v");
+    let read = operator.request(&s::kv_get(&snapshot), "").await;
+    assert_eq!(read.unwrap(), "v");
+    let written = operator.request(&s::kv(&params), "p").await.unwrap();
+    assert!(written.contains("\"seq\""), "{written}");
+    assert_eq!(heard(&mut heard_by_worker).await.payload.as_ref(), b"p");
+    let read = operator.request(&s::kv_get(&params), "").await;
+    assert_eq!(read.unwrap(), "p");
+    operator.had_no_objection().await;
+}
+
+#[tokio::test]
+async fn an_operator_may_do_nothing_else() {
+    let world = World::new().await;
+    let mut observer = world.observer().await;
+    world.bucket(&observer).await;
+    let mut all = observer.subscribe(">").await;
+    let mut operator = world.operator(A).await;
+    for subject in [
+        s::kv(&s::snapshot_key(A)),
+        s::kv(&s::fence_key(A)),
+        s::kv_get(&s::fence_key(A)),
+        s::kv_get(&s::snapshot_key(B)),
+        s::kv(&s::params_key(B, NOBI)),
+        s::kv_get(&s::params_key(B, NOBI)),
+        s::grant(A, BTC),
+        s::report(A, BTC),
+        s::command(A, BTC),
+        s::admin(A),
+        s::alerts(A),
+        format!("{}.x.1", s::worker_inbox(A, BTC)),
+        format!("{}.x.1", s::operator_inbox(A)),
+        "$JS.API.STREAM.CREATE.KV_helios".into(),
+        "$JS.API.STREAM.INFO.KV_helios".into(),
+        "$JS.API.STREAM.MSG.GET.KV_helios".into(),
+        "$JS.API.DIRECT.GET.KV_helios".into(),
+    ] {
+        operator.may_not_publish(&subject).await;
+    }
+    for pattern in [
+        ">".into(),
+        s::kv(&s::params_keys(A)),
+        s::kv(&s::fence_key(A)),
+        s::kv(&s::snapshot_key(B)),
+        s::grants(A),
+        s::reports(A),
+        s::alerts(A),
+        s::admin(A),
+        format!("{}.>", s::operator_inbox(B)),
+        format!("{}.>", s::coordinator_inbox(A)),
+        "$KV.>".into(),
+    ] {
+        operator.may_not_subscribe(&pattern).await;
+    }
+    nothing_heard(&mut observer, &mut all).await;
+}
+
+#[tokio::test]
 async fn an_answer_goes_to_no_address_outside_the_account_even_when_the_answerer_is_fooled() {
     let world = World::new().await;
     let mut observer = world.observer().await;

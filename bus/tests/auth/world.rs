@@ -59,6 +59,10 @@ pub fn token_file() -> String {
             &format!("role: Coordinator, account: {name}"),
         );
         t += &entry(
+            &format!("operator-{account}"),
+            &format!("role: Operator, account: {name}"),
+        );
+        t += &entry(
             &format!("admin-{account}"),
             &format!("role: Admin, account: {name}"),
         );
@@ -177,6 +181,17 @@ impl World {
         });
         let inbox = helios_bus::subject::coordinator_inbox(account);
         self.connect("coordinator", &token, &inbox).await.unwrap()
+    }
+
+    pub async fn operator(&self, account: &str) -> Peer {
+        let token = secret(if account == A {
+            "operator-a"
+        } else {
+            "operator-b"
+        });
+        let inbox = helios_bus::subject::operator_inbox(account);
+        let user = helios_bus::auth::validator::operator_user(account);
+        self.connect(&user, &token, &inbox).await.unwrap()
     }
 
     pub async fn admin(&self, account: &str) -> Peer {

@@ -2,6 +2,7 @@
 
 use super::Guardian;
 use super::event::GuardianEffect;
+use crate::fixed::Money;
 use crate::instrument::Symbol;
 use crate::messages::{RateReport, WorkerReport};
 use crate::time::Now;
@@ -24,6 +25,10 @@ pub(super) struct Heard {
     /// Since when that is not what the account shows.
     pub apart_since: Option<u64>,
     pub rates: Option<RateReport>,
+    pub params: (u64, u64, u32),
+    pub refused: bool,
+    pub alarms: u32,
+    pub realised_net: Money,
 }
 
 impl Guardian {
@@ -38,8 +43,16 @@ impl Guardian {
             return;
         }
         self.echo(now, &symbol, report.epoch, out);
-        let acknowledged =
-            |h: &Heard| h.generation == report.generation && h.strategy == report.strategy;
+        let acknowledged = |h: &Heard| {
+            (h.generation, h.params, h.refused, h.ready)
+                == (
+                    report.generation,
+                    report.params,
+                    report.refused,
+                    report.ready,
+                )
+                && h.strategy == report.strategy
+        };
         self.touched |= !self.heard.get(&symbol).is_some_and(acknowledged);
         let view = &report.view;
         let apart_since = self.heard.get(&symbol).and_then(|h| h.apart_since);
@@ -58,6 +71,10 @@ impl Guardian {
                 position: view.position,
                 apart_since,
                 rates: report.rates.clone(),
+                params: report.params,
+                refused: report.refused,
+                alarms: report.alarms,
+                realised_net: view.realised_net,
             },
         );
         for trade in &report.closed {

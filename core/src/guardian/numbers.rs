@@ -113,6 +113,10 @@ impl Guardian {
                 epoch: h.epoch,
                 schema: h.schema,
                 protected: h.protected,
+                params: h.params,
+                refused: h.refused,
+                alarms: h.alarms,
+                realised_net: h.realised_net,
             };
             (s.to_string(), health)
         });

@@ -158,4 +158,16 @@ pub struct WorkerHealth {
     pub schema: u32,
     /// Its position has a confirmed anchor, or it is flat.
     pub protected: bool,
+    /// [`ParamsDocument::order`](super::ParamsDocument::order) of the parameters in force.
+    #[serde(default)]
+    pub params: (u64, u64, u32),
+    /// It does not understand the newest document, and adds no exposure.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refused: bool,
+    /// Realised since it started, net of fees.
+    #[serde(default)]
+    pub realised_net: Money,
+    /// Critical alerts since it started.
+    #[serde(default)]
+    pub alarms: u32,
 }

@@ -30,6 +30,15 @@ pub struct WorkerReport {
     /// Use of the exchange's rate limits. Since schema 2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rates: Option<RateReport>,
+    /// [`ParamsDocument::order`](super::ParamsDocument::order) of the parameters in force. Since schema 2, like the next.
+    #[serde(default)]
+    pub params: (u64, u64, u32),
+    /// It does not understand the newest document, and adds no exposure.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refused: bool,
+    /// Critical alerts since it started.
+    #[serde(default)]
+    pub alarms: u32,
 }
 
 /// What is shown of a worker.

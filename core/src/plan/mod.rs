@@ -6,6 +6,7 @@
 
 mod name;
 mod observed;
+pub mod rollout;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -15,4 +16,4 @@ pub use observed::{
     Action, Observed, ObservedAccount, ObservedCoordinator, ObservedStrategy, ObservedWorker,
     Phase, WorkerSpec,
 };
-pub use step::{restart_delay_ms, step};
+pub use step::{STRIKE_AFTER_MS, claims, restart_delay_ms, step};

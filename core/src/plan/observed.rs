@@ -27,6 +27,8 @@ pub struct ObservedAccount {
     pub deleting: bool,
     /// Newest snapshot of its coordinator; `None` is unknown and changes nothing.
     pub snapshot: Option<AccountSnapshot>,
+    /// The snapshot is old: workers that are missing are started by it, but nothing is stopped or let go.
+    pub stale: bool,
 }
 
 /// A strategy object.
@@ -50,6 +52,12 @@ pub struct ObservedStrategy {
     pub params: ParamsDocument,
     /// Order of the document last published, if any.
     pub published: Option<(u64, u64, u32)>,
+    /// It can't be used as it stands: what runs goes on with what it has, and nothing is started or published.
+    pub held: bool,
+    /// A worker of another [`spec_hash`](Self::spec_hash) is replaced at once, not when it is flat.
+    pub replace_now: bool,
+    /// Being deleted, it goes as soon as its workers are gone, whatever is open: its stops stay at the venue.
+    pub let_go: bool,
 }
 
 /// A coordinator.
@@ -78,6 +86,10 @@ pub struct ObservedWorker {
     pub failures: u32,
     /// Liveness ms of the last change of phase.
     pub since_ms: u64,
+    /// It does its work.
+    pub ready: bool,
+    /// Liveness ms since when its host has not been heard of; `None` while it is, or where there are no hosts.
+    pub host_lost_ms: Option<u64>,
 }
 
 /// What a worker is started as.
@@ -130,6 +142,11 @@ pub enum Action {
     },
     /// Clear away what is left of a failed worker. Guarded by uid.
     RemoveWorker {
+        /// Uid.
+        uid: String,
+    },
+    /// Strike off a worker whose host is lost and which therefore can't be seen to end. Guarded by uid.
+    StrikeWorker {
         /// Uid.
         uid: String,
     },

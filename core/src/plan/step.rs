@@ -5,6 +5,7 @@ use super::observed::{
 };
 use crate::messages::AccountSnapshot;
 use crate::params::OnDelete;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Pause before a failed worker or coordinator is started again: 100 ms doubled with each failure in a row, 30 s at most.
@@ -14,6 +15,10 @@ pub const fn restart_delay_ms(failures: u32) -> u64 {
     let d = 50u64 << doublings;
     if d > 30_000 { 30_000 } else { d }
 }
+
+/// How long a host must have been lost before its ending workers are struck off: a worker that hears no coordinator has
+/// stopped trading and trailing by then, so a second one of its name can't trade beside it.
+pub const STRIKE_AFTER_MS: u64 = 30_000;
 
 /// What to do now. Idempotent; ends in no actions once everything is as wanted.
 pub fn step(o: &Observed) -> Vec<Action> {
@@ -26,14 +31,7 @@ pub fn step(o: &Observed) -> Vec<Action> {
             .iter()
             .filter(|s| s.account == account.name)
             .collect();
-        // Claims: priority, then age, then name.
-        strategies.sort_by(|a, b| {
-            (-i64::from(a.priority), a.created_ms, &a.name).cmp(&(
-                -i64::from(b.priority),
-                b.created_ms,
-                &b.name,
-            ))
-        });
+        strategies.sort_by(|a, b| claim_order(a, b));
         let mut workers: Vec<&ObservedWorker> = o
             .workers
             .iter()
@@ -79,7 +77,7 @@ fn one_account(
     }
     for s in strategies
         .iter()
-        .filter(|s| !s.deleting && s.published.is_none_or(|p| p < s.params.order()))
+        .filter(|s| !s.deleting && !s.held && s.published.is_none_or(|p| p < s.params.order()))
     {
         out.push(Action::PublishParams {
             strategy: s.name.clone(),
@@ -88,13 +86,28 @@ fn one_account(
     }
     let snapshot = account.snapshot.as_ref();
     let claims = snapshot.map(|s| settle(strategies, s));
+    let certain = if account.stale { None } else { snapshot };
+    let mut replacing = BTreeSet::new();
     for w in workers {
-        one_worker(o, strategies, w, claims.as_ref(), snapshot, out);
+        one_worker(o, strategies, w, claims.as_ref(), certain, out);
+    }
+    if let (Some(claims), Some(snapshot)) = (&claims, certain) {
+        for w in workers {
+            replace(
+                strategies,
+                workers,
+                w,
+                (claims, snapshot),
+                &mut replacing,
+                out,
+            );
+        }
     }
     if let Some(claims) = &claims {
         for (symbol, s) in claims {
             // One name for each (account, symbol): whoever holds it, even ending or failed, must be gone first.
-            if !account.deleting && !workers.iter().any(|w| w.spec.symbol == *symbol) {
+            let taken = workers.iter().any(|w| w.spec.symbol == *symbol);
+            if !account.deleting && !s.held && !taken {
                 out.push(Action::StartWorker(WorkerSpec {
                     account: account.name.clone(),
                     symbol: symbol.clone(),
@@ -105,8 +118,27 @@ fn one_account(
         }
     }
     for s in strategies.iter().filter(|s| s.deleting) {
-        finish_strategy(account, s, workers, snapshot, out);
+        finish_strategy(account, s, workers, certain, out);
     }
+}
+
+/// Which strategy has which symbol of an account, `symbol -> strategy`, as [`step`] starts workers by it.
+pub fn claims(
+    strategies: &[ObservedStrategy],
+    snapshot: &AccountSnapshot,
+) -> BTreeMap<String, String> {
+    let mut sorted: Vec<&ObservedStrategy> = strategies.iter().collect();
+    sorted.sort_by(|a, b| claim_order(a, b));
+    settle(&sorted, snapshot)
+        .into_iter()
+        .map(|(symbol, s)| (symbol, s.name.clone()))
+        .collect()
+}
+
+/// Priority, then age, then name.
+fn claim_order(a: &ObservedStrategy, b: &ObservedStrategy) -> Ordering {
+    let key = |s: &ObservedStrategy| (-i64::from(s.priority), s.created_ms);
+    key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name))
 }
 
 /// Which strategy gets which symbol: who holds a position in it while it is drained, then the first in claim order that
@@ -139,7 +171,13 @@ fn one_worker(
 ) {
     let owner = strategies.iter().find(|s| s.name == w.spec.strategy);
     match w.phase {
-        Phase::Ending => {}
+        Phase::Ending => {
+            if w.host_lost_ms
+                .is_some_and(|t| o.now_ms >= t + STRIKE_AFTER_MS)
+            {
+                out.push(Action::StrikeWorker { uid: w.uid.clone() });
+            }
+        }
         // The failed one keeps the name until its pause is over: that is what paces restarts. Nobody follows one whose
         // strategy is going.
         Phase::Failed => {
@@ -159,19 +197,63 @@ fn one_worker(
             let (Some(claims), Some(snapshot)) = (claims, snapshot) else {
                 return;
             };
-            let wanted = claims
-                .get(&w.spec.symbol)
-                .is_some_and(|s| s.name == owner.name);
             let flat = !snapshot.positions.contains_key(&w.spec.symbol);
-            let replace = w.spec.spec_hash != owner.spec_hash;
-            // A symbol that is no longer wanted is drained by the coordinator first; a replacement waits until flat too.
-            if flat && (!wanted || replace) {
+            // A symbol that is no longer wanted is drained by the coordinator first.
+            if flat && !owner.held && !is_wanted(claims, owner, w) {
                 out.push(Action::StopWorker {
                     uid: w.uid.clone(),
                     how: OnDelete::KeepProtected,
                 });
             }
         }
+    }
+}
+
+fn is_wanted(
+    claims: &BTreeMap<String, &ObservedStrategy>,
+    owner: &ObservedStrategy,
+    w: &ObservedWorker,
+) -> bool {
+    claims
+        .get(&w.spec.symbol)
+        .is_some_and(|s| s.name == owner.name)
+}
+
+/// Stops a worker that was started as something else than is wanted now, so that the next step starts its successor. One
+/// at a time for each strategy, while the others do their work; one that does none is replaced in any case.
+fn replace(
+    strategies: &[&ObservedStrategy],
+    workers: &[&ObservedWorker],
+    w: &ObservedWorker,
+    (claims, snapshot): (&BTreeMap<String, &ObservedStrategy>, &AccountSnapshot),
+    replacing: &mut BTreeSet<String>,
+    out: &mut Vec<Action>,
+) {
+    let owner = strategies
+        .iter()
+        .find(|s| s.name == w.spec.strategy && !s.deleting && !s.held);
+    let Some(owner) = owner else { return };
+    let outdated = w.phase == Phase::Running
+        && w.spec.spec_hash != owner.spec_hash
+        && is_wanted(claims, owner, w);
+    let may = owner.replace_now || !snapshot.positions.contains_key(&w.spec.symbol);
+    if !outdated || !may {
+        return;
+    }
+    let at_work = |symbol: &str| {
+        workers
+            .iter()
+            .any(|o| o.spec.symbol == *symbol && o.phase == Phase::Running && o.ready)
+    };
+    let others_work = claims
+        .iter()
+        .filter(|(symbol, s)| s.name == owner.name && **symbol != w.spec.symbol)
+        .all(|(symbol, _)| at_work(symbol));
+    if !w.ready || (others_work && replacing.insert(owner.name.clone())) {
+        out.push(Action::StopWorker {
+            uid: w.uid.clone(),
+            how: OnDelete::KeepProtected,
+        });
     }
 }
 
@@ -185,6 +267,12 @@ fn finish_strategy(
 ) {
     if workers.iter().any(|w| w.spec.strategy == s.name) {
         return;
+    }
+    let finalize = || Action::FinalizeStrategy {
+        strategy: s.name.clone(),
+    };
+    if s.let_go {
+        return out.push(finalize());
     }
     let Some(snapshot) = snapshot else { return };
     let lists = [&snapshot.wanted, &snapshot.drained];
@@ -206,8 +294,6 @@ fn finish_strategy(
             });
         }
     } else {
-        out.push(Action::FinalizeStrategy {
-            strategy: s.name.clone(),
-        });
+        out.push(finalize());
     }
 }

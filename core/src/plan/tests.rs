@@ -7,7 +7,7 @@ use crate::params::OnDelete;
 use proptest::prelude::*;
 use rust_decimal::Decimal;
 
-fn document(generation: u64) -> ParamsDocument {
+pub(super) fn document(generation: u64) -> ParamsDocument {
     use crate::params::*;
     ParamsDocument {
         schema: 1,
@@ -84,6 +84,9 @@ fn strategy(name: &str, created_ms: i64) -> ObservedStrategy {
         spec_hash: "h1".into(),
         params: document(1),
         published: None,
+        held: false,
+        replace_now: false,
+        let_go: false,
     }
 }
 
@@ -111,6 +114,7 @@ fn world(strategies: Vec<ObservedStrategy>, snap: Option<AccountSnapshot>) -> Ob
         name: "d/a".into(),
         deleting: false,
         snapshot: snap,
+        stale: false,
     };
     Observed {
         accounts: vec![account],
@@ -158,11 +162,13 @@ fn carry_out(o: &mut Observed, a: Action, uid: &mut u32) {
                 phase: Phase::Running,
                 failures: 0,
                 since_ms: o.now_ms,
+                ready: true,
+                host_lost_ms: None,
             });
         }
-        Action::StopWorker { uid, .. } | Action::RemoveWorker { uid } => {
-            o.workers.retain(|w| w.uid != uid)
-        }
+        Action::StopWorker { uid, .. }
+        | Action::RemoveWorker { uid }
+        | Action::StrikeWorker { uid } => o.workers.retain(|w| w.uid != uid),
         Action::Release { symbol, .. } => {
             o.accounts[0]
                 .snapshot
@@ -337,6 +343,110 @@ fn a_deleted_strategy_is_flattened_by_the_coordinator_before_it_goes_and_the_coo
     );
 }
 
+fn replacing(positions: &[&str]) -> Observed {
+    let mut o = world(
+        vec![strategy("d/s", 1)],
+        Some(snapshot(&[("d/s", &["A", "B", "C"])], positions)),
+    );
+    settle(&mut o);
+    o.strategies[0].spec_hash = "h2".into();
+    o
+}
+
+fn stops(o: &Observed) -> usize {
+    step(o)
+        .iter()
+        .filter(|a| matches!(a, Action::StopWorker { .. }))
+        .count()
+}
+
+#[test]
+fn workers_are_replaced_one_at_a_time_while_the_others_do_their_work() {
+    let mut o = replacing(&[]);
+    assert_eq!(stops(&o), 1);
+    o.workers[1].phase = Phase::Ending;
+    assert_eq!(stops(&o), 0, "one is on its way already");
+    o.workers[1].phase = Phase::Running;
+    o.workers[1].ready = false;
+    assert_eq!(stops(&o), 1, "only the one that does no work");
+    settle(&mut o);
+    assert!(o.workers.iter().all(|w| w.spec.spec_hash == "h2"));
+}
+
+#[test]
+fn a_worker_in_position_is_replaced_when_flat_or_at_once_if_so_asked() {
+    let mut o = replacing(&["A", "B", "C"]);
+    assert_eq!(stops(&o), 0);
+    o.strategies[0].replace_now = true;
+    assert_eq!(stops(&o), 1);
+}
+
+#[test]
+fn an_old_snapshot_starts_what_is_missing_and_stops_nothing() {
+    let mut o = replacing(&[]);
+    o.accounts[0].stale = true;
+    o.accounts[0].snapshot = Some(snapshot(&[("d/s", &["A", "B", "D"])], &[]));
+    o.workers.remove(0);
+    let actions = step(&o);
+    assert_eq!(stops(&o), 0);
+    let started: Vec<_> = actions
+        .iter()
+        .filter_map(|a| match a {
+            Action::StartWorker(w) => Some(w.symbol.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(started, ["A", "D"]);
+    o.strategies[0].deleting = true;
+    o.workers.clear();
+    assert_eq!(
+        step(&o),
+        [],
+        "a strategy is not let go by an old word that it is flat"
+    );
+}
+
+#[test]
+fn a_held_strategy_keeps_what_runs_and_gets_nothing_new() {
+    let mut o = replacing(&[]);
+    o.strategies[0].held = true;
+    o.strategies[0].params = document(2);
+    o.accounts[0].snapshot = Some(snapshot(&[("d/s", &["D"])], &[]));
+    assert_eq!(step(&o), []);
+}
+
+#[test]
+fn a_worker_on_a_lost_host_is_struck_off_only_when_it_ends_and_its_time_is_over() {
+    let mut o = world(
+        vec![strategy("d/s", 1)],
+        Some(snapshot(&[("d/s", &["A"])], &["A"])),
+    );
+    settle(&mut o);
+    o.now_ms = 1_000_000;
+    o.workers[0].host_lost_ms = Some(o.now_ms);
+    o.now_ms += STRIKE_AFTER_MS;
+    assert_eq!(step(&o), [], "its host may come back");
+    o.workers[0].phase = Phase::Ending;
+    o.now_ms -= 1;
+    assert_eq!(step(&o), [], "it may still trade");
+    o.now_ms += 1;
+    let uid = o.workers[0].uid.clone();
+    assert_eq!(step(&o), [Action::StrikeWorker { uid }]);
+    settle(&mut o);
+    assert_eq!(symbols(&o).len(), 1);
+}
+
+#[test]
+fn a_strategy_that_is_let_go_waits_for_its_workers_alone() {
+    let mut o = replacing(&["A", "B", "C"]);
+    o.strategies[0].deleting = true;
+    o.strategies[0].let_go = true;
+    o.accounts[0].snapshot = None;
+    assert_eq!(stops(&o), 3);
+    o.workers.clear();
+    assert!(matches!(step(&o)[..], [Action::FinalizeStrategy { .. }]));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
     #[test]
@@ -361,7 +471,7 @@ proptest! {
             o.workers.push(ObservedWorker {
                 uid: format!("stray{symbol}"),
                 spec: WorkerSpec { account: "d/a".into(), symbol: sym(&symbol), strategy: format!("d/s{owner}"), spec_hash: "h0".into() },
-                phase, failures: 0, since_ms: 0,
+                phase, failures: 0, since_ms: 0, ready: phase == Phase::Running, host_lost_ms: None,
             });
         }
         settle(&mut o);

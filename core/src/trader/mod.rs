@@ -356,6 +356,11 @@ impl Trader {
         self.permission.epoch()
     }
 
+    /// The newest parameters are of a schema that is not understood here.
+    pub fn refuses_params(&self) -> bool {
+        self.schema_unknown
+    }
+
     /// The exit under way and why, if one is.
     pub fn exit_pending(&self) -> Option<(ExitReason, Option<&ClientId>)> {
         self.leaving

@@ -9,7 +9,10 @@ use super::link::{self, LinkArgs};
 use super::local::Local;
 use super::nats::{self, NatsArgs, Side};
 use super::publish::{self, Wanted};
+use super::source::Source;
 use super::{LogArgs, block_on, own, pick};
+#[cfg(feature = "kubernetes")]
+use super::{asked_to_end, cluster};
 use crate::admin;
 use crate::logs::Logs;
 use crate::manifests::{Files, Objects};
@@ -21,7 +24,6 @@ use helios_bus::memory::MemoryBus;
 use helios_bus::typed::AccountBus;
 use helios_coordinator::store::{FileStore, GuardianStore, MemoryStore};
 use helios_coordinator::{Control, CoordinatorLinks};
-use helios_crds::manifest::Manifests;
 use helios_lease::{FileLease, LeaseStore};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -50,11 +52,18 @@ Example:\n  helios venue --speed 60 &\n  helios coordinator config/samples/quick
 )]
 pub struct CoordinatorArgs {
     /// Manifest files, or directories of *.yaml; watched while it runs
-    #[arg(value_name = "FILES|DIR", required = true)]
+    #[arg(value_name = "FILES|DIR")]
+    #[cfg_attr(not(feature = "kubernetes"), arg(required = true))]
+    #[cfg_attr(feature = "kubernetes", arg(required_unless_present = "kubernetes"))]
     files: Vec<PathBuf>,
     /// Which account, `name` or `namespace/name`; may be left out when there is one
     #[arg(long, value_name = "NAME")]
     account: Option<String>,
+    /// Instead of FILES, --state and --lock: objects, state and lock at the API server (of the pod, or of KUBECONFIG). Guards
+    /// --account NAMESPACE/NAME; its name is POD_NAME and POD_UID; the operator publishes the parameters
+    #[cfg(feature = "kubernetes")]
+    #[arg(long, requires = "account", conflicts_with_all = ["files", "state", "lock"])]
+    kubernetes: bool,
     #[command(flatten)]
     link: LinkArgs,
     /// Keep peak equity, day start, latches and epoch in guardian.json here; needed with --nats (else: in memory, gone at the end)
@@ -83,17 +92,66 @@ pub struct CoordinatorArgs {
 /// # Errors
 /// A refused start, or the failure that ended it, in words.
 pub fn run(args: CoordinatorArgs) -> Result<ExitCode> {
+    #[cfg(feature = "kubernetes")]
+    if args.kubernetes {
+        return run_in_cluster(args);
+    }
     let mut files = Files::new(args.files.clone());
     let manifests = files.load()?;
     let account = pick::account(&manifests, args.account.as_deref())?;
     let logs = args.log.start(account.spec.log_level)?;
-    block_on(guard(args, files, manifests, logs))
+    let mut objects = Objects::default();
+    objects.accept(&manifests, true);
+    let start = Start {
+        account: account.metadata.full_name(),
+        source: Source::Files(files),
+        objects,
+        kept: None,
+        identity: own::identity(args.identity.as_deref()),
+    };
+    block_on(guard(args, start, logs))
+}
+
+#[cfg(feature = "kubernetes")]
+fn run_in_cluster(args: CoordinatorArgs) -> Result<ExitCode> {
+    // The account says how much is logged, and it is not known yet.
+    let logs = args.log.start(helios_crds::LogLevel::Info)?;
+    block_on(async move {
+        let account = args.account.clone().context("--account NAMESPACE/NAME")?;
+        let client = cluster::client().await?;
+        let kept = cluster::kept(&client, &account)?;
+        let opened = tokio::select! {
+            opened = cluster::Cluster::open(client, &account) => opened?,
+            why = asked_to_end()? => {
+                tracing::info!("leaving: {why}; nothing was guarded yet");
+                return Ok(ExitCode::SUCCESS);
+            }
+        };
+        let start = Start {
+            source: Source::Cluster(Box::new(opened.0)),
+            objects: opened.1,
+            kept: Some(kept),
+            identity: cluster::identity(args.identity.as_deref()),
+            account,
+        };
+        guard(args, start, logs).await
+    })
+}
+
+/// What a coordinator begins with.
+struct Start {
+    account: String,
+    source: Source,
+    objects: Objects,
+    /// Where its state and lock are, unless the arguments say so.
+    kept: Option<Kept>,
+    identity: String,
 }
 
 /// Where its own state lies, and the lock that says who leads.
-struct Kept {
-    store: Arc<dyn GuardianStore>,
-    lock: Option<Arc<dyn LeaseStore>>,
+pub(super) struct Kept {
+    pub(super) store: Arc<dyn GuardianStore>,
+    pub(super) lock: Option<Arc<dyn LeaseStore>>,
 }
 
 impl Kept {
@@ -124,28 +182,29 @@ impl Kept {
     }
 }
 
-async fn guard(
-    args: CoordinatorArgs,
-    mut files: Files,
-    manifests: Manifests,
-    logs: Option<Logs>,
-) -> Result<ExitCode> {
-    let account = pick::account(&manifests, args.account.as_deref())?;
-    let name = account.metadata.full_name();
-    let mut objects = Objects::default();
-    objects.accept(&manifests, true);
+async fn guard(args: CoordinatorArgs, start: Start, logs: Option<Logs>) -> Result<ExitCode> {
+    let Start {
+        account: name,
+        mut source,
+        objects,
+        kept,
+        identity,
+    } = start;
+    let (account, _) = objects.accounts.get(&name).context("no such account")?;
     let config = objects.coordinator(&name).context("no such account")?;
     if config.strategies.is_empty() {
         tracing::warn!("no strategy names this account: nothing is scanned for");
     }
-    let identity = own::identity(args.identity.as_deref());
     let bus = args
         .nats
         .start(Side::Coordinator, &name, &format!("coordinator {identity}"))?;
     let networked = bus.is_some();
     let bus: Arc<dyn Bus> = bus.unwrap_or_else(|| Arc::new(MemoryBus::new()));
     let bus = AccountBus::new(bus, &name);
-    let kept = Kept::open(&args, networked)?;
+    let kept = match kept {
+        Some(k) => k,
+        None => Kept::open(&args, networked)?,
+    };
     let metrics = Arc::new(CoordinatorMetrics::new(bus.clone(), &identity)?);
     if let Some(addr) = args.log.metrics {
         metrics::serve(addr, metrics.clone()).await?;
@@ -167,6 +226,7 @@ async fn guard(
         }),
     };
     let (control, receiver) = mpsc::channel(4);
+    let told = Some(config.clone());
     let mut role = tokio::spawn(helios_coordinator::run(config, links, receiver));
     if networked {
         tracing::info!(account = name, identity, "coordinator runs");
@@ -189,12 +249,15 @@ async fn guard(
     }
     let (strategies, wanted) = watch::channel(of_account(&objects, &name));
     let (acknowledged, acks) = watch::channel(BTreeMap::new());
-    let wanted = Wanted {
-        strategies: wanted,
-        leads,
-        acknowledged: acks,
-    };
-    tokio::spawn(publish::publish(bus, wanted, metrics.clone()));
+    // Where an operator is, it alone says what the parameters are.
+    if source.publishes() {
+        let wanted = Wanted {
+            strategies: wanted,
+            leads: leads.clone(),
+            acknowledged: acks,
+        };
+        tokio::spawn(publish::publish(bus, wanted, metrics.clone()));
+    }
     let mut desk = Desk {
         account: name.clone(),
         alerts: Alerts::new(&name, logs),
@@ -203,12 +266,15 @@ async fn guard(
         strategies,
         acknowledged,
         control,
+        leads,
+        told,
         config_due: false,
+        flattens: source.flattens(),
         json: args.json,
         shown: String::new(),
         newest: (0, 0),
     };
-    let ended = desk.work(&mut role, &mut files, ears).await;
+    let ended = desk.work(&mut role, &mut source, ears).await;
     if let Some(failure) = ended? {
         return Err(failure);
     }
@@ -224,4 +290,35 @@ async fn guard(
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(all(test, feature = "kubernetes"))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: CoordinatorArgs,
+    }
+
+    fn refused(line: &[&str]) -> String {
+        let parsed = Cli::try_parse_from([&["x"], line].concat());
+        parsed.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn files_and_the_api_server_are_two_ways_and_neither_is_half_taken() {
+        let line = ["x", "--kubernetes", "--account", "ns/a"];
+        let whole = Cli::try_parse_from(line).unwrap().args;
+        assert!(whole.kubernetes && whole.files.is_empty());
+        assert!(refused(&[]).contains("FILES|DIR"));
+        assert!(refused(&["--kubernetes"]).contains("--account"));
+        for other in [&["f.yaml"][..], &["--state", "d"], &["--lock", "f"]] {
+            let line = [&line[1..], other].concat();
+            assert!(refused(&line).contains("cannot be used with"), "{other:?}");
+        }
+    }
 }

@@ -1,21 +1,22 @@
-//! The desk of `helios coordinator`: what the process does around the role. Edited files go in; alerts, snapshots and
-//! metrics come out.
+//! The desk of `helios coordinator`: what the process does around the role. Edited manifests go in; alerts, snapshots and
+//! metrics come out. In Kubernetes it also has the positions of strategies closed that are to go.
 //!
 //! The role never waits for it. Its own words are heard at once, whatever the network does; the others' come over the bus,
 //! and one that comes both ways counts once.
 
 use super::alerts::Alerts;
+use super::going::to_flatten;
+use super::source::Source;
 use super::{asked_to_end, publish, say};
-use crate::manifests::{Files, Objects};
+use crate::manifests::Objects;
 use crate::metrics::CoordinatorMetrics;
 use anyhow::Result;
 use helios_bus::typed::{AccountBus, Typed, TypedWatch};
-use helios_coordinator::Control;
 use helios_coordinator::observe::Observer;
+use helios_coordinator::{Control, CoordinatorConfig};
 use helios_core::guardian::GuardianEffect;
 use helios_core::messages::{AccountSnapshot, Alert};
 use helios_crds::HeliosStrategy;
-use helios_crds::manifest::{ManifestError, Manifests};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,7 +65,7 @@ pub(super) fn of_account(objects: &Objects, account: &str) -> BTreeMap<String, H
         .map(|(name, c)| {
             let mut object = c.object.clone();
             // One that was taken out of the files keeps what it has until it is flat, and opens nothing.
-            object.spec.suspend |= c.deleting;
+            object.spec.suspend |= c.deleting || c.stalled;
             (name.clone(), object)
         })
         .collect()
@@ -124,7 +125,7 @@ pub(super) enum Heard {
 /// The running role.
 pub(super) type Role = tokio::task::JoinHandle<Result<(), helios_coordinator::CoordinatorError>>;
 
-/// The process around the role: files in, words out.
+/// The process around the role: manifests in, words out.
 pub(super) struct Desk {
     pub(super) account: String,
     pub(super) alerts: Alerts,
@@ -133,8 +134,14 @@ pub(super) struct Desk {
     pub(super) strategies: watch::Sender<BTreeMap<String, HeliosStrategy>>,
     pub(super) acknowledged: watch::Sender<BTreeMap<String, u64>>,
     pub(super) control: mpsc::Sender<Control>,
+    /// Whether this process leads.
+    pub(super) leads: watch::Receiver<bool>,
+    /// What the role was told last.
+    pub(super) told: Option<CoordinatorConfig>,
     /// The role has yet to be told of an edit.
     pub(super) config_due: bool,
+    /// Positions of strategies that are to go are closed from here.
+    pub(super) flattens: bool,
     pub(super) json: bool,
     pub(super) shown: String,
     pub(super) newest: (u64, u64),
@@ -145,7 +152,7 @@ impl Desk {
     pub(super) async fn work(
         &mut self,
         role: &mut Role,
-        files: &mut Files,
+        source: &mut Source,
         mut ears: Ears,
     ) -> Result<Option<anyhow::Error>> {
         let end = asked_to_end()?;
@@ -166,7 +173,7 @@ impl Desk {
                     }));
                 }
                 heard = ears.next() => self.heard(heard),
-                changed = files.changed() => self.reload(changed),
+                () = source.changed(&mut self.objects) => self.reloaded(),
                 _ = beat.tick() => self.metrics.beat.beat(),
             }
             self.tell();
@@ -188,6 +195,7 @@ impl Desk {
                         true
                     }
                 });
+                self.flatten(&s);
                 show(&s, self.json, &mut self.shown);
             }
             Heard::Own(a) => {
@@ -202,26 +210,16 @@ impl Desk {
         }
     }
 
-    /// Takes changed files in, whole or not at all.
-    fn reload(&mut self, changed: Result<Manifests, ManifestError>) {
-        match changed {
-            Ok(m) => {
-                for words in self.objects.accept(&m, false) {
-                    tracing::info!("{words}");
-                }
-                let all = of_account(&self.objects, &self.account);
-                self.strategies.send_if_modified(|s| {
-                    *s != all && {
-                        *s = all;
-                        true
-                    }
-                });
-                self.config_due = true;
+    /// The objects may be others than before.
+    fn reloaded(&mut self) {
+        let all = of_account(&self.objects, &self.account);
+        self.strategies.send_if_modified(|s| {
+            *s != all && {
+                *s = all;
+                true
             }
-            Err(e) => {
-                tracing::error!("the edit is not used, the old parameters stay in force:\n{e}")
-            }
-        }
+        });
+        self.config_due = self.objects.coordinator(&self.account) != self.told;
     }
 
     /// Tells the role what it has not been told; one that is busy is told next time.
@@ -233,8 +231,23 @@ impl Desk {
             self.objects.coordinator(&self.account),
             self.control.try_reserve(),
         ) {
+            self.told = Some(config.clone());
             slot.send(Control::Config(Box::new(config)));
             self.config_due = false;
+        }
+    }
+
+    /// Has the positions closed of strategies that are to go. Each snapshot asks again until they are gone; a standby asks
+    /// for nothing, so that it closes nothing on old news when it comes to lead.
+    fn flatten(&self, s: &AccountSnapshot) {
+        if !self.flattens || !s.known || !*self.leads.borrow() {
+            return;
+        }
+        for symbol in to_flatten(&self.objects, s) {
+            tracing::warn!(%symbol, "its strategy is to go: the position is closed");
+            if self.control.try_send(Control::Release(symbol)).is_err() {
+                tracing::debug!("the role is busy: asked again with the next snapshot");
+            }
         }
     }
 }

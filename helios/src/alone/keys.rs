@@ -2,6 +2,7 @@
 //!
 //! Secrets travel by file only, readable by the owner alone: never as an argument, never on a screen, never in a log.
 
+use super::own::kubelet_keeps;
 use anyhow::{Context, Result, bail};
 use helios_venue::server::ApiCredentials;
 use serde::{Deserialize, Serialize};
@@ -61,7 +62,7 @@ pub fn read(path: &Path) -> Result<Keys> {
         format!("{shown} can't be read: start `helios venue` first, or say --credentials-file")
     })?;
     let mode = file.metadata().with_context(|| format!("{shown}"))?.mode();
-    if mode & 0o077 != 0 {
+    if mode & 0o077 != 0 && !kubelet_keeps(path) {
         bail!(
             "{shown} may be read by others (mode {:o}): chmod 600 {shown}",
             mode & 0o777

@@ -5,18 +5,27 @@
 //! position. Both talk to the venue over its real protocol, as everything does.
 
 mod alerts;
+#[cfg(feature = "kubernetes")]
+mod cluster;
 mod coordinator;
 mod desk;
+mod going;
 mod keys;
 mod link;
+#[cfg(feature = "nats")]
+mod listen;
 mod local;
 mod nats;
 #[cfg(feature = "nats")]
 mod nats_auth;
 mod own;
+mod params_file;
 mod pick;
 mod publish;
+mod source;
 mod tap;
+#[cfg(feature = "kubernetes")]
+mod token_review;
 mod venue;
 mod worker;
 
@@ -40,8 +49,14 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+/// Name of this process among others: of its pod, else of its host, and its life.
+#[cfg(feature = "kubernetes")]
+pub(crate) fn pod_identity() -> String {
+    cluster::identity(None)
+}
+
 /// What is logged unless `HELIOS_LOG` says otherwise. What a connection does is told by the bus, in its own words and once.
-const LOG: &str = "warn,helios=info,helios_worker=info,helios_coordinator=info,helios_binance=info,helios_bus=info,helios_lease=info,helios_venue=info,async_nats=off";
+const LOG: &str = "warn,helios=info,helios_worker=info,helios_coordinator=info,helios_binance=info,helios_bus=info,helios_lease=info,helios_operator=info,helios_venue=info,async_nats=off";
 
 /// Where a role writes and shows what it does.
 #[derive(Clone, Debug, clap::Args)]
@@ -67,7 +82,7 @@ impl LogArgs {
 }
 
 /// Runs a role on a runtime of its own, with its log on standard error: standard output is for what it reports.
-fn block_on(role: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
+pub(crate) fn block_on(role: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
     let filter = EnvFilter::try_from_env("HELIOS_LOG").unwrap_or_else(|_| EnvFilter::new(LOG));
     // Fails only when a log is in force already, which is as good.
     let _ = tracing_subscriber::fmt()
@@ -88,7 +103,7 @@ fn block_on(role: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
 
 /// What resolves when somebody asks the process to end. From this call on a signal kills nothing, so it comes before the role
 /// says that it is there.
-fn asked_to_end() -> Result<impl Future<Output = &'static str>> {
+pub(crate) fn asked_to_end() -> Result<impl Future<Output = &'static str>> {
     let mut terminate = signal(SignalKind::terminate()).context("no signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("no signals")?;
     Ok(async move {

@@ -8,10 +8,18 @@
 pub enum Side<'a> {
     /// A coordinator: makes the bucket.
     Coordinator,
-    /// The worker of a symbol.
-    Worker(&'a str),
+    /// A worker.
+    Worker {
+        /// Its symbol.
+        symbol: &'a str,
+        /// Full name of its strategy.
+        strategy: &'a str,
+    },
     /// A person.
     Admin,
+    /// The operator, for one account.
+    #[cfg(feature = "kubernetes")]
+    Operator,
 }
 
 /// What the help says of it.
@@ -34,7 +42,7 @@ pub struct NatsArgs {
         value_delimiter = ','
     )]
     pub nats: Vec<String>,
-    /// File with the token that says who this is; mode 0600, read anew for each connection
+    /// File with the token that says who this is; mode 0600 or in a pod's volume, read anew for each connection
     #[arg(long, value_name = "FILE", requires = "nats")]
     pub nats_token_file: Option<std::path::PathBuf>,
     /// Certificate authority of the servers (PEM); then nothing is sent unencrypted
@@ -80,9 +88,12 @@ impl NatsArgs {
 #[cfg(feature = "nats")]
 mod on {
     use super::{NatsArgs, Side};
+    use crate::alone::own::kubelet_keeps;
     use anyhow::{Context, Result, bail};
     use helios_bus::Bus;
-    use helios_bus::auth::validator::worker_user;
+    #[cfg(feature = "kubernetes")]
+    use helios_bus::auth::validator::operator_user;
+    use helios_bus::auth::validator::worker_user_of;
     use helios_bus::nats::{NatsAuth, NatsBus, NatsConfig, NatsTls};
     use helios_bus::subject;
     use std::os::unix::fs::MetadataExt;
@@ -135,19 +146,27 @@ mod on {
             };
             let base = match side {
                 Side::Coordinator => NatsConfig::coordinator(first),
-                Side::Worker(_) | Side::Admin => NatsConfig::new(first),
+                Side::Worker { .. } | Side::Admin => NatsConfig::new(first),
+                #[cfg(feature = "kubernetes")]
+                Side::Operator => NatsConfig::new(first),
             };
             let auth = match &self.nats_token_file {
                 Some(file) => {
                     private(file, "--nats-token-file")?;
                     let file = file.clone();
                     match side {
-                        // One token may serve the workers of several symbols: the user says which this is.
-                        Side::Worker(symbol) => NatsAuth::UserTokenFile {
-                            user: worker_user(symbol),
+                        // One token may serve the workers of several symbols: the user says which this is. A token of
+                        // Kubernetes does not say account and strategy either; they are checked against it.
+                        Side::Worker { symbol, strategy } => NatsAuth::UserTokenFile {
+                            user: worker_user_of(symbol, account, strategy),
                             file,
                         },
                         Side::Coordinator | Side::Admin => NatsAuth::TokenFile(file),
+                        #[cfg(feature = "kubernetes")]
+                        Side::Operator => NatsAuth::UserTokenFile {
+                            user: operator_user(account),
+                            file,
+                        },
                     }
                 }
                 None => NatsAuth::None,
@@ -187,8 +206,10 @@ mod on {
     fn inbox(side: Side<'_>, account: &str) -> String {
         match side {
             Side::Coordinator => subject::coordinator_inbox(account),
-            Side::Worker(symbol) => subject::worker_inbox(account, symbol),
+            Side::Worker { symbol, .. } => subject::worker_inbox(account, symbol),
             Side::Admin => subject::admin_inbox(account),
+            #[cfg(feature = "kubernetes")]
+            Side::Operator => subject::operator_inbox(account),
         }
     }
 
@@ -204,7 +225,7 @@ mod on {
             .metadata()
             .with_context(|| format!("{flag}: {shown}"))?
             .mode();
-        if mode & 0o077 != 0 {
+        if mode & 0o077 != 0 && !kubelet_keeps(file) {
             bail!(
                 "{flag}: {shown} may be read by others (mode {:o}): chmod 600 {shown}",
                 mode & 0o777
@@ -235,10 +256,11 @@ mod on {
             let a = args(&["--nats", "nats://h1,nats://h2:5", "--nats-replicas", "3"]).unwrap();
             let c = a.config(Side::Coordinator, "ns/a", "n").unwrap().unwrap();
             assert_eq!((c.urls.len(), c.replicas, c.create_bucket), (2, 3, true));
-            let w = a
-                .config(Side::Worker("BTCUSDT"), "ns/a", "n")
-                .unwrap()
-                .unwrap();
+            let worker = Side::Worker {
+                symbol: "BTCUSDT",
+                strategy: "ns/s",
+            };
+            let w = a.config(worker, "ns/a", "n").unwrap().unwrap();
             assert!(!w.create_bucket && !w.leader_reads && w.inbox_prefix != c.inbox_prefix);
             assert!(
                 args(&[])

@@ -1,11 +1,13 @@
 //! `helios nats-auth`: the service that tells a NATS server who may do what, and its first set of keys.
 
+#[cfg(feature = "kubernetes")]
+use super::token_review::{Both, TokenReviews};
 use super::{asked_to_end, block_on, say};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use helios_bus::auth::keys::{Issuer, Login, Sealer};
 use helios_bus::auth::setup::{self, Setup};
-use helios_bus::auth::{Callout, Options, Placement, StaticTokens, callout};
+use helios_bus::auth::{Callout, Options, Placement, StaticTokens, Validator, callout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -30,6 +32,7 @@ tokens:\n  \
 - {tokenSha256: 64 hex digits, role: Coordinator, account: default/paper}\n  \
 - {tokenSha256: ..., role: Worker, account: default/paper, strategy: default/nobi, symbol: BTCUSDT}\n  \
 - {tokenSha256: ..., role: Worker, account: default/paper, strategy: default/nobi, symbol: '*'}\n  \
+- {tokenSha256: ..., role: Operator, account: default/paper}\n  \
 - {tokenSha256: ..., role: Admin, account: default/paper, expires: 2030-01-31T00:00:00Z}\n\
 A worker names its symbol by its user, worker:BTCUSDT; symbol '*' lets it be any one.\n\n\
 Example:\n  helios nats-auth --init nats --account default/paper --strategy default/nobi\n  \
@@ -90,6 +93,15 @@ pub struct NatsAuthArgs {
     /// Seconds a connection lasts before its client connects again and its token is checked anew
     #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(10..=86_400))]
     lifetime: u64,
+    /// Check pods' projected tokens by TokenReview, those of DIR/tokens.yaml too if it is there. Audience: helios-nats, of workers
+    /// helios-nats:NAMESPACE/STRATEGY. Service accounts: hc-ACCOUNT for coordinators, hw-ACCOUNT for workers
+    #[cfg(feature = "kubernetes")]
+    #[arg(long)]
+    kubernetes: bool,
+    /// With --kubernetes: the operator's service account, `namespace/name` (default: there is none)
+    #[cfg(feature = "kubernetes")]
+    #[arg(long, value_name = "NAME", requires = "kubernetes", value_parser = full_name)]
+    operator_service_account: Option<(String, String)>,
     /// Place all clients in this one NATS account, instead of one for each account of Helios (docs/nats.md says what that gives up)
     #[arg(long, value_name = "NAME")]
     nats_account: Option<String>,
@@ -159,6 +171,44 @@ fn open_to_readers(url: &str, ca: Option<&Path>) -> bool {
     ca.is_none() && !["tls", "wss"].contains(&scheme) && !here.iter().any(|h| rest.starts_with(h))
 }
 
+/// `namespace/name`.
+#[cfg(feature = "kubernetes")]
+fn full_name(text: &str) -> Result<(String, String), String> {
+    match text.split_once('/') {
+        Some((ns, name)) if !ns.is_empty() && !name.is_empty() && !name.contains('/') => {
+            Ok((ns.into(), name.into()))
+        }
+        _ => Err("write namespace/name".into()),
+    }
+}
+
+fn static_tokens(args: &NatsAuthArgs) -> Result<StaticTokens> {
+    let file = args.tokens.clone();
+    let file = file.unwrap_or_else(|| args.dir.join(setup::TOKENS));
+    StaticTokens::open(file).context("the tokens")
+}
+
+/// Who checks the tokens, and in words by what.
+async fn validator(args: &NatsAuthArgs) -> Result<(Arc<dyn Validator>, String)> {
+    #[cfg(feature = "kubernetes")]
+    if args.kubernetes {
+        let client = super::cluster::client().await?;
+        let reviews = TokenReviews::new(client, args.operator_service_account.clone());
+        if args.tokens.is_none() && !args.dir.join(setup::TOKENS).exists() {
+            return Ok((Arc::new(reviews), "the API server's word".into()));
+        }
+        let tokens = static_tokens(args)?;
+        let known = format!("the API server's word and {} tokens", tokens.len());
+        return Ok((Arc::new(Both { tokens, reviews }), known));
+    }
+    let tokens = static_tokens(args)?;
+    if tokens.is_empty() {
+        bail!("the token file admits nobody: see `helios nats-auth --help`");
+    }
+    let known = format!("{} tokens", tokens.len());
+    Ok((Arc::new(tokens), known))
+}
+
 async fn serve(args: NatsAuthArgs) -> Result<ExitCode> {
     let dir = &args.dir;
     let file =
@@ -172,11 +222,7 @@ async fn serve(args: NatsAuthArgs) -> Result<ExitCode> {
         let path = file(&args.xkey_seed, setup::XKEY_SEED);
         Some(Sealer::read(&path).context("without a curve key, say --no-xkey")?)
     };
-    let tokens = StaticTokens::open(file(&args.tokens, setup::TOKENS)).context("the tokens")?;
-    if tokens.is_empty() {
-        bail!("the token file admits nobody: see `helios nats-auth --help`");
-    }
-    let known = tokens.len();
+    let (validator, known) = validator(&args).await?;
     if open_to_readers(&args.nats, args.ca.as_deref()) {
         tracing::warn!("the connection to NATS is not encrypted: say --ca FILE");
     }
@@ -192,9 +238,9 @@ async fn serve(args: NatsAuthArgs) -> Result<ExitCode> {
     let client = callout::connect(&args.nats, &login, args.ca.as_deref())
         .await
         .with_context(|| format!("{} can't be used", args.nats))?;
-    let service = Arc::new(Callout::new(options, Arc::new(tokens)));
+    let service = Arc::new(Callout::new(options, validator));
     let ready = || {
-        say(&format!("answering {} with {known} tokens", args.nats));
+        say(&format!("answering {} with {known}", args.nats));
     };
     let reason = tokio::select! {
         r = service.clone().serve(client.clone(), ready) => {

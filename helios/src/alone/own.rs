@@ -5,6 +5,7 @@ use helios_bus::Bus;
 use helios_bus::memory::MemoryBus;
 use helios_bus::typed::AccountBus;
 use helios_clock::wall;
+use std::path::Path;
 use std::sync::Arc;
 
 /// The host's name, one token; `host` where it has none.
@@ -25,7 +26,7 @@ fn host() -> String {
 }
 
 /// Another in every life of a process: lock and grants are bound to it.
-fn life() -> String {
+pub fn life() -> String {
     format!("{}-{}", std::process::id(), wall().as_millis())
 }
 
@@ -37,6 +38,12 @@ pub fn identity(name: Option<&str>) -> String {
 /// Identity of a worker that was given none.
 pub fn task_uid() -> String {
     format!("worker-{}-{}", host(), life())
+}
+
+/// Does the kubelet keep this file, in a volume of a Secret or of a projected token? Then it is the pod's, whatever its mode: it
+/// replaces such a volume whole, by a link.
+pub fn kubelet_keeps(file: &Path) -> bool {
+    std::fs::read_link(file).is_ok_and(|to| to.starts_with("..data"))
 }
 
 /// The account's bus, and the copy of what this process says on it; without a network both are one, in memory.
@@ -64,6 +71,7 @@ mod tests {
             "{id}"
         );
         assert!(task_uid().starts_with("worker-"));
+        assert!(!kubelet_keeps(Path::new("/etc/hostname")));
         assert!(!host().is_empty());
     }
 }

@@ -1,5 +1,6 @@
 //! Which account and which strategy of the manifests a process stands for, and what it is started with.
 
+use crate::manifests;
 use anyhow::{Context, Result, bail};
 use helios_core::messages::ParamsDocument;
 use helios_crds::manifest::{self, Manifests};
@@ -69,7 +70,7 @@ pub fn strategy<'a>(m: &'a Manifests, name: Option<&str>) -> Result<&'a HeliosSt
 
 /// A strategy's identity and its parameters as of before the first published generation: whatever is published is newer.
 pub fn params(s: &HeliosStrategy) -> (String, ParamsDocument) {
-    let uid = HeliosStrategy::local_uid(&s.metadata.full_name());
+    let uid = manifests::uid(s);
     let document = convert::params_document(s, &uid, 0, 1);
     (uid, document)
 }

@@ -4,6 +4,7 @@
 //! stores that were rolled back. Nobody keeps it: it follows from what stands published, from what this process published,
 //! and from what workers have acknowledged.
 
+use crate::manifests;
 use crate::metrics::CoordinatorMetrics;
 use helios_bus::typed::AccountBus;
 use helios_core::messages::{AccountSnapshot, ParamsDocument};
@@ -93,7 +94,7 @@ fn due(
     ours: Option<&ParamsDocument>,
     acknowledged: u64,
 ) -> Option<ParamsDocument> {
-    let uid = HeliosStrategy::local_uid(&strategy.metadata.full_name());
+    let uid = manifests::uid(strategy);
     let make = |generation| convert::params_document(strategy, &uid, generation, 1);
     let says = |d: &ParamsDocument| *d == make(d.generation);
     let number = |d: Option<&ParamsDocument>| d.map_or(0, |d| d.generation);

@@ -2,13 +2,16 @@
 
 use super::alerts::Alerts;
 use super::link::{self, LinkArgs};
+#[cfg(feature = "nats")]
+use super::listen;
 use super::nats::{self, NatsArgs, Side};
+use super::params_file::ParamsFile;
 use super::{LogArgs, asked_to_end, block_on, own, pick, say};
 use crate::logs::Logs;
 use crate::metrics::{self, WorkerMetrics};
 use anyhow::{Context, Result};
 use clap::Args;
-use helios_bus::typed::AccountBus;
+use helios_bus::typed::{AccountBus, ParamsNews};
 use helios_core::messages::{ParamsDocument, WorkerReport};
 use helios_core::params::OnDelete;
 use helios_crds::convert;
@@ -33,24 +36,42 @@ const BEAT: Duration = Duration::from_millis(500);
 #[command(
     after_help = format!("A worker guards what is there: it reads the venue, adopts the symbol's position and its stops, places a stop that is\n\
 missing, trails it, and leaves by the strategy's exits. Over NATS it also trades: a coordinator permits it, two seconds at\n\
-a time, and tells it newer parameters than FILES. Without permission it adds no exposure; after 30 s without any the stop\n\
+a time, and newer parameters than those of FILES or --params arrive. Without permission it adds no exposure; after 30 s without any the stop\n\
 stays where it is at the venue. It starts and guards whether NATS answers or not.\n\n\
 Example:\n  helios venue --speed 60 &\n  helios worker config/samples/quickstart.yaml --symbol BTCUSDT\n\n{}", nats::HELP)
 )]
 pub struct WorkerArgs {
     /// Manifest files, or directories of *.yaml
-    #[arg(value_name = "FILES|DIR", required = true)]
+    #[arg(value_name = "FILES|DIR")]
+    #[cfg_attr(not(feature = "nats"), arg(required = true))]
+    #[cfg_attr(feature = "nats", arg(required_unless_present = "speak_for"))]
     files: Vec<PathBuf>,
     /// Which strategy, `name` or `namespace/name`; may be left out when there is one
     #[arg(long, value_name = "NAME")]
     strategy: Option<String>,
     /// Contract, e.g. BTCUSDT
-    #[arg(long, value_name = "SYMBOL")]
-    symbol: String,
+    #[arg(long, value_name = "SYMBOL", env = "HELIOS_SYMBOL")]
+    #[cfg_attr(not(feature = "nats"), arg(required = true))]
+    #[cfg_attr(feature = "nats", arg(required_unless_present = "speak_for"))]
+    symbol: Option<String>,
+    /// First parameters, as a document of the strategy's instead of what FILES say; watched, and newer ones from it are used like those
+    /// over NATS
+    #[arg(long, value_name = "FILE")]
+    params: Option<PathBuf>,
+    /// For rehearsals: take and acknowledge parameters and report each second, trade nothing. No grant is asked for, and no
+    /// connection to any venue is made: a position there is not guarded
+    #[cfg(feature = "nats")]
+    #[arg(long, requires = "nats")]
+    listen_only: bool,
+    /// With --listen-only: speak for all that this JSON list names, each over a connection of its own; read again when it changes:
+    /// [{account, symbol, strategy, strategyUid, taskUid, tokenFile, paramsFile}, ...], the two files may be left out
+    #[cfg(feature = "nats")]
+    #[arg(long, value_name = "FILE", requires = "listen_only", conflicts_with_all = ["files", "params"])]
+    speak_for: Option<PathBuf>,
     #[command(flatten)]
     link: LinkArgs,
     /// Identity that permission is bound to; another in every life (default: worker-HOST-PID-START)
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", env = "POD_UID")]
     task_uid: Option<String>,
     /// Name of this process's way out to the exchange: workers of one name share one IP's request weight
     #[arg(long, value_name = "NAME", env = "HELIOS_EGRESS", default_value = "")]
@@ -72,6 +93,11 @@ pub struct WorkerArgs {
 /// # Errors
 /// A refused start, or the failure that ended it, in words; confirmed stops stay at the venue.
 pub fn run(args: WorkerArgs) -> Result<ExitCode> {
+    #[cfg(feature = "nats")]
+    if let Some(list) = args.speak_for.clone() {
+        let _logs = args.log.start(helios_crds::LogLevel::Info)?;
+        return block_on(listen::for_all(list, args.nats));
+    }
     let manifests = pick::load(&args.files)?;
     let strategy = pick::strategy(&manifests, args.strategy.as_deref())?;
     let account = pick::account(&manifests, Some(&strategy.account_name()))?;
@@ -84,18 +110,32 @@ async fn work(args: WorkerArgs, manifests: Manifests, logs: Option<Logs>) -> Res
     let account_name = strategy.account_name();
     let account = pick::account(&manifests, Some(&account_name))?;
     let (strategy_uid, params) = pick::params(strategy);
+    let (mut file, params) = match args.params.clone() {
+        Some(path) => {
+            let (file, first) = ParamsFile::open(path, &strategy_uid)?;
+            (Some(file), first)
+        }
+        None => (None, params),
+    };
     let mut config = WorkerConfig {
         account: account_name.clone(),
         strategy: strategy.metadata.full_name(),
         strategy_uid,
         task_uid: args.task_uid.clone().unwrap_or_else(own::task_uid),
-        symbol: args.symbol.to_uppercase(),
+        symbol: args.symbol.clone().context("--symbol")?.to_uppercase(),
         environment: convert::account_params(account).environment,
         params,
         egress: None,
         depth_cadence: "100ms".into(),
     };
-    let side = Side::Worker(&config.symbol);
+    #[cfg(feature = "nats")]
+    if args.listen_only {
+        return listen::for_one(listen::Voice::of(&config), config.params, file, &args.nats).await;
+    }
+    let side = Side::Worker {
+        symbol: &config.symbol,
+        strategy: &config.strategy,
+    };
     let network = args.nats.start(side, &account_name, &config.task_uid)?;
     let networked = network.is_some();
     config.egress = networked.then(|| args.egress.clone());
@@ -114,7 +154,8 @@ async fn work(args: WorkerArgs, manifests: Manifests, logs: Option<Logs>) -> Res
         published(&bus, networked, &config)
     );
     let rest = rest?;
-    if let Some(p) = published {
+    // What the file says may be newer: it was written first.
+    if let Some(p) = published.filter(|p| p.order() >= config.params.order()) {
         tracing::info!(generation = p.generation, "parameters as published");
         config.params = p;
     }
@@ -144,6 +185,8 @@ async fn work(args: WorkerArgs, manifests: Manifests, logs: Option<Logs>) -> Res
     let mut beat = interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut before = String::new();
+    // What the file said last, until the worker has room for it.
+    let mut untold = None;
     let ended = loop {
         tokio::select! {
             why = &mut end => {
@@ -158,6 +201,13 @@ async fn work(args: WorkerArgs, manifests: Manifests, logs: Option<Logs>) -> Res
                 })?;
             }
             ended = &mut role => break ended,
+            news = changed(&mut file) => untold = Some(news),
+            slot = control.reserve(), if untold.is_some() => {
+                // No slot means that the worker has ended, which the next round sees.
+                if let (Ok(slot), Some(news)) = (slot, untold.take()) {
+                    slot.send(Control::Params(news));
+                }
+            }
             Some(r) = reports.next() => {
                 metrics.report(&r);
                 show(&r, args.json, networked, &mut before);
@@ -179,6 +229,14 @@ async fn work(args: WorkerArgs, manifests: Manifests, logs: Option<Logs>) -> Res
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The next content of the file, where there is one.
+async fn changed(file: &mut Option<ParamsFile>) -> ParamsNews {
+    match file {
+        Some(f) => f.changed().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// The strategy's parameters as they stand published, if the bus says so in time; else the file's serve until it does.

@@ -10,6 +10,8 @@ mod shared;
 mod worker;
 
 pub use coordinator::CoordinatorMetrics;
+#[cfg(feature = "kubernetes")]
+pub use serve::Shown;
 pub use serve::serve;
 pub use worker::WorkerMetrics;
 

@@ -187,6 +187,9 @@ mod tests {
             },
             closed: Vec::new(),
             rates: None,
+            params: (0, 0, 0),
+            refused: false,
+            alarms: 0,
         };
         m.report(&r);
         assert!(m.ready().unwrap_err().contains("not warm"));

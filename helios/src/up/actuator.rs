@@ -4,7 +4,6 @@ use super::run::Run;
 use helios_coordinator::CoordinatorLinks;
 use helios_coordinator::observe::NoObserver;
 use helios_core::plan::{Action, Observed, ObservedAccount, WorkerSpec, step};
-use helios_crds::HeliosStrategy;
 use helios_worker::{WorkerConfig, WorkerLinks};
 use std::sync::Arc;
 
@@ -20,6 +19,7 @@ impl Run {
                 .map(|name| ObservedAccount {
                     name: name.clone(),
                     deleting: false,
+                    stale: false,
                     snapshot: board
                         .accounts
                         .get(name)
@@ -66,7 +66,9 @@ impl Run {
             }
             Action::StartWorker(spec) => self.start_worker(spec),
             Action::StopWorker { uid, how } => self.tasks.stop_worker(&uid, how),
-            Action::RemoveWorker { uid } => self.tasks.remove_worker(&uid),
+            Action::RemoveWorker { uid } | Action::StrikeWorker { uid } => {
+                self.tasks.remove_worker(&uid);
+            }
             // Asked again with each step until the venue shows it flat.
             Action::Release {
                 account, symbol, ..
@@ -132,7 +134,7 @@ impl Run {
         let config = WorkerConfig {
             account: spec.account.clone(),
             strategy: spec.strategy.clone(),
-            strategy_uid: HeliosStrategy::local_uid(&spec.strategy),
+            strategy_uid: s.params.strategy_uid.clone(),
             task_uid: uid.clone(),
             symbol: spec.symbol.clone(),
             environment: helios_core::params::Environment::Paper,

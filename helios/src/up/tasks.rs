@@ -114,6 +114,8 @@ impl Tasks {
             phase: t.phase,
             failures: t.failures,
             since_ms: self.ms(t.since),
+            ready: true,
+            host_lost_ms: None,
         });
         (coordinators.collect(), workers.collect())
     }

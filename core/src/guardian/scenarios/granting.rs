@@ -327,6 +327,9 @@ pub(in crate::guardian) fn report(symbol: &str) -> WorkerReport {
         },
         closed: vec![],
         rates: None,
+        params: (0, 0, 0),
+        refused: false,
+        alarms: 0,
     }
 }
 

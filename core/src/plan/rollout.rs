@@ -1,0 +1,119 @@
+//! Which parameters a strategy's workers shall run now: all at once, or a few symbols first.
+//!
+//! A change runs on canary symbols for a while and is then promoted, or taken back if something breaks there. What stands
+//! published is the whole memory of it: document in, document out, so that whoever plans next goes on where the last one
+//! stopped. What stops risk (suspend), and what is no parameter of trading, never waits for a canary.
+
+use crate::messages::{Canary, ParamsDocument};
+use crate::params::StrategyParams;
+
+/// What a rollout is decided from.
+#[derive(Clone, Copy, Debug)]
+pub struct Change<'a> {
+    /// Wanted by the object as it stands: its uid, generation, account's generation and parameters, without a canary.
+    pub wanted: &'a ParamsDocument,
+    /// What stands published, of whichever uid.
+    pub published: Option<&'a ParamsDocument>,
+    /// Symbols that run a change first; 0 changes all at once.
+    pub canary_symbols: usize,
+    /// Symbols that have a worker, sorted.
+    pub running: &'a [String],
+    /// The canaries have run for the soak time.
+    pub soaked: bool,
+    /// Something broke on a canary.
+    pub breached: bool,
+}
+
+/// Where a rollout stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// All symbols run what the object says.
+    Settled,
+    /// Some symbols run it, the others what ran before.
+    Soaking,
+    /// It broke on the canaries: all run what ran before, until the object changes again.
+    RolledBack,
+}
+
+/// The document that shall stand published, without its digest, and where that leaves the rollout.
+pub fn next(c: Change<'_>) -> (ParamsDocument, Stage) {
+    let wanted = ParamsDocument {
+        rollout_step: 0,
+        sha256: String::new(),
+        canary: None,
+        ..c.wanted.clone()
+    };
+    let published = c
+        .published
+        .filter(|p| p.strategy_uid == wanted.strategy_uid);
+    let Some(published) = published else {
+        return (wanted, Stage::Settled);
+    };
+    let same_spec = published.generation == wanted.generation;
+    let step = if same_spec { published.rollout_step } else { 0 };
+    let all = |params: StrategyParams, rollout_step| ParamsDocument {
+        stable: params,
+        rollout_step,
+        ..wanted.clone()
+    };
+    let before = immediate(&published.stable, &wanted.stable);
+    if before == wanted.stable {
+        // Nothing a canary could try, or promoted already.
+        let step = if published.canary.is_some() && same_spec {
+            step + 1
+        } else {
+            step
+        };
+        return (all(before, step), Stage::Settled);
+    }
+    if same_spec && published.canary.is_none() {
+        return (all(before, step), Stage::RolledBack);
+    }
+    let standing = published.canary.as_ref().filter(|_| same_spec);
+    if standing.is_some() && c.breached {
+        return (all(before, step + 1), Stage::RolledBack);
+    }
+    let kept: Vec<String> = standing
+        .map(|k| &k.symbols)
+        .into_iter()
+        .flatten()
+        .filter(|s| c.running.contains(s))
+        .cloned()
+        .collect();
+    if !kept.is_empty() && c.soaked {
+        return (all(wanted.stable.clone(), step + 1), Stage::Settled);
+    }
+    // One symbol at least must go on as before, or there is nothing to compare with.
+    let n = c.canary_symbols.min(c.running.len().saturating_sub(1));
+    let (symbols, step) = match (standing, kept.is_empty()) {
+        (Some(k), false) => (k.symbols.clone(), step),
+        _ if n == 0 => {
+            let step = if same_spec { step + 1 } else { 0 };
+            return (all(wanted.stable.clone(), step), Stage::Settled);
+        }
+        _ => (c.running[..n].to_vec(), step + 1),
+    };
+    let canary = Canary {
+        symbols,
+        params: wanted.stable.clone(),
+    };
+    let document = ParamsDocument {
+        canary: Some(canary),
+        ..all(before, step)
+    };
+    (document, Stage::Soaking)
+}
+
+/// What ran before, with what takes effect everywhere at once.
+fn immediate(before: &StrategyParams, wanted: &StrategyParams) -> StrategyParams {
+    StrategyParams {
+        suspend: wanted.suspend,
+        priority: wanted.priority,
+        on_delete: wanted.on_delete,
+        ..before.clone()
+    }
+}
+
+#[cfg(test)]
+#[path = "rollout_tests.rs"]
+mod tests;

@@ -1,0 +1,240 @@
+//! The objects as last seen: two watches, and a shelf for what each shows.
+//!
+//! A shelf changes by single objects, or whole after a new listing; it never shows half a listing. A watch that fails goes on
+//! trying by itself, and the shelf keeps what it has.
+
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use helios_crds::kube::{HeliosAccount, HeliosStrategy};
+use helios_lease::kubernetes::WATCH_SECONDS;
+use kube::core::error_boundary::InvalidObject;
+use kube::core::{DeserializeGuard, NamespaceResourceScope};
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, Event};
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+/// An object, or the metadata of one that does not parse and why not.
+pub(super) type Found<K> = Result<K, Box<InvalidObject>>;
+type Guarded<K> = DeserializeGuard<K>;
+type Events<K> = BoxStream<'static, Result<Event<Guarded<K>>, watcher::Error>>;
+
+/// What is there now.
+pub(super) struct Now<'a> {
+    /// The account, if there is one.
+    pub(super) account: Option<&'a Found<HeliosAccount>>,
+    /// The strategies of its namespace, by name.
+    pub(super) strategies: &'a BTreeMap<String, Found<HeliosStrategy>>,
+}
+
+/// Objects of one kind, by name.
+struct Shelf<K> {
+    what: &'static str,
+    now: BTreeMap<String, Found<K>>,
+    /// A listing that is not complete yet.
+    next: Option<BTreeMap<String, Found<K>>>,
+    listed: bool,
+    trouble: Option<String>,
+}
+
+impl<K: Resource> Shelf<K> {
+    const fn new(what: &'static str) -> Self {
+        Self {
+            what,
+            now: BTreeMap::new(),
+            next: None,
+            listed: false,
+            trouble: None,
+        }
+    }
+
+    /// Takes one event in; true when what is there may be another now.
+    fn take(&mut self, event: Event<Guarded<K>>) -> bool {
+        let named = |k: Guarded<K>| {
+            let name = k.meta().name.clone().unwrap_or_default();
+            (name, k.0.map_err(Box::new))
+        };
+        match event {
+            Event::Init => {
+                self.next = Some(BTreeMap::new());
+                false
+            }
+            Event::InitApply(k) => {
+                let (name, found) = named(k);
+                self.next.get_or_insert_default().insert(name, found);
+                false
+            }
+            Event::InitDone => {
+                self.now = self.next.take().unwrap_or_default();
+                self.listed = true;
+                true
+            }
+            Event::Apply(k) => {
+                let (name, found) = named(k);
+                self.now.insert(name, found);
+                self.listed
+            }
+            Event::Delete(k) => {
+                self.now.remove(&named(k).0);
+                self.listed
+            }
+        }
+    }
+
+    /// The same for what a watch says; a failure is told once.
+    fn hear(&mut self, said: Result<Event<Guarded<K>>, watcher::Error>) -> bool {
+        match said {
+            Ok(event) => {
+                if self.trouble.take().is_some() {
+                    tracing::info!("the watch of {} works again", self.what);
+                }
+                self.take(event)
+            }
+            Err(e) => {
+                let why = e.to_string();
+                if self.trouble.as_ref() != Some(&why) {
+                    tracing::warn!(
+                        error = why,
+                        "the watch of {} fails: what is known stays in force",
+                        self.what
+                    );
+                    self.trouble = Some(why);
+                }
+                false
+            }
+        }
+    }
+}
+
+/// Both watches with their shelves.
+pub(super) struct Seen {
+    name: String,
+    accounts: (Events<HeliosAccount>, Shelf<HeliosAccount>),
+    strategies: (Events<HeliosStrategy>, Shelf<HeliosStrategy>),
+}
+
+fn events<K>(client: &Client, namespace: &str, config: watcher::Config) -> Events<K>
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Send
+        + 'static,
+{
+    let api: Api<Guarded<K>> = Api::namespaced(client.clone(), namespace);
+    let config = config.timeout(WATCH_SECONDS);
+    watcher::watcher(api, config).default_backoff().boxed()
+}
+
+impl Seen {
+    /// Begins to watch; needs `list` and `watch` on both kinds in the namespace (of the account, by its name).
+    pub(super) fn start(client: Client, namespace: &str, name: &str) -> Self {
+        let one = watcher::Config::default().fields(&format!("metadata.name={name}"));
+        let all = watcher::Config::default();
+        Self {
+            name: name.into(),
+            accounts: (events(&client, namespace, one), Shelf::new("the account")),
+            strategies: (
+                events(&client, namespace, all),
+                Shelf::new("the strategies"),
+            ),
+        }
+    }
+
+    /// Waits until both have been listed and something is another.
+    pub(super) async fn changed(&mut self) {
+        loop {
+            // The watches never end; were they to, nothing would change any more.
+            let changed = tokio::select! {
+                Some(said) = self.accounts.0.next() => self.accounts.1.hear(said),
+                Some(said) = self.strategies.0.next() => self.strategies.1.hear(said),
+                else => std::future::pending().await,
+            };
+            if changed && self.accounts.1.listed && self.strategies.1.listed {
+                return;
+            }
+        }
+    }
+
+    /// What is there.
+    pub(super) fn now(&self) -> Now<'_> {
+        Now {
+            account: self.accounts.1.now.get(&self.name),
+            strategies: &self.strategies.1.now,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::json;
+
+    fn strategy(name: &str, spec: serde_json::Value) -> Guarded<HeliosStrategy> {
+        let object = json!({
+            "apiVersion": "helios.trading/v1alpha1", "kind": "HeliosStrategy",
+            "metadata": {"name": name, "namespace": "ns", "uid": format!("u-{name}")}, "spec": spec,
+        });
+        serde_json::from_value(object).unwrap()
+    }
+
+    fn good(name: &str) -> Guarded<HeliosStrategy> {
+        strategy(name, json!({"accountRef": {"name": "a"}}))
+    }
+
+    fn names(s: &Shelf<HeliosStrategy>) -> Vec<&str> {
+        s.now.keys().map(String::as_str).collect()
+    }
+
+    #[test]
+    fn a_new_listing_replaces_what_was_there_when_it_is_complete_and_not_before() {
+        let mut s = Shelf::new("x");
+        for e in [
+            Event::Init,
+            Event::InitApply(good("a")),
+            Event::InitApply(good("b")),
+        ] {
+            assert!(!s.take(e));
+        }
+        assert!(names(&s).is_empty() && s.take(Event::InitDone));
+        assert_eq!(names(&s), ["a", "b"]);
+        // The watch was lost; meanwhile `a` went.
+        s.take(Event::Init);
+        s.take(Event::InitApply(good("b")));
+        assert_eq!(names(&s), ["a", "b"]);
+        s.take(Event::InitDone);
+        assert_eq!(names(&s), ["b"]);
+        assert!(s.take(Event::Apply(good("c"))) && s.take(Event::Delete(good("b"))));
+        assert_eq!(names(&s), ["c"]);
+    }
+
+    #[test]
+    fn what_does_not_parse_is_there_with_its_reason_and_hides_nobody_else() {
+        let mut s = Shelf::new("x");
+        s.take(Event::Init);
+        s.take(Event::InitApply(good("a")));
+        s.take(Event::InitApply(strategy("b", json!({"accountRef": 7}))));
+        s.take(Event::InitDone);
+        assert!(s.now["a"].is_ok());
+        let b = s.now["b"].as_ref().unwrap_err();
+        assert_eq!(b.metadata.uid.as_deref(), Some("u-b"));
+        assert!(!b.error.is_empty());
+    }
+
+    #[test]
+    fn a_watch_that_fails_changes_nothing() {
+        let mut s = Shelf::new("x");
+        s.take(Event::Init);
+        s.take(Event::InitApply(good("a")));
+        s.take(Event::InitDone);
+        assert!(!s.hear(Err(watcher::Error::NoResourceVersion)));
+        assert_eq!(names(&s), ["a"]);
+        assert!(s.trouble.is_some());
+        s.hear(Ok(Event::Init));
+        assert!(s.trouble.is_none() && s.listed);
+    }
+}

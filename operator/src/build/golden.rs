@@ -1,0 +1,2 @@
+//! Every object that is built, against Kubernetes' own types and against golden files.
+#![allow(clippy::unwrap_used)]

@@ -1,0 +1,100 @@
+//! What the operator is started with.
+
+use std::time::Duration;
+
+/// What the operator is started with.
+#[derive(Clone, Debug)]
+pub struct OperatorConfig {
+    /// The namespace that is watched; `None` means all.
+    pub namespace: Option<String>,
+    /// Who this is; another in every life of a process.
+    pub identity: String,
+    /// Namespace of the operator's own lease.
+    pub lease_namespace: String,
+    /// Name of the operator's own lease.
+    pub lease: String,
+    /// What is put into pods.
+    pub pods: PodSettings,
+    /// How the world is told apart from a hiccup.
+    pub patience: Patience,
+    /// API calls of reconciles at once, at most.
+    pub concurrency: usize,
+}
+
+/// What is put into pods of coordinators and workers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodSettings {
+    /// Image of coordinators and workers.
+    pub image: String,
+    /// Its pull policy.
+    pub image_pull_policy: String,
+    /// Secrets to pull it with.
+    pub image_pull_secrets: Vec<String>,
+    /// NATS servers as coordinators and workers reach them.
+    pub nats_url: String,
+    /// Labels of the NATS pods, for network policies; empty where NATS is outside the cluster.
+    pub nats_pods: Vec<(String, String)>,
+    /// Priority class of both; empty for none.
+    pub priority_class: String,
+    /// Cluster role that an account's coordinator is bound to, in its namespace.
+    pub coordinator_role: String,
+    /// Address blocks that pods may reach at TCP 443: the exchange's. Empty means every public address.
+    pub egress_cidrs: Vec<String>,
+    /// Make network policies.
+    pub network_policies: bool,
+    /// Coordinators of each account.
+    pub coordinators: i32,
+}
+
+impl Default for PodSettings {
+    fn default() -> Self {
+        Self {
+            image: format!("helios:{}", env!("CARGO_PKG_VERSION")),
+            image_pull_policy: "IfNotPresent".into(),
+            image_pull_secrets: Vec::new(),
+            nats_url: "nats://helios-nats:4222".into(),
+            nats_pods: Vec::new(),
+            priority_class: String::new(),
+            coordinator_role: "helios-coordinator".into(),
+            egress_cidrs: Vec::new(),
+            network_policies: true,
+            coordinators: 2,
+        }
+    }
+}
+
+/// How long things may take before they count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// Before workers that are not ready count against a strategy that was.
+    pub flap: Duration,
+    /// Between two writes of one object's status.
+    pub status_every: Duration,
+    /// After which a snapshot is old.
+    pub stale_after: Duration,
+    /// Until a strategy that is being deleted is let go although something is open.
+    pub flatten_by: Duration,
+    /// The same when its namespace is going.
+    pub namespace_by: Duration,
+    /// A canary that is not ready for this long is a breach.
+    pub canary_unready: Duration,
+    /// Between two looks at an account without any news.
+    pub resync: Duration,
+    /// One API call.
+    pub call: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            flap: Duration::from_secs(30),
+            status_every: Duration::from_secs(1),
+            stale_after: Duration::from_secs(15),
+            flatten_by: Duration::from_secs(300),
+            namespace_by: Duration::from_secs(15),
+            canary_unready: Duration::from_secs(60),
+            resync: Duration::from_secs(10),
+            call: Duration::from_secs(10),
+        }
+    }
+}

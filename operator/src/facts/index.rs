@@ -1,0 +1,223 @@
+//! All facts together, and which accounts a piece of news concerns.
+
+use super::{AccountFact, DocumentFact, News, NodeFact, PodFact, Shelf, StrategyFact};
+use crate::names;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Kinds of which the operator keeps the objects it made, to see whether they still are what it made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs)]
+pub enum OwnedKind {
+    ServiceAccount,
+    RoleBinding,
+    Service,
+    Deployment,
+    PodDisruptionBudget,
+    NetworkPolicy,
+    GuardianState,
+}
+
+impl OwnedKind {
+    /// All of them, in the order in which they are made.
+    pub const ALL: [Self; 7] = [
+        Self::ServiceAccount,
+        Self::RoleBinding,
+        Self::GuardianState,
+        Self::Service,
+        Self::NetworkPolicy,
+        Self::PodDisruptionBudget,
+        Self::Deployment,
+    ];
+}
+
+/// An object that the operator made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Owned {
+    /// `namespace/name` of the account it is for.
+    pub account: String,
+    /// The object without what the API server keeps for itself.
+    pub content: Arc<Value>,
+}
+
+impl Owned {
+    /// Uid of the object.
+    pub fn uid(&self) -> Option<&str> {
+        self.content.pointer("/metadata/uid")?.as_str()
+    }
+
+    /// Deletion was asked for.
+    pub fn deleting(&self) -> bool {
+        self.content
+            .pointer("/metadata/deletionTimestamp")
+            .is_some()
+    }
+}
+
+/// Everything known.
+#[derive(Debug, Default)]
+pub struct Index {
+    /// Accounts.
+    pub accounts: Shelf<AccountFact>,
+    /// Strategies.
+    pub strategies: Shelf<StrategyFact>,
+    /// Pods of workers and coordinators.
+    pub pods: Shelf<PodFact>,
+    /// Published parameters, by ConfigMap.
+    pub documents: Shelf<DocumentFact>,
+    /// Nodes.
+    pub nodes: Shelf<NodeFact>,
+    /// What the operator made.
+    pub owned: BTreeMap<OwnedKind, Shelf<Owned>>,
+    /// Liveness ms since when a node is not heard of, by name.
+    lost: BTreeMap<String, u64>,
+    /// Liveness ms since when a pod is as (not) ready and alive as it is, by uid.
+    since: BTreeMap<String, u64>,
+    /// Pods of each account, by full name of the pod.
+    by_account: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// Full names of accounts that a piece of news concerns.
+type Concerned = BTreeSet<String>;
+
+impl Index {
+    /// Every first list is in.
+    pub fn synced(&self) -> bool {
+        self.accounts.synced()
+            && self.strategies.synced()
+            && self.pods.synced()
+            && self.documents.synced()
+            && self.nodes.synced()
+            && OwnedKind::ALL
+                .iter()
+                .all(|k| self.owned.get(k).is_some_and(Shelf::synced))
+    }
+
+    /// An account changed.
+    pub fn account(&mut self, news: News<AccountFact>) -> Concerned {
+        both(self.accounts.hear(news), |a| Some(a.name.clone()))
+    }
+
+    /// A strategy changed.
+    pub fn strategy(&mut self, news: News<StrategyFact>) -> Concerned {
+        // One that can't be read any more concerns the account it was on; its document and pods name that.
+        both(self.strategies.hear(news), StrategyFact::account)
+    }
+
+    /// A pod changed.
+    pub fn pod(&mut self, news: News<PodFact>, now_ms: u64) -> Concerned {
+        let changes = self.pods.hear(news);
+        for (old, new) in &changes {
+            if let Some(old) = old {
+                let (namespace, _) = names::split(&old.account);
+                let name = format!("{namespace}/{}", old.name);
+                if let Some(set) = self.by_account.get_mut(&old.account) {
+                    set.remove(&name);
+                }
+                if new.as_ref().is_none_or(|n| n.uid != old.uid) {
+                    self.since.remove(&old.uid);
+                }
+            }
+            if let Some(new) = new {
+                let (namespace, _) = names::split(&new.account);
+                let name = format!("{namespace}/{}", new.name);
+                self.by_account
+                    .entry(new.account.clone())
+                    .or_default()
+                    .insert(name);
+                let state = |p: &PodFact| (p.life, p.ready, p.deleting);
+                if old
+                    .as_ref()
+                    .is_none_or(|o| o.uid != new.uid || state(o) != state(new))
+                {
+                    self.since.insert(new.uid.clone(), now_ms);
+                }
+            }
+        }
+        both(changes, |p| Some(p.account.clone()))
+    }
+
+    /// Published parameters changed.
+    pub fn document(&mut self, news: News<DocumentFact>) -> Concerned {
+        both(self.documents.hear(news), |d| Some(d.account.clone()))
+    }
+
+    /// Something the operator made changed.
+    pub fn owned(&mut self, kind: OwnedKind, news: News<Owned>) -> Concerned {
+        let shelf = self.owned.entry(kind).or_default();
+        both(shelf.hear(news), |o| Some(o.account.clone()))
+    }
+
+    /// A node changed; whoever has a pod there is concerned.
+    pub fn node(&mut self, news: News<NodeFact>, now_ms: u64) -> Concerned {
+        if self.nodes.hear(news).is_empty() {
+            return Concerned::new();
+        }
+        let gone = |name: &String| self.nodes.get(name).is_none_or(|n| !n.heard);
+        let hosts: BTreeSet<&String> = self.pods.iter().map(|(_, p)| &p.node).collect();
+        let unheard = self.nodes.iter().filter(|(_, n)| !n.heard);
+        let lost: BTreeSet<String> = unheard
+            .map(|(name, _)| name.clone())
+            .chain(
+                hosts
+                    .into_iter()
+                    .filter(|n| !n.is_empty() && gone(n))
+                    .cloned(),
+            )
+            .collect();
+        self.lost.retain(|name, _| lost.contains(name));
+        for name in &lost {
+            self.lost.entry(name.clone()).or_insert(now_ms);
+        }
+        let touched = self
+            .pods
+            .iter()
+            .filter(|(_, p)| p.deleting || lost.contains(&p.node));
+        touched.map(|(_, p)| p.account.clone()).collect()
+    }
+
+    /// Pods of an account.
+    pub fn pods_of(&self, account: &str) -> impl Iterator<Item = &PodFact> {
+        let names = self.by_account.get(account).into_iter().flatten();
+        names.filter_map(|n| self.pods.get(n))
+    }
+
+    /// Liveness ms since when a pod is as it is.
+    pub fn since(&self, uid: &str) -> u64 {
+        self.since.get(uid).copied().unwrap_or(0)
+    }
+
+    /// Liveness ms since when a node has not been heard of.
+    pub fn lost(&self, node: &str) -> Option<u64> {
+        self.lost.get(node).copied()
+    }
+
+    /// Something the operator made, by kind and full name.
+    pub fn made(&self, kind: OwnedKind, full_name: &str) -> Option<&Owned> {
+        self.owned.get(&kind)?.get(full_name)
+    }
+
+    /// Accounts that exist, that a strategy names, or that something is left of.
+    pub fn all_accounts(&self) -> BTreeSet<String> {
+        let accounts = self.accounts.iter().map(|(n, _)| n.clone());
+        let named = self.strategies.iter().filter_map(|(_, s)| s.account());
+        let left = self.by_account.iter().filter(|(_, pods)| !pods.is_empty());
+        accounts
+            .chain(named)
+            .chain(left.map(|(n, _)| n.clone()))
+            .collect()
+    }
+}
+
+fn both<F>(
+    changes: Vec<(Option<F>, Option<F>)>,
+    account: impl Fn(&F) -> Option<String>,
+) -> Concerned {
+    changes
+        .iter()
+        .flat_map(|(a, b)| [a, b])
+        .flatten()
+        .filter_map(account)
+        .collect()
+}

@@ -1,0 +1,85 @@
+//! What the operator remembers of an account between two looks and forgets with its process: pauses, counts, times.
+//!
+//! Nothing here is needed to go on rightly after a restart; it only keeps the operator from being hasty.
+
+use crate::backoff::Backoff;
+use helios_core::fixed::Money;
+use helios_core::messages::WorkerHealth;
+use std::collections::BTreeMap;
+
+/// A failure longer ago than this is not "in a row" any more.
+const FORGIVEN_MS: u64 = 600_000;
+
+/// Of one account.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// Pauses after API calls that failed.
+    pub backoff: Backoff,
+    /// Failures in a row of each worker, by pod name: count, uid of the last failed pod, when.
+    failures: BTreeMap<String, (u32, String, u64)>,
+    /// Since when a strategy's workers are not all ready, liveness ms.
+    pub unready: BTreeMap<String, u64>,
+    /// When the status of an object was last written, liveness ms.
+    pub written: BTreeMap<String, u64>,
+    /// Where canaries stood when they were first seen in this rollout, by strategy and symbol.
+    pub canaries: BTreeMap<(String, String), Baseline>,
+    /// When it was last made sure that the lock is there, liveness ms.
+    pub lease_seen: Option<u64>,
+    /// Events told last, by object and condition: the reason.
+    pub told: BTreeMap<(String, &'static str), String>,
+}
+
+/// Where a canary stood.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Baseline {
+    /// Its process.
+    pub task_uid: String,
+    /// What it had realised, net.
+    pub realised_net: Money,
+    /// Critical alerts it had raised.
+    pub alarms: u32,
+}
+
+impl Baseline {
+    /// From what is heard of it.
+    pub fn of(w: &WorkerHealth) -> Self {
+        Self {
+            task_uid: w.task_uid.clone(),
+            realised_net: w.realised_net,
+            alarms: w.alarms,
+        }
+    }
+}
+
+impl Memory {
+    /// A worker's pod was found failed; counts each pod once. Returns how many failed in a row.
+    pub fn failed(&mut self, name: &str, uid: &str, now_ms: u64) -> u32 {
+        let (count, last, at) =
+            self.failures
+                .entry(name.into())
+                .or_insert((0, String::new(), now_ms));
+        if *last != uid {
+            *count = if now_ms.saturating_sub(*at) > FORGIVEN_MS {
+                1
+            } else {
+                *count + 1
+            };
+            (*last, *at) = (uid.into(), now_ms);
+        }
+        *count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_failed_pod_counts_once_and_old_failures_are_forgiven() {
+        let mut m = Memory::default();
+        assert_eq!(m.failed("w", "1", 0), 1);
+        assert_eq!(m.failed("w", "1", 10), 1);
+        assert_eq!(m.failed("w", "2", 20), 2);
+        assert_eq!(m.failed("w", "3", 20 + FORGIVEN_MS + 1), 1);
+    }
+}

@@ -1,0 +1,413 @@
+//! Doing what the plan says, in its order: what pods stand on first, then parameters, then pods.
+//!
+//! Each object fails and pauses by itself. A pod is started only when its strategy's parameters stand published and its
+//! strategy says that it must not go without leaving its positions.
+
+use super::dereference::World;
+use super::plan::{Object, Plan};
+use super::validate::{Strategy, Validated};
+use crate::config::PodSettings;
+use crate::facts::OwnedKind;
+use crate::memory::Memory;
+use crate::writer::{Failure, Refusal, Writer, covers};
+use crate::{build, names};
+use futures_util::{StreamExt, stream};
+use helios_core::plan::Action;
+use std::collections::BTreeSet;
+
+/// Between two looks whether the lock is there.
+const LEASE_EVERY_MS: u64 = 5_000;
+/// Pods that are made or ended at once for one account.
+const AT_ONCE: usize = 16;
+
+/// Something that could not be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    /// `namespace/name` of the strategy it is about; `None` for the account.
+    pub strategy: Option<String>,
+    /// What, in words.
+    pub what: String,
+    /// Why.
+    pub failure: Failure,
+}
+
+/// What was done.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// What could not be done, or is paused after it could not.
+    pub failed: Vec<Failed>,
+    /// Strategies that were let go.
+    pub finalized: BTreeSet<String>,
+    /// Strategies of which workers were started.
+    pub started: BTreeSet<String>,
+    /// Workers that were struck off: strategy and pod.
+    pub struck: Vec<(String, String)>,
+    /// The account was let go.
+    pub account_finalized: bool,
+    /// Liveness ms at which something that failed may be tried again.
+    pub retry_ms: Option<u64>,
+}
+
+/// Carries a plan out.
+pub struct Hands<'a> {
+    /// The API server.
+    pub writer: &'a Writer,
+    /// The world that was planned by.
+    pub world: &'a World,
+    /// The objects that were planned by.
+    pub validated: &'a Validated,
+    /// Settings of pods.
+    pub settings: &'a PodSettings,
+    /// What is remembered.
+    pub memory: &'a mut Memory,
+    done: Applied,
+}
+
+impl<'a> Hands<'a> {
+    /// For one look.
+    pub fn new(
+        writer: &'a Writer,
+        world: &'a World,
+        validated: &'a Validated,
+        settings: &'a PodSettings,
+        memory: &'a mut Memory,
+    ) -> Self {
+        Self {
+            writer,
+            world,
+            validated,
+            settings,
+            memory,
+            done: Applied::default(),
+        }
+    }
+
+    /// Does it.
+    pub async fn apply(mut self, plan: &Plan) -> Applied {
+        if plan.guard_account {
+            self.guard_account().await;
+        }
+        for o in &plan.objects {
+            self.object(o).await;
+        }
+        if plan.lease {
+            self.lease().await;
+        }
+        let mut unready: BTreeSet<String> = BTreeSet::new();
+        for name in &plan.guard_strategies {
+            if !self.guard_strategy(name, true).await {
+                unready.insert(name.clone());
+            }
+        }
+        for name in plan.documents.keys() {
+            if !self.parameters(plan, name).await {
+                unready.insert(name.clone());
+            }
+        }
+        self.pods(plan, &unready).await;
+        for action in &plan.actions {
+            match action {
+                Action::FinalizeStrategy { strategy } => {
+                    if self.guard_strategy(strategy, false).await {
+                        self.done.finalized.insert(strategy.clone());
+                    }
+                }
+                Action::StopCoordinator { .. } => self.stop_coordinator().await,
+                Action::FinalizeAccount { .. } => self.finalize_account().await,
+                _ => {}
+            }
+        }
+        self.done
+    }
+
+    /// False while the object is in a pause: what it failed with counts on.
+    fn may(&mut self, object: &str, of: &str, strategy: Option<&str>) -> bool {
+        let waits = self.memory.backoff.waits(object, of, self.world.now_ms);
+        let Some((until, failure)) = waits else {
+            return true;
+        };
+        let failure = failure.clone();
+        self.note(object, strategy, failure, until);
+        false
+    }
+
+    fn note(&mut self, object: &str, strategy: Option<&str>, failure: Failure, retry_ms: u64) {
+        self.done.retry_ms = Some(self.done.retry_ms.map_or(retry_ms, |r| r.min(retry_ms)));
+        self.done.failed.push(Failed {
+            strategy: strategy.map(str::to_string),
+            what: object.into(),
+            failure,
+        });
+    }
+
+    /// Notes how it went; true when it went well.
+    fn went(
+        &mut self,
+        object: &str,
+        of: &str,
+        strategy: Option<&str>,
+        result: Result<(), Failure>,
+    ) -> bool {
+        match result {
+            Ok(()) => {
+                self.memory.backoff.succeeded(object);
+                true
+            }
+            Err(f) => {
+                tracing::warn!(object, reason = f.refusal.name(), "{f}");
+                let until = self
+                    .memory
+                    .backoff
+                    .failed(object, of, &f, self.world.now_ms);
+                self.note(object, strategy, f, until);
+                false
+            }
+        }
+    }
+
+    async fn object(&mut self, o: &Object) {
+        let key = (o.kind, o.full_name.clone());
+        let there = self.world.owned.get(&key);
+        if there.is_some_and(|t| covers(&t.content, &o.content)) {
+            return;
+        }
+        let shown = format!("{:?} {}", o.kind, o.full_name);
+        let of = build::hash(&o.content);
+        let strategy = o.strategy.as_deref();
+        if !self.may(&shown, &of, strategy) {
+            return;
+        }
+        let result = self.writer.apply(o.kind, &o.content).await.and_then(|now| {
+            if covers(&now, &o.content) {
+                return Ok(());
+            }
+            // Applying it again and again would change nothing either.
+            Err(Failure {
+                refusal: Refusal::AdmissionRefused,
+                words: "the API server, or an admission webhook, changes what is applied".into(),
+            })
+        });
+        self.went(&shown, &of, strategy, result);
+    }
+
+    async fn lease(&mut self) {
+        let Some(account) = &self.validated.account else {
+            return;
+        };
+        let now = self.world.now_ms;
+        if self
+            .memory
+            .lease_seen
+            .is_some_and(|at| now < at + LEASE_EVERY_MS)
+        {
+            return;
+        }
+        let content = build::lease(&account.manifest);
+        let shown = format!(
+            "Lease {}",
+            names::coordinator(&account.manifest.metadata.name)
+        );
+        if !self.may(&shown, "", None) {
+            return;
+        }
+        let result = self.writer.ensure_lease(&content).await;
+        if self.went(&shown, "", None, result) {
+            self.memory.lease_seen = Some(now);
+        }
+    }
+
+    async fn guard_account(&mut self) {
+        let Some(account) = &self.validated.account else {
+            return;
+        };
+        let result = self.writer.guard_account(&account.object, true).await;
+        self.went("finalizer of the account", "", None, result);
+    }
+
+    fn strategy(&self, name: &str) -> Option<&'a Strategy> {
+        self.validated.strategies.iter().find(|s| s.name == name)
+    }
+
+    async fn guard_strategy(&mut self, name: &str, on: bool) -> bool {
+        let Some(s) = self.strategy(name) else {
+            return false;
+        };
+        let result = self.writer.guard_strategy(&s.object, on).await;
+        self.went("finalizer", "", Some(name), result)
+    }
+
+    /// The strategy's parameters stand as wanted; true when they do.
+    async fn parameters(&mut self, plan: &Plan, name: &str) -> bool {
+        let (Some(s), Some(account), Some(d)) = (
+            self.strategy(name),
+            &self.validated.account,
+            plan.documents.get(name),
+        ) else {
+            return false;
+        };
+        if self.world.namespace_going {
+            return false;
+        }
+        let (a, h) = (&account.manifest, &s.manifest);
+        let there = self
+            .world
+            .documents
+            .get(name)
+            .filter(|f| f.owner == s.object.metadata.uid);
+        let stands = there.is_some_and(|f| {
+            f.document.as_deref() == Some(&d.document)
+                && (&f.since, &f.breach) == (&d.since, &d.breach)
+                && f.manifests == build::manifests(a, h)
+        });
+        if stands {
+            return true;
+        }
+        let content = build::parameters(a, h, &d.document, d.since.as_deref(), d.breach.as_deref());
+        let shown = format!("ConfigMap {}", names::strategy(&h.metadata.name));
+        let of = build::hash(&content);
+        if !self.may(&shown, &of, Some(name)) {
+            return false;
+        }
+        let result = self.writer.apply_parameters(&content).await.map(drop);
+        let (generation, step) = (d.document.generation, d.document.rollout_step);
+        let well = self.went(&shown, &of, Some(name), result);
+        if well {
+            tracing::info!(
+                strategy = name,
+                generation,
+                step,
+                sha256 = d.document.sha256,
+                "parameters written"
+            );
+        }
+        well
+    }
+
+    /// Starts, stops, clears away and strikes off workers: beside each other, as each is a pod of its own.
+    async fn pods(&mut self, plan: &Plan, unready: &BTreeSet<String>) {
+        enum Work {
+            Create(serde_json::Value),
+            Delete {
+                name: String,
+                uid: String,
+                now: bool,
+            },
+        }
+        let mut work = Vec::new();
+        let pod_of = |uid: &str| {
+            self.world
+                .pods
+                .iter()
+                .map(|p| &p.pod)
+                .find(|p| p.uid == uid)
+        };
+        for action in &plan.actions {
+            let (uid, now) = match action {
+                Action::StartWorker(w) => {
+                    let (Some(s), Some(account)) =
+                        (self.strategy(&w.strategy), &self.validated.account)
+                    else {
+                        continue;
+                    };
+                    if !unready.contains(&w.strategy) {
+                        let pod =
+                            build::pod(&account.manifest, &s.manifest, self.settings, &w.symbol);
+                        work.push((
+                            w.strategy.clone(),
+                            format!("worker of {}", w.symbol),
+                            Work::Create(pod),
+                        ));
+                    }
+                    continue;
+                }
+                Action::StopWorker { uid, .. } | Action::RemoveWorker { uid } => (uid, false),
+                Action::StrikeWorker { uid } => (uid, true),
+                _ => continue,
+            };
+            if let Some(p) = pod_of(uid) {
+                let delete = Work::Delete {
+                    name: p.name.clone(),
+                    uid: uid.clone(),
+                    now,
+                };
+                work.push((
+                    p.strategy.clone(),
+                    format!("worker of {}", p.symbol),
+                    delete,
+                ));
+            }
+        }
+        let mut due = Vec::new();
+        for (strategy, shown, w) in work {
+            let of = match &w {
+                Work::Create(pod) => build::hash(pod),
+                Work::Delete { uid, .. } => uid.clone(),
+            };
+            if self.may(&shown, &of, Some(&strategy)) {
+                due.push((strategy, shown, of, w));
+            }
+        }
+        let (namespace, writer) = (names::split(&self.world.account).0, self.writer);
+        let calls = due.into_iter().map(|(strategy, shown, of, w)| async move {
+            let result = match &w {
+                Work::Create(pod) => writer.create_pod(pod).await,
+                Work::Delete { name, uid, now } => {
+                    writer.delete_pod(namespace, name, uid, *now).await
+                }
+            };
+            (strategy, shown, of, w, result)
+        });
+        let results: Vec<_> = stream::iter(calls)
+            .buffer_unordered(AT_ONCE)
+            .collect()
+            .await;
+        for (strategy, shown, of, w, result) in results {
+            if !self.went(&shown, &of, Some(&strategy), result) {
+                continue;
+            }
+            match w {
+                Work::Create(_) => drop(self.done.started.insert(strategy)),
+                Work::Delete {
+                    name, now: true, ..
+                } => self.done.struck.push((strategy, name)),
+                Work::Delete { .. } => {}
+            }
+        }
+    }
+
+    /// Ends the coordinators: the strategies are gone, nothing is left to guard.
+    async fn stop_coordinator(&mut self) {
+        let deployment = self
+            .world
+            .owned
+            .iter()
+            .find(|((k, _), _)| *k == OwnedKind::Deployment);
+        if let Some(((kind, name), d)) = deployment {
+            let result = self.writer.delete(*kind, name, d.uid()).await;
+            self.went("Deployment of the coordinator", "", None, result);
+        }
+    }
+
+    /// Clears away what was made for the account, and lets it go.
+    async fn finalize_account(&mut self) {
+        let Some(account) = &self.validated.account else {
+            return;
+        };
+        for ((kind, name), o) in &self.world.owned {
+            let result = self.writer.delete(*kind, name, o.uid()).await;
+            if !self.went(&format!("{kind:?} {name}"), "", None, result) {
+                return;
+            }
+        }
+        let (namespace, name) = names::split(&self.world.account);
+        let lease = self
+            .writer
+            .delete_lease(namespace, &names::coordinator(name))
+            .await;
+        if !self.went("Lease of the coordinator", "", None, lease) {
+            return;
+        }
+        let result = self.writer.guard_account(&account.object, false).await;
+        self.done.account_finalized = self.went("finalizer of the account", "", None, result);
+    }
+}

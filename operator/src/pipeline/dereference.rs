@@ -1,0 +1,105 @@
+//! Everything that is known of one account, taken out of the index at one instant.
+
+use crate::board::{Board, Heard};
+use crate::facts::{AccountFact, DocumentFact, Index, Owned, OwnedKind, PodFact, StrategyFact};
+use std::collections::BTreeMap;
+
+/// A pod, and what the index knows about its time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PodSeen {
+    /// The pod.
+    pub pod: PodFact,
+    /// Liveness ms since when it is as it is.
+    pub since_ms: u64,
+    /// Liveness ms since when its node is not heard of.
+    pub lost_ms: Option<u64>,
+}
+
+/// What is known of an account.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// Liveness ms.
+    pub now_ms: u64,
+    /// Wall clock, seconds since the Unix epoch: soak times and deletions count in it, as they outlive processes.
+    pub wall_s: i64,
+    /// `namespace/name`.
+    pub account: String,
+    /// The object; `None` when there is none.
+    pub object: Option<AccountFact>,
+    /// Strategies that name it.
+    pub strategies: Vec<StrategyFact>,
+    /// Its pods.
+    pub pods: Vec<PodSeen>,
+    /// What stands published, by strategy.
+    pub documents: BTreeMap<String, DocumentFact>,
+    /// What was made for it, by kind and full name.
+    pub owned: BTreeMap<(OwnedKind, String), Owned>,
+    /// What its coordinator said last.
+    pub heard: Option<Heard>,
+    /// Its namespace is being deleted.
+    pub namespace_going: bool,
+}
+
+impl World {
+    /// Takes an account out of the index.
+    pub fn of(index: &Index, board: &Board, account: &str, now_ms: u64, wall_s: i64) -> Self {
+        let pods: Vec<PodSeen> = index
+            .pods_of(account)
+            .map(|p| PodSeen {
+                pod: p.clone(),
+                since_ms: index.since(&p.uid),
+                lost_ms: index.lost(&p.node),
+            })
+            .collect();
+        let documents: BTreeMap<String, DocumentFact> = index
+            .documents
+            .iter()
+            .filter(|(_, d)| d.account == account)
+            .map(|(_, d)| (d.strategy.clone(), d.clone()))
+            .collect();
+        // One that can't be read any more names no account: what is left of it says where it was.
+        let left = |name: &str| {
+            documents.contains_key(name) || pods.iter().any(|p| p.pod.strategy == name)
+        };
+        let strategies = index
+            .strategies
+            .iter()
+            .filter(|(name, s)| match s.account() {
+                Some(a) => a == account,
+                None => left(name),
+            })
+            .map(|(_, s)| s.clone())
+            .collect();
+        let owned = OwnedKind::ALL.iter().flat_map(|kind| {
+            let shelf = index.owned.get(kind).into_iter().flat_map(|s| s.iter());
+            shelf
+                .filter(|(_, o)| o.account == account)
+                .map(move |(name, o)| ((*kind, name.clone()), o.clone()))
+        });
+        Self {
+            now_ms,
+            wall_s,
+            account: account.into(),
+            object: index.accounts.get(account).cloned(),
+            strategies,
+            owned: owned.collect(),
+            pods,
+            documents,
+            heard: board.get(account),
+            namespace_going: false,
+        }
+    }
+
+    /// Something in it is being deleted, so that it matters whether its namespace is.
+    pub fn something_goes(&self) -> bool {
+        let account = self.object.iter().filter_map(|a| a.object.as_ref().ok());
+        let strategies = self
+            .strategies
+            .iter()
+            .filter_map(|s| s.object.as_ref().ok());
+        account
+            .map(|a| &a.metadata)
+            .chain(strategies.map(|s| &s.metadata))
+            .any(|m| m.deletion_timestamp.is_some())
+    }
+}

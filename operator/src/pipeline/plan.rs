@@ -1,0 +1,292 @@
+//! What is to be done for an account: `core::plan` decides what runs, the builders say what the objects are.
+//!
+//! Pure: the world as it was seen, what the operator remembers, and settings in; actions and objects out.
+
+mod objects;
+mod rollout;
+
+pub use objects::Object;
+pub use rollout::{Document, Progress};
+
+use super::dereference::World;
+use super::validate::{Strategy, Validated};
+use crate::config::{Patience, PodSettings};
+use crate::facts::{OwnedKind, PodLife};
+use crate::memory::Memory;
+use crate::{build, names};
+use helios_core::messages::AccountSnapshot;
+use helios_core::params::OnDelete;
+use helios_core::plan::{
+    self, Action, Observed, ObservedAccount, ObservedCoordinator, ObservedStrategy, ObservedWorker,
+    Phase, WorkerSpec, restart_delay_ms,
+};
+use helios_crds::{OnDelete as OnDeleteWish, UpdatePolicy};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What is to be done.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Actions, in order.
+    pub actions: Vec<Action>,
+    /// Objects as they shall be.
+    pub objects: Vec<Object>,
+    /// Parameters as they shall stand published, by strategy.
+    pub documents: BTreeMap<String, Document>,
+    /// Strategies whose positions must be left before they go, and that do not say so yet.
+    pub guard_strategies: Vec<String>,
+    /// The account must stay until its coordinator is gone, and does not say so yet.
+    pub guard_account: bool,
+    /// Its lock shall be there.
+    pub lease: bool,
+    /// Which strategy has which symbol; `None` when that is not known.
+    pub claims: Option<BTreeMap<String, String>>,
+    /// The snapshot that was decided by is old.
+    pub stale: bool,
+    /// Liveness ms by which it must be looked at again.
+    pub wake_ms: Option<u64>,
+}
+
+impl Plan {
+    fn wake(&mut self, at_ms: u64) {
+        self.wake_ms = Some(self.wake_ms.map_or(at_ms, |w| w.min(at_ms)));
+    }
+}
+
+/// Decides.
+pub fn plan(
+    world: &World,
+    v: &Validated,
+    memory: &mut Memory,
+    settings: &PodSettings,
+    patience: &Patience,
+) -> Plan {
+    let mut p = Plan::default();
+    let usable = v.account.as_ref().filter(|a| a.stall.is_none());
+    let going = |m: &kube::core::ObjectMeta| m.deletion_timestamp.is_some();
+    let account_going = v
+        .account
+        .as_ref()
+        .is_some_and(|a| going(&a.object.metadata));
+    let (snapshot, stale) = snapshot(world, v, patience);
+    p.stale = stale;
+    if let Some(account) = usable {
+        for s in v
+            .strategies
+            .iter()
+            .filter(|s| s.stall.is_none() && !going(&s.object.metadata))
+        {
+            let document =
+                rollout::document(world, account, s, snapshot.as_deref(), memory, patience);
+            if let Some(at) = document.wake_ms {
+                p.wake(at);
+            }
+            p.documents.insert(s.name.clone(), document);
+        }
+    }
+    let observed = Observed {
+        now_ms: world.now_ms,
+        accounts: vec![ObservedAccount {
+            name: world.account.clone(),
+            deleting: account_going,
+            snapshot: snapshot.as_deref().cloned(),
+            stale,
+        }],
+        strategies: v
+            .strategies
+            .iter()
+            .map(|s| strategy(world, v, s, &p, settings, patience))
+            .collect(),
+        coordinators: coordinator(world).into_iter().collect(),
+        workers: workers(world, v, memory, &mut p),
+    };
+    p.claims = snapshot
+        .as_deref()
+        .map(|s| plan::claims(&observed.strategies, s));
+    p.actions = plan::step(&observed);
+    p.actions.retain(|a| match a {
+        // The document goes out when its content differs, which says more than its number.
+        Action::PublishParams { .. } => false,
+        // The coordinator releases by itself: it sees what is being deleted.
+        Action::Release { .. } => false,
+        Action::StartCoordinator { .. } => usable.is_some() && !world.namespace_going,
+        Action::StartWorker(_) => !world.namespace_going,
+        // With its account unreadable nothing of it may be let go; with none at all there is nothing to let go.
+        Action::FinalizeAccount { .. } | Action::StopCoordinator { .. } => v.account.is_some(),
+        _ => true,
+    });
+    if let Some(account) = usable
+        && !account_going
+        && !world.namespace_going
+    {
+        objects::of_account(&mut p, world, account, v, settings);
+        p.lease = true;
+        p.guard_account = !has(&account.object.metadata, names::ACCOUNT_FINALIZER);
+        let unguarded = |s: &&Strategy| {
+            let m = &s.object.metadata;
+            s.stall.is_none() && !going(m) && !has(m, names::STRATEGY_FINALIZER)
+        };
+        p.guard_strategies = v
+            .strategies
+            .iter()
+            .filter(unguarded)
+            .map(|s| s.name.clone())
+            .collect();
+    }
+    p
+}
+
+fn has(m: &kube::core::ObjectMeta, finalizer: &str) -> bool {
+    m.finalizers.iter().flatten().any(|f| f == finalizer)
+}
+
+/// The snapshot to decide by. Before any was heard, what the strategies' own status says was traded serves as an old one,
+/// so that an operator that starts while NATS is down still replaces workers that are lost.
+fn snapshot(
+    world: &World,
+    v: &Validated,
+    patience: &Patience,
+) -> (Option<Arc<AccountSnapshot>>, bool) {
+    let ms = |d: std::time::Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
+    if let Some(h) = &world.heard {
+        // A coordinator that has not scanned yet knows of no wishes; that is no reason to stop anything.
+        let said = h.snapshot.known || !h.snapshot.wanted.is_empty();
+        let stale = world.now_ms.saturating_sub(h.at_ms) > ms(patience.stale_after);
+        return (said.then(|| h.snapshot.clone()), stale);
+    }
+    let traded = |s: &Strategy| {
+        let symbols = s.object.status.as_ref().map(|s| s.symbols.clone());
+        symbols
+            .filter(|l| !l.is_empty())
+            .map(|l| (s.name.clone(), l))
+    };
+    let wanted: BTreeMap<String, Vec<String>> = v.strategies.iter().filter_map(traded).collect();
+    let remembered = AccountSnapshot {
+        wanted,
+        ..AccountSnapshot::default()
+    };
+    (
+        (!remembered.wanted.is_empty()).then(|| Arc::new(remembered)),
+        true,
+    )
+}
+
+fn strategy(
+    world: &World,
+    v: &Validated,
+    s: &Strategy,
+    p: &Plan,
+    settings: &PodSettings,
+    patience: &Patience,
+) -> ObservedStrategy {
+    let m = &s.object.metadata;
+    let deleted_s = m
+        .deletion_timestamp
+        .as_ref()
+        .map(|t| world.wall_s - t.0.as_second());
+    let skip = m
+        .annotations
+        .as_ref()
+        .and_then(|a| a.get(names::SKIP_FLATTEN));
+    let by = if world.namespace_going {
+        patience.namespace_by
+    } else {
+        patience.flatten_by
+    };
+    let late = deleted_s.is_some_and(|s| s >= i64::try_from(by.as_secs()).unwrap_or(i64::MAX));
+    let alone = world.object.is_none() && coordinator(world).is_none();
+    let uid = m.uid.clone().unwrap_or_default();
+    let account = v.account.as_ref().map(|a| &a.manifest);
+    let published = world
+        .documents
+        .get(&s.name)
+        .and_then(|d| d.document.as_ref());
+    ObservedStrategy {
+        name: s.name.clone(),
+        account: world.account.clone(),
+        priority: s.manifest.spec.priority,
+        created_ms: m
+            .creation_timestamp
+            .as_ref()
+            .map_or(0, |t| t.0.as_millisecond()),
+        deleting: deleted_s.is_some(),
+        on_delete: match s.manifest.spec.on_delete {
+            OnDeleteWish::Flatten => OnDelete::Flatten,
+            OnDeleteWish::KeepProtected => OnDelete::KeepProtected,
+        },
+        spec_hash: account
+            .map(|a| build::spec_hash(a, &s.manifest, settings))
+            .unwrap_or_default(),
+        params: p.documents.get(&s.name).map_or_else(
+            || helios_crds::convert::params_document(&s.manifest, &uid, 0, 0),
+            |d| d.document.clone(),
+        ),
+        published: published
+            .filter(|d| d.strategy_uid == uid)
+            .map(|d| d.order()),
+        held: s.stall.is_some(),
+        replace_now: s.manifest.spec.worker.update_policy == UpdatePolicy::Now,
+        let_go: deleted_s.is_some() && (skip.is_some_and(|v| v == "true") || late || alone),
+    }
+}
+
+fn coordinator(world: &World) -> Option<ObservedCoordinator> {
+    let (namespace, name) = names::split(&world.account);
+    let full = format!("{namespace}/{}", names::coordinator(name));
+    let deployment = world.owned.get(&(OwnedKind::Deployment, full));
+    let pods_left = world.pods.iter().any(|p| !p.pod.worker);
+    let phase = match deployment {
+        Some(d) if d.deleting() => Phase::Ending,
+        Some(_) => Phase::Running,
+        // In a namespace that goes, pods go by themselves and are not waited for.
+        None if pods_left && !world.namespace_going => Phase::Ending,
+        None => return None,
+    };
+    Some(ObservedCoordinator {
+        account: world.account.clone(),
+        phase,
+        failures: 0,
+        since_ms: 0,
+    })
+}
+
+/// Workers as the planner sees them. Those of a strategy that can't be read are left alone.
+fn workers(world: &World, v: &Validated, memory: &mut Memory, p: &mut Plan) -> Vec<ObservedWorker> {
+    let mut all = Vec::new();
+    for seen in &world.pods {
+        let pod = &seen.pod;
+        if !pod.worker || v.unreadable.contains(&pod.strategy) {
+            continue;
+        }
+        let phase = match (pod.deleting, pod.life) {
+            (true, _) => Phase::Ending,
+            (false, PodLife::Over) => Phase::Failed,
+            (false, _) => Phase::Running,
+        };
+        let failures = if phase == Phase::Failed {
+            let n = memory.failed(&pod.name, &pod.uid, world.now_ms);
+            p.wake(seen.since_ms + restart_delay_ms(n));
+            n
+        } else {
+            0
+        };
+        if let (Phase::Ending, Some(lost)) = (phase, seen.lost_ms) {
+            p.wake(lost + plan::STRIKE_AFTER_MS);
+        }
+        all.push(ObservedWorker {
+            uid: pod.uid.clone(),
+            spec: WorkerSpec {
+                account: pod.account.clone(),
+                symbol: pod.symbol.clone(),
+                strategy: pod.strategy.clone(),
+                spec_hash: pod.spec_hash.clone(),
+            },
+            phase,
+            failures,
+            since_ms: seen.since_ms,
+            ready: pod.ready,
+            host_lost_ms: seen.lost_ms,
+        });
+    }
+    all
+}

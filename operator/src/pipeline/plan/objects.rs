@@ -1,0 +1,76 @@
+//! The objects of an account and its strategies as they shall be.
+
+use super::Plan;
+use crate::build;
+use crate::config::PodSettings;
+use crate::facts::OwnedKind;
+use crate::pipeline::dereference::World;
+use crate::pipeline::validate::{Account, Validated};
+use serde_json::Value;
+
+/// An object as it shall be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Object {
+    /// Its kind.
+    pub kind: OwnedKind,
+    /// `namespace/name`.
+    pub full_name: String,
+    /// `namespace/name` of the strategy it is for; `None` for the account's own.
+    pub strategy: Option<String>,
+    /// What is applied.
+    pub content: Value,
+}
+
+impl Object {
+    fn new(kind: OwnedKind, strategy: Option<&str>, content: Value) -> Self {
+        let part = |p: &str| {
+            content
+                .pointer(p)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
+        Self {
+            kind,
+            full_name: format!("{}/{}", part("/metadata/namespace"), part("/metadata/name")),
+            strategy: strategy.map(str::to_string),
+            content,
+        }
+    }
+}
+
+pub(super) fn of_account(
+    p: &mut Plan,
+    world: &World,
+    account: &Account,
+    v: &Validated,
+    s: &PodSettings,
+) {
+    let a = &account.manifest;
+    let mut own = |kind, content| p.objects.push(Object::new(kind, None, content));
+    own(OwnedKind::ServiceAccount, build::coordinator_account(a));
+    own(OwnedKind::ServiceAccount, build::workers_account(a));
+    own(OwnedKind::RoleBinding, build::role_binding(a, s));
+    own(OwnedKind::GuardianState, build::guardian_state(a));
+    own(OwnedKind::Service, build::service(a));
+    if s.network_policies {
+        own(OwnedKind::NetworkPolicy, build::coordinator_policy(a, s));
+        own(OwnedKind::NetworkPolicy, build::workers_policy(a, s));
+    }
+    own(
+        OwnedKind::PodDisruptionBudget,
+        build::coordinator_budget(a, s),
+    );
+    own(OwnedKind::Deployment, build::deployment(a, s));
+    let strategies = v.strategies.iter().filter(|s| s.stall.is_none());
+    for strategy in strategies.filter(|s| s.object.metadata.deletion_timestamp.is_none()) {
+        let Some(claims) = &p.claims else { continue };
+        let workers = claims.values().filter(|s| **s == strategy.name).count();
+        let budget = build::budget(&strategy.manifest, workers);
+        let o = Object::new(OwnedKind::PodDisruptionBudget, Some(&strategy.name), budget);
+        // Without workers none is needed; one that is there is brought down to zero.
+        let there = world.owned.contains_key(&(o.kind, o.full_name.clone()));
+        if workers > 0 || there {
+            p.objects.push(o);
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Parameters as they shall stand published, and how far a rollout has come: the facts that `core::plan::rollout` decides by.
+
+use crate::config::Patience;
+use crate::facts::DocumentFact;
+use crate::memory::{Baseline, Memory};
+use crate::pipeline::dereference::World;
+use crate::pipeline::validate::{Account, Strategy};
+use helios_core::messages::{AccountSnapshot, ParamsDocument, WorkerHealth};
+use helios_core::plan::rollout::{Change, Stage, next};
+use helios_crds::convert;
+use std::time::Duration;
+
+/// A strategy's parameters as they shall stand published.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// The document, with its digest.
+    pub document: ParamsDocument,
+    /// When its canaries began, RFC 3339.
+    pub since: Option<String>,
+    /// Why a change was taken back.
+    pub breach: Option<String>,
+    /// Where the rollout stands.
+    pub progress: Progress,
+    /// Liveness ms by which a canary's time may be over.
+    pub wake_ms: Option<u64>,
+}
+
+/// Where a rollout stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// All symbols run what the object says, and there were no canaries.
+    Settled,
+    /// Canaries run it.
+    Soaking,
+    /// Canaries ran it, and now all do.
+    Promoted,
+    /// It was taken back.
+    RolledBack,
+}
+
+pub(super) fn document(
+    world: &World,
+    account: &Account,
+    s: &Strategy,
+    snapshot: Option<&AccountSnapshot>,
+    memory: &mut Memory,
+    patience: &Patience,
+) -> Document {
+    let m = &s.object.metadata;
+    let number = |g: Option<i64>| g.and_then(|g| u64::try_from(g).ok()).unwrap_or(0);
+    let uid = m.uid.clone().unwrap_or_default();
+    let wanted = convert::params_document(
+        &s.manifest,
+        &uid,
+        number(m.generation),
+        number(account.object.metadata.generation),
+    );
+    let fact = world.documents.get(&s.name);
+    let published = fact
+        .and_then(|d| d.document.as_deref())
+        .filter(|d| d.strategy_uid == uid);
+    let pods = world
+        .pods
+        .iter()
+        .filter(|p| p.pod.strategy == s.name && !p.pod.deleting);
+    let mut running: Vec<String> = pods.map(|p| p.pod.symbol.clone()).collect();
+    running.sort();
+    let soaking = published.filter(|p| p.canary.is_some() && p.generation == wanted.generation);
+    let soak = Duration::from_secs(s.manifest.spec.rollout.soak_seconds.into());
+    let watch = soaking.map(|d| {
+        let c = Canaries {
+            world,
+            strategy: &s.name,
+            document: d,
+            snapshot,
+        };
+        c.watch(fact, memory, soak, patience)
+    });
+    if watch.is_none() {
+        memory
+            .canaries
+            .retain(|(strategy, _), _| *strategy != s.name);
+    }
+    let breach = watch.as_ref().and_then(|w| w.breach.clone());
+    let (mut document, stage) = next(Change {
+        wanted: &wanted,
+        published,
+        canary_symbols: s.manifest.spec.rollout.canary_symbols as usize,
+        running: &running,
+        soaked: watch.as_ref().is_some_and(|w| w.soaked),
+        breached: breach.is_some(),
+    });
+    document.sha256 = convert::digest(&document);
+    let same_canaries = published.is_some_and(|p| {
+        p.generation == document.generation && p.rollout_step == document.rollout_step
+    });
+    let (since, breach) = match stage {
+        Stage::Soaking if same_canaries => (fact.and_then(|f| f.since.clone()), None),
+        Stage::Soaking => (Some(rfc3339(world.wall_s)), None),
+        Stage::RolledBack => (None, breach.or_else(|| fact.and_then(|f| f.breach.clone()))),
+        Stage::Settled => (None, None),
+    };
+    let progress = match stage {
+        Stage::Soaking => Progress::Soaking,
+        Stage::RolledBack => Progress::RolledBack,
+        Stage::Settled if document.rollout_step > 0 => Progress::Promoted,
+        Stage::Settled => Progress::Settled,
+    };
+    let wake_ms = match stage {
+        Stage::Soaking => Some(watch.and_then(|w| w.wake_ms).unwrap_or(world.now_ms + 1000)),
+        _ => None,
+    };
+    Document {
+        document,
+        since,
+        breach,
+        progress,
+        wake_ms,
+    }
+}
+
+fn rfc3339(wall_s: i64) -> String {
+    k8s_openapi::jiff::Timestamp::from_second(wall_s)
+        .unwrap_or_default()
+        .to_string()
+}
+
+/// Canaries of a published document.
+struct Canaries<'a> {
+    world: &'a World,
+    strategy: &'a str,
+    document: &'a ParamsDocument,
+    snapshot: Option<&'a AccountSnapshot>,
+}
+
+/// What watching them gave.
+struct Watch {
+    soaked: bool,
+    breach: Option<String>,
+    wake_ms: Option<u64>,
+}
+
+impl Canaries<'_> {
+    fn watch(
+        &self,
+        fact: Option<&DocumentFact>,
+        memory: &mut Memory,
+        soak: Duration,
+        patience: &Patience,
+    ) -> Watch {
+        let canaries = self.document.canary.iter().flat_map(|c| &c.symbols);
+        let symbols: Vec<&String> = canaries
+            .filter(|s| {
+                self.world
+                    .pods
+                    .iter()
+                    .any(|p| p.pod.symbol == **s && p.pod.strategy == self.strategy)
+            })
+            .collect();
+        let breach = symbols.iter().find_map(|s| {
+            let words = self
+                .unready(s, patience)
+                .or_else(|| self.health(s, memory))?;
+            Some(format!("{s}: {words}"))
+        });
+        let began = fact.and_then(|f| {
+            f.since
+                .as_deref()?
+                .parse::<k8s_openapi::jiff::Timestamp>()
+                .ok()
+        });
+        let ran_s = began.map_or(0, |t| self.world.wall_s - t.as_second());
+        let soak_s = i64::try_from(soak.as_secs()).unwrap_or(i64::MAX);
+        // A canary that has not taken the change over has not tried it.
+        let acknowledged = symbols.iter().all(|s| {
+            let at = self.worker(s).map(|w| w.params);
+            at.is_some_and(|p| p >= self.document.order())
+        });
+        let left_s = u64::try_from(soak_s - ran_s).unwrap_or(0).clamp(1, 5);
+        Watch {
+            soaked: acknowledged && !symbols.is_empty() && ran_s >= soak_s,
+            breach,
+            wake_ms: Some(self.world.now_ms + left_s * 1000),
+        }
+    }
+
+    fn worker(&self, symbol: &str) -> Option<&WorkerHealth> {
+        let workers = &self.snapshot?.health.as_ref()?.workers;
+        workers.get(symbol).filter(|w| w.strategy == self.strategy)
+    }
+
+    /// Not ready for too long.
+    fn unready(&self, symbol: &str, patience: &Patience) -> Option<String> {
+        let pods = self.world.pods.iter();
+        let seen = pods
+            .into_iter()
+            .find(|p| p.pod.symbol == symbol && p.pod.strategy == self.strategy)?;
+        let limit = u64::try_from(patience.canary_unready.as_millis()).unwrap_or(u64::MAX);
+        let long = self.world.now_ms.saturating_sub(seen.since_ms) >= limit;
+        let why = seen.pod.trouble.as_deref().unwrap_or("it does not say why");
+        (!seen.pod.ready && long).then(|| format!("not ready for {} s: {why}", limit / 1000))
+    }
+
+    /// What the coordinator hears of it: refusal, alarms, losses since the rollout began.
+    fn health(&self, symbol: &str, memory: &mut Memory) -> Option<String> {
+        let w = self.worker(symbol)?;
+        if w.refused {
+            return Some("its worker does not understand the parameters".into());
+        }
+        let key = (self.strategy.to_string(), symbol.to_string());
+        let base = memory
+            .canaries
+            .entry(key)
+            .or_insert_with(|| Baseline::of(w));
+        if base.task_uid != w.task_uid {
+            // Counts begin anew with a process.
+            *base = Baseline {
+                task_uid: w.task_uid.clone(),
+                ..Baseline::default()
+            };
+        }
+        if w.alarms > base.alarms {
+            return Some("its worker raised a critical alert".into());
+        }
+        let lost = base.realised_net - w.realised_net;
+        let canary = self.document.for_symbol(symbol);
+        let equity = self.snapshot?.equity;
+        let percent = canary.risk.max_risk_per_trade_percent * rust_decimal::Decimal::TWO;
+        let limit = equity.checked_mul(percent)? / rust_decimal::Decimal::ONE_HUNDRED;
+        (limit > rust_decimal::Decimal::ZERO && lost > limit)
+            .then(|| format!("lost {lost}, more than twice maxRiskPerTradePercent ({limit})"))
+    }
+}

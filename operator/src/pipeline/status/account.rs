@@ -1,0 +1,154 @@
+//! An account's status.
+
+use super::{coordinators, failure};
+use crate::conditions::{Finding, Findings, merge};
+use crate::config::Patience;
+use crate::memory::Memory;
+use crate::pipeline::apply::Applied;
+use crate::pipeline::dereference::World;
+use crate::pipeline::plan::Plan;
+use crate::pipeline::validate::{Account, Validated};
+use helios_core::messages::{AccountSnapshot, LadderLevel};
+use helios_crds::kube::AccountStatus;
+
+/// The status of an account, and liveness ms at which it may differ without any news.
+pub fn account_status(
+    world: &World,
+    v: &Validated,
+    a: &Account,
+    plan: &Plan,
+    applied: &Applied,
+    memory: &mut Memory,
+    patience: &Patience,
+) -> (AccountStatus, Option<u64>) {
+    let snapshot = world.heard.as_ref().map(|h| &*h.snapshot);
+    let before = a.object.status.clone().unwrap_or_default();
+    let generation = a.object.metadata.generation.unwrap_or(0);
+    let counts = coordinators(world);
+    let now = ready(world, a, snapshot, counts, plan, applied);
+    let (ready, wake) = patiently(now, &before, world, memory, patience);
+    let (have, want) = counts.unwrap_or((0, 0));
+    let halted = a.manifest.spec.halt;
+    let found = Findings {
+        progressing: if a.stall.is_none() && (have < want || counts.is_none()) {
+            Finding::yes(
+                "CoordinatorsStarting",
+                format!("{have} of {want} coordinators are ready"),
+            )
+        } else {
+            Finding::no("Settled", "")
+        },
+        degraded: degraded(snapshot),
+        paused: match snapshot.filter(|s| s.halted && !halted) {
+            Some(s) => Finding::yes(
+                "Latched",
+                format!("latches hold new risk back: {}", s.latches.join(", ")),
+            ),
+            None if halted => Finding::yes("Halted", "spec.halt is true"),
+            None => Finding::no("Running", ""),
+        },
+        stalled: a
+            .stall
+            .as_ref()
+            .map(|(s, words)| (s.reason(), words.clone())),
+        ready,
+    };
+    let status = AccountStatus {
+        observed_generation: Some(generation),
+        conditions: merge(&before.conditions, &found, generation, world.wall_s),
+        strategies: i32::try_from(v.strategies.len()).ok(),
+        coordinators: counts.map(|(have, want)| format!("{have}/{want}")),
+        leader: snapshot.map(|s| s.holder.clone()).filter(|h| !h.is_empty()),
+        epoch: snapshot.and_then(|s| i64::try_from(s.epoch).ok()),
+        margin: snapshot
+            .filter(|s| s.known)
+            .map(|s| format!("{:?}", s.level)),
+        latches: snapshot.map(|s| s.latches.clone()).unwrap_or_default(),
+    };
+    (status, wake)
+}
+
+fn ready(
+    world: &World,
+    a: &Account,
+    snapshot: Option<&AccountSnapshot>,
+    counts: Option<(i64, i64)>,
+    plan: &Plan,
+    applied: &Applied,
+) -> Finding {
+    if let Some((stall, words)) = &a.stall {
+        return Finding::no(stall.reason(), words.clone());
+    }
+    if a.object.metadata.deletion_timestamp.is_some() {
+        return Finding::no(
+            "Deleting",
+            "its coordinator goes last, after its strategies",
+        );
+    }
+    if let Some((reason, words, _)) = failure(&applied.failed, None) {
+        return Finding::no(reason, words);
+    }
+    let (have, want) = counts.unwrap_or((0, 0));
+    if have == 0 {
+        return Finding::no(
+            "CoordinatorNotReady",
+            format!("0 of {want} coordinators are ready"),
+        );
+    }
+    let Some(s) = snapshot.filter(|_| world.heard.is_some() && !plan.stale) else {
+        let words = "its coordinator has not been heard: see its pods, NATS, and the callout";
+        return Finding::no("CoordinatorSilent", words);
+    };
+    match &s.unknown {
+        Some(why) if why.contains("credentials") => Finding::no("CredentialsMissing", why.clone()),
+        _ if !s.known => {
+            let why = s.unknown.as_deref().unwrap_or("it is being read");
+            Finding::no(
+                "AccountUnknown",
+                format!("the account's picture is not complete: {why}"),
+            )
+        }
+        _ => Finding::yes("Guarding", "the account is read and guarded"),
+    }
+}
+
+/// A coordinator that is away for a moment is no news.
+fn patiently(
+    found: Finding,
+    before: &AccountStatus,
+    world: &World,
+    memory: &mut Memory,
+    patience: &Patience,
+) -> (Finding, Option<u64>) {
+    let flaps =
+        ["CoordinatorNotReady", "CoordinatorSilent", "AccountUnknown"].contains(&found.reason);
+    if found.holds || !flaps {
+        memory.unready.remove("");
+        return (found, None);
+    }
+    let since = *memory.unready.entry(String::new()).or_insert(world.now_ms);
+    let until = since + u64::try_from(patience.flap.as_millis()).unwrap_or(u64::MAX);
+    let was = before
+        .conditions
+        .iter()
+        .find(|c| c.type_ == "Ready" && c.status == "True");
+    match was {
+        Some(c) if world.now_ms < until => {
+            (Finding::yes("Guarding", c.message.clone()), Some(until))
+        }
+        _ => (found, None),
+    }
+}
+
+fn degraded(snapshot: Option<&AccountSnapshot>) -> Finding {
+    let Some(s) = snapshot else {
+        return Finding::no("AsWanted", "");
+    };
+    if s.level > LadderLevel::Normal {
+        return Finding::yes(
+            "MarginProtection",
+            format!("the margin ladder is at {:?}", s.level),
+        );
+    }
+    Finding::no("AsWanted", "")
+}

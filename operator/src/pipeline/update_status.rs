@@ -1,0 +1,264 @@
+//! Saying how it is: statuses and events, written only where they differ, and not more often than once a second for an object.
+
+use super::apply::Applied;
+use super::dereference::World;
+use super::plan::{Plan, Progress};
+use super::status::{account_status, strategy_status};
+use super::validate::Validated;
+use crate::config::Patience;
+use crate::events::{Note, Notes};
+use crate::memory::Memory;
+use crate::names;
+use crate::writer::{Failure, Writer};
+use helios_crds::kube::Condition;
+use kube::Resource;
+use serde::Serialize;
+use serde_json::Value;
+
+/// Everything that a status follows from, and where it is written.
+pub struct Clerk<'a> {
+    /// The API server.
+    pub writer: &'a Writer,
+    /// Events.
+    pub notes: &'a Notes,
+    /// The world that was planned by.
+    pub world: &'a World,
+    /// The objects that were planned by.
+    pub validated: &'a Validated,
+    /// What was planned.
+    pub plan: &'a Plan,
+    /// What was done.
+    pub applied: &'a Applied,
+    /// Patience.
+    pub patience: &'a Patience,
+    /// What is remembered.
+    pub memory: &'a mut Memory,
+}
+
+impl Clerk<'_> {
+    /// Writes what differs; returns liveness ms by which it must be looked at again, if any.
+    pub async fn update(mut self) -> Option<u64> {
+        let mut wake: Option<u64> = self.applied.retry_ms;
+        let mut by = |at: Option<u64>| {
+            if let Some(at) = at {
+                wake = Some(wake.map_or(at, |w: u64| w.min(at)));
+            }
+        };
+        for s in &self.validated.strategies {
+            if self.applied.finalized.contains(&s.name) {
+                continue;
+            }
+            let (status, at) = strategy_status(
+                self.world,
+                self.validated,
+                s,
+                self.plan,
+                self.applied,
+                self.memory,
+                self.patience,
+            );
+            by(at);
+            let before = s.object.status.clone().unwrap_or_default();
+            let patch = difference(&before, &status);
+            let (namespace, name) = names::split(&s.name);
+            let writer = self.writer;
+            by(self
+                .write(&s.name, patch, |p| async move {
+                    writer.strategy_status(namespace, name, &p).await
+                })
+                .await);
+            self.tell(
+                &s.name,
+                &s.object.object_ref(&()),
+                &before.conditions,
+                &status.conditions,
+            );
+            self.tell_rollout(&s.name, &s.object.object_ref(&()));
+        }
+        if let Some(a) = &self.validated.account
+            && !self.applied.account_finalized
+        {
+            let (status, at) = account_status(
+                self.world,
+                self.validated,
+                a,
+                self.plan,
+                self.applied,
+                self.memory,
+                self.patience,
+            );
+            by(at);
+            let before = a.object.status.clone().unwrap_or_default();
+            let patch = difference(&before, &status);
+            let (namespace, name) = names::split(&self.world.account);
+            let (key, writer) = (format!("account {name}"), self.writer);
+            by(self
+                .write(&key, patch, |p| async move {
+                    writer.account_status(namespace, name, &p).await
+                })
+                .await);
+            self.tell(
+                &key,
+                &a.object.object_ref(&()),
+                &before.conditions,
+                &status.conditions,
+            );
+        }
+        wake
+    }
+
+    /// Writes a patch, unless the object was written less than a second ago; returns when it may be.
+    async fn write<F>(
+        &mut self,
+        key: &str,
+        patch: Option<Value>,
+        write: impl FnOnce(Value) -> F,
+    ) -> Option<u64>
+    where
+        F: Future<Output = Result<(), Failure>>,
+    {
+        let patch = patch?;
+        let now = self.world.now_ms;
+        let every = u64::try_from(self.patience.status_every.as_millis()).unwrap_or(u64::MAX);
+        if let Some(at) = self.memory.written.get(key).filter(|at| now < **at + every) {
+            return Some(at + every);
+        }
+        self.memory.written.insert(key.into(), now);
+        match write(patch).await {
+            Ok(()) => None,
+            Err(f) => {
+                tracing::warn!(object = key, "status not written: {f}");
+                Some(now + 5000)
+            }
+        }
+    }
+
+    /// An event for each condition whose reason changed, where people should know.
+    fn tell(
+        &mut self,
+        key: &str,
+        object: &k8s_openapi::api::core::v1::ObjectReference,
+        before: &[Condition],
+        after: &[Condition],
+    ) {
+        for c in after {
+            let Some(type_) = ["Ready", "Degraded", "Stalled"]
+                .into_iter()
+                .find(|t| *t == c.type_)
+            else {
+                continue;
+            };
+            let old = before.iter().find(|b| b.type_ == c.type_);
+            let good = (c.status == "True") == (type_ == "Ready");
+            // Nothing to tell while all was well and is.
+            if old.is_none() && good && type_ != "Ready"
+                || old.is_some_and(|o| o.reason == c.reason)
+            {
+                continue;
+            }
+            let told = self
+                .memory
+                .told
+                .insert((key.into(), type_), c.reason.clone());
+            if told.as_deref() == Some(c.reason.as_str()) {
+                continue;
+            }
+            // What ends well is told by Ready alone.
+            if good && type_ != "Ready" {
+                continue;
+            }
+            self.notes.tell(Note {
+                object: object.clone(),
+                warning: !good,
+                reason: c.reason.clone(),
+                words: c.message.clone(),
+            });
+        }
+    }
+
+    fn tell_rollout(
+        &mut self,
+        strategy: &str,
+        object: &k8s_openapi::api::core::v1::ObjectReference,
+    ) {
+        for (_, pod) in self.applied.struck.iter().filter(|(s, _)| s == strategy) {
+            self.notes.tell(Note {
+                object: object.clone(),
+                warning: true,
+                reason: "WorkerStruckOff".into(),
+                words: format!(
+                    "the node of {pod} is lost: the pod was struck off and is started elsewhere"
+                ),
+            });
+        }
+        let Some(d) = self.plan.documents.get(strategy) else {
+            return;
+        };
+        let (reason, words) = match d.progress {
+            Progress::Settled | Progress::RolledBack => return,
+            Progress::Soaking => ("RolloutStarted", "canary symbols run the change first"),
+            Progress::Promoted => ("RolloutPromoted", "all symbols run the change"),
+        };
+        let told = self.memory.told.insert(
+            (strategy.into(), "Rollout"),
+            format!("{reason} {}", d.document.generation),
+        );
+        let now = format!("{reason} {}", d.document.generation);
+        // What was promoted before this process began is no news.
+        if told.as_deref() != Some(now.as_str())
+            && (told.is_some() || d.progress == Progress::Soaking)
+        {
+            self.notes.tell(Note {
+                object: object.clone(),
+                warning: false,
+                reason: reason.into(),
+                words: words.into(),
+            });
+        }
+    }
+}
+
+/// What turns one status into another as a merge patch: absent fields are taken away. `None` when they are the same.
+fn difference<T: Serialize + PartialEq>(before: &T, after: &T) -> Option<Value> {
+    if before == after {
+        return None;
+    }
+    let (before, mut after) = (
+        serde_json::to_value(before).unwrap_or_default(),
+        serde_json::to_value(after).unwrap_or_default(),
+    );
+    if let (Value::Object(b), Value::Object(a)) = (&before, &mut after) {
+        for key in b.keys() {
+            a.entry(key.clone()).or_insert(Value::Null);
+        }
+        a.retain(|key, value| b.get(key) != Some(value));
+    }
+    Some(after)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use helios_crds::kube::StrategyStatus;
+    use serde_json::json;
+
+    #[test]
+    fn only_what_differs_is_sent_and_what_is_gone_is_taken_away() {
+        let before = StrategyStatus {
+            ready: Some("1/2".into()),
+            ready_workers: Some(1),
+            symbols: vec!["A".into()],
+            ..StrategyStatus::default()
+        };
+        assert_eq!(difference(&before, &before), None);
+        let after = StrategyStatus {
+            ready: Some("1/1".into()),
+            symbols: Vec::new(),
+            ..before.clone()
+        };
+        assert_eq!(
+            difference(&before, &after),
+            Some(json!({"ready": "1/1", "symbols": null}))
+        );
+    }
+}

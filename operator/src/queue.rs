@@ -1,0 +1,103 @@
+//! When each account is looked at next. Pure: times come in, names go out.
+//!
+//! News of an account that come close together are one look; one that is looked at is not looked at by a second task, and
+//! news meanwhile are one look afterwards. An account never waits for another.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// News within this time are one look.
+pub const GATHER_MS: u64 = 50;
+
+/// Accounts by when they are due, liveness ms.
+#[derive(Debug, Default)]
+pub struct Queue {
+    due: BTreeMap<String, u64>,
+    running: BTreeSet<String>,
+}
+
+impl Queue {
+    /// There is news of an account.
+    pub fn news(&mut self, account: &str, now_ms: u64) {
+        self.at(account, now_ms + GATHER_MS);
+    }
+
+    /// An account is to be looked at by this time at the latest.
+    pub fn at(&mut self, account: &str, ms: u64) {
+        let due = self.due.entry(account.into()).or_insert(ms);
+        *due = ms.min(*due);
+    }
+
+    /// Takes one that is due and that nobody looks at. [`Queue::done`] must follow.
+    pub fn take(&mut self, now_ms: u64) -> Option<String> {
+        let ready = self
+            .due
+            .iter()
+            .filter(|(name, at)| **at <= now_ms && !self.running.contains(*name))
+            .min_by_key(|(name, at)| (**at, (*name).clone()))
+            .map(|(name, _)| name.clone())?;
+        self.due.remove(&ready);
+        self.running.insert(ready.clone());
+        Some(ready)
+    }
+
+    /// The look is over.
+    pub fn done(&mut self, account: &str) {
+        self.running.remove(account);
+    }
+
+    /// When the next one that nobody looks at is due.
+    pub fn next(&self) -> Option<u64> {
+        let waiting = self.due.iter().filter(|(n, _)| !self.running.contains(*n));
+        waiting.map(|(_, at)| *at).min()
+    }
+
+    /// Nobody looks at anything.
+    pub fn idle(&self) -> bool {
+        self.running.is_empty()
+    }
+
+    /// Forgets what is due: another leads.
+    pub fn clear(&mut self) {
+        self.due.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn news_close_together_are_one_look() {
+        let mut q = Queue::default();
+        q.news("a", 0);
+        q.news("a", 40);
+        assert_eq!(q.take(GATHER_MS - 1), None);
+        assert_eq!(q.take(GATHER_MS), Some("a".into()));
+        assert_eq!(q.take(10_000), None);
+    }
+
+    #[test]
+    fn one_account_is_looked_at_by_one_task_and_news_meanwhile_are_kept() {
+        let mut q = Queue::default();
+        q.at("a", 0);
+        assert_eq!(q.take(0), Some("a".into()));
+        q.news("a", 0);
+        assert_eq!((q.take(1000), q.next()), (None, None));
+        q.done("a");
+        assert_eq!(q.next(), Some(GATHER_MS));
+        assert_eq!(q.take(1000), Some("a".into()));
+        q.done("a");
+        assert!(q.idle());
+    }
+
+    #[test]
+    fn the_longest_waiting_is_first_and_an_earlier_time_wins() {
+        let mut q = Queue::default();
+        q.at("a", 500);
+        q.at("b", 400);
+        q.at("a", 300);
+        q.at("a", 900);
+        assert_eq!(q.take(1000), Some("a".into()));
+        assert_eq!(q.take(1000), Some("b".into()));
+    }
+}
