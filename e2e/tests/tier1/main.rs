@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod audited;
+mod chart;
 mod leftovers;
 mod nodes;
 mod outages;
