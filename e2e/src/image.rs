@@ -22,6 +22,29 @@ pub struct Image {
 }
 
 impl Image {
+    /// One program of this machine, at its file name in `/`, and the shared libraries it is linked with.
+    pub fn of_program(name: &str, program: &Path) -> Result<Self> {
+        let file = program.file_name().context("a program has a name")?;
+        let entry = format!("/{}", file.to_string_lossy());
+        let mut files = vec![(program.to_owned(), entry.clone())];
+        let out = Command::new("ldd")
+            .arg(program)
+            .output()
+            .context("ldd cannot be run")?;
+        // A program that is linked with nothing makes ldd fail, and needs nothing.
+        let text = String::from_utf8_lossy(&out.stdout);
+        // As in "libc.so.6 => /lib/libc.so.6 (0x...)", and the loader without an arrow.
+        let paths = text
+            .lines()
+            .filter_map(|l| l.split_whitespace().find(|w| w.starts_with('/')));
+        files.extend(paths.map(|p| (PathBuf::from(p), p.to_owned())));
+        Ok(Self {
+            name: name.to_owned(),
+            files,
+            entrypoint: vec![entry],
+        })
+    }
+
     /// Writes the archive into a directory and returns its path.
     pub(crate) fn write(&self, dir: &Path) -> Result<PathBuf> {
         let work = tempfile::tempdir_in(dir)?;

@@ -5,6 +5,7 @@
 use helios_e2e::{Image, Node, shared_node, wait_for};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, LogParams};
+use std::path::Path;
 use std::time::Duration;
 
 /// Longest until a container runs, on a busy machine.
@@ -119,4 +120,59 @@ async fn an_image_of_ones_own_runs_and_a_crash_is_started_again() {
     .await
     .unwrap();
     ns.delete().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_program_of_this_machine_runs_with_its_libraries() {
+    if !Node::possible() {
+        return;
+    }
+    let node = shared_node().await.unwrap();
+    let cluster = node.cluster();
+    let ns = cluster.namespace("program").await.unwrap();
+    let image = Image::of_program("helios.local/echo:1", Path::new("/bin/echo")).unwrap();
+    assert!(image.files.len() > 1, "{image:?}");
+    node.image(&image).unwrap();
+    let run = "run echo --image=helios.local/echo:1 --image-pull-policy=Never --restart=Never -n";
+    let args: Vec<_> = run.split(' ').chain([ns.name(), "--", "hello"]).collect();
+    cluster.kubectl(&args).unwrap();
+    let pods = Api::<Pod>::namespaced(cluster.client().await.unwrap(), ns.name());
+    wait_for("it to be done", SOON, async || {
+        let status = pods.get("echo").await?.status.unwrap_or_default();
+        anyhow::ensure!(status.phase.as_deref() == Some("Succeeded"), "{status:?}");
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let said = pods.logs("echo", &LogParams::default()).await.unwrap();
+    assert_eq!(said.trim(), "hello");
+}
+
+#[tokio::test]
+async fn a_pod_reaches_the_api_server_by_its_name() {
+    if !Node::possible() {
+        return;
+    }
+    let node = shared_node().await.unwrap();
+    let cluster = node.cluster();
+    let ns = cluster.namespace("api").await.unwrap();
+    let image = format!("--image={}", node.probe_image());
+    let run = "--image-pull-policy=Never --restart=OnFailure -n";
+    let ask = ["--", "get", "http://kubernetes.default.svc:443/"];
+    let args: Vec<_> = ["run", "ask", &image]
+        .into_iter()
+        .chain(run.split(' '))
+        .collect();
+    cluster
+        .kubectl(&[&args[..], &[ns.name()], &ask].concat())
+        .unwrap();
+    let pods = Api::<Pod>::namespaced(cluster.client().await.unwrap(), ns.name());
+    // It asks without encryption, and is told so by the one who would encrypt.
+    wait_for("an answer", SOON, async || {
+        let said = pods.logs("ask", &LogParams::default()).await?;
+        anyhow::ensure!(said.contains("HTTPS server"), "it said {said:?}");
+        Ok(())
+    })
+    .await
+    .unwrap();
 }
