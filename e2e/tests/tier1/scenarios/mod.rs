@@ -1,7 +1,10 @@
 //! What goes wrong, and that it is put right: one function for each failure, on real programs and fake nodes.
 
+mod losses;
 mod objects;
+mod operators;
 mod pods;
+mod positions;
 
 use std::time::Duration;
 
