@@ -40,39 +40,41 @@ pub struct HeliosAccount {
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AccountSpec {
-    /// The exchange.
+    /// The exchange that is traded. It can't be changed later.
     pub venue: Venue,
-    /// Paper, Testnet or Live. `Simulated` allows only Paper; `BinanceUsdm` with Paper takes real public market data into the built-in venue, without keys.
+    /// Where orders go. Simulated allows Paper only; BinanceUsdm with Paper takes real public market data into the built-in
+    /// venue, without keys; Testnet and Live need credentialsSecretRef. It can't be changed later. Paper where absent.
     #[serde(default)]
     pub environment: Environment,
-    /// Repeats the account's name; Live starts only with it.
+    /// Repeats the account's name to confirm that real money is meant. Live starts only with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirm_live: Option<String>,
-    /// Stop taking new risk in the whole account. Effective halt is this or a latch.
+    /// Whether the whole account takes no new risk. A latch set with `helios kill` halts too; either is enough.
     #[serde(default)]
     pub halt: bool,
-    /// The built-in venue.
+    /// The settings of the built-in venue. They are read when it starts.
     #[serde(default)]
     pub simulated: Simulated,
-    /// Base URLs, where they are not the venue's own.
+    /// Base URLs of the exchange, where they are not its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoints: Option<Endpoints>,
-    /// Where telemetry goes.
+    /// Where telemetry is sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub monitoring: Option<Monitoring>,
-    /// How much is logged.
+    /// How much the processes of this account log. Info where absent.
     #[serde(default)]
     pub log_level: LogLevel,
-    /// Secret with `apiKey`, `apiSecret`, `keyType` (`Hmac` or `Ed25519`); mounted by pods, never read by the operator.
+    /// The secret with the keys apiKey, apiSecret and keyType (Hmac or Ed25519). Pods mount it; the operator never reads it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_secret_ref: Option<SecretRef>,
-    /// Margin protection.
+    /// Margin protection. The margin ratio is the uniform adverse price move, in percent, that would liquidate the account;
+    /// lower is worse.
     #[serde(default)]
     pub margin: Margin,
-    /// Limits of the account.
+    /// Limits of the account, over all of its strategies.
     #[serde(default)]
     pub limits: Limits,
-    /// What to do about orders and positions that are not ours.
+    /// What is done about orders and positions that are not ours. Refuse where absent.
     #[serde(default)]
     pub external_positions: ExternalPositions,
 }
@@ -91,12 +93,12 @@ pub enum Venue {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 pub enum Environment {
-    /// No money.
+    /// No money is at stake.
     #[default]
     Paper,
-    /// The exchange's test network.
+    /// Orders go to the exchange's test network.
     Testnet,
-    /// Money.
+    /// Orders trade real money.
     Live,
 }
 
@@ -105,20 +107,21 @@ pub enum Environment {
 #[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Simulated {
-    /// A running `helios venue` to use instead of starting one.
+    /// The URL of a running `helios venue` to use instead of starting one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// Market seconds a wall second.
+    /// Market seconds that pass in one wall second, from 1 to 1000. 1 where absent.
     pub speed: u32,
-    /// Seed of the generated market.
+    /// The seed of the generated market: the same seed is the same market. 7 where absent.
     pub seed: u64,
-    /// Predictive edge of the order book imbalance in the generated market, 0 (none) to 1.
+    /// How well the imbalance of the order book foretells the price of the generated market, from "0" (not at all) to "1".
     pub edge: Dec,
-    /// Profile of the generated market: `demo` (ATR over 60 s about 25 bp) or `btc-like` (fitted to a recording of BTCUSDT, about 5 bp).
+    /// The generated market's profile: `demo` (ATR over 60 s about 25 bp) or `btc-like` (fitted to a recording of BTCUSDT,
+    /// about 5 bp). `demo` where absent.
     pub profile: String,
-    /// Delay of the venue for an order and its events, market ms.
+    /// The venue's delay of an order and its events in milliseconds of market time, from 0 to 10000. 0 where absent.
     pub latency_ms: u32,
-    /// Balance the account starts with, USDT.
+    /// The balance that the account starts with, in USDT. "10000" where absent.
     pub initial_balance: Dec,
 }
 
@@ -127,19 +130,19 @@ pub struct Simulated {
 #[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Endpoints {
-    /// REST.
+    /// The REST API: an http or https URL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rest: Option<String>,
-    /// WebSocket, public route (depth, bookTicker).
+    /// The WebSocket of the public route (depth, bookTicker): a ws or wss URL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ws_public: Option<String>,
-    /// WebSocket, market route (aggTrade, markPrice).
+    /// The WebSocket of the market route (aggTrade, markPrice): a ws or wss URL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ws_market: Option<String>,
-    /// WebSocket, private route (user data).
+    /// The WebSocket of the private route (user data): a ws or wss URL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ws_private: Option<String>,
-    /// WebSocket order API.
+    /// The WebSocket of the order API: a ws or wss URL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ws_api: Option<String>,
 }
@@ -149,10 +152,10 @@ pub struct Endpoints {
 #[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Monitoring {
-    /// Secret key that holds an Azure Monitor connection string.
+    /// The secret's key that holds an Azure Monitor connection string.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub azure_connection_string_secret_ref: Option<SecretKeyRef>,
-    /// OTLP endpoint.
+    /// The OTLP endpoint: an http or https URL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub otlp_endpoint: Option<String>,
 }
@@ -162,7 +165,7 @@ pub struct Monitoring {
 #[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SecretRef {
-    /// Its name.
+    /// The secret's name; it lies in the same namespace.
     pub name: String,
 }
 
@@ -171,9 +174,9 @@ pub struct SecretRef {
 #[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SecretKeyRef {
-    /// Its name.
+    /// The secret's name; it lies in the same namespace.
     pub name: String,
-    /// Its key.
+    /// The key in the secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
 }
@@ -182,16 +185,16 @@ pub struct SecretKeyRef {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 pub enum LogLevel {
-    /// Errors.
+    /// Errors only.
     Error,
-    /// And warnings.
+    /// Errors and warnings.
     Warn,
-    /// And what happens.
+    /// Also what happens.
     #[default]
     Info,
-    /// And why.
+    /// Also why it happens.
     Debug,
-    /// And everything.
+    /// Everything.
     Trace,
 }
 
@@ -200,9 +203,11 @@ pub enum LogLevel {
 #[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Margin {
-    /// At or below: no new risk, stops tightened one by one. Percent.
+    /// At or below this margin ratio, in percent, no new risk is taken and stops are tightened one by one. With 10 added it is
+    /// at most 100 / maxGrossLeverage, so that the allowed leverage alone doesn't trip it. "30" where absent.
     pub warning_margin_ratio: Dec,
-    /// At or below: positions reduced in slices. Percent.
+    /// At or below this margin ratio, in percent, positions are reduced in slices. It is below warningMarginRatio. "15" where
+    /// absent.
     pub critical_margin_ratio: Dec,
 }
 
@@ -211,15 +216,16 @@ pub struct Margin {
 #[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Limits {
-    /// Sum of all notionals over equity, at most.
+    /// The sum of all notionals over equity, at most; above "0", up to "20". "2" where absent.
     pub max_gross_leverage: Dec,
-    /// Notional of one symbol, percent of equity at most.
+    /// The notional of one symbol in percent of equity, at most; above "0", up to "2000". "100" where absent.
     pub max_symbol_notional_percent: Dec,
-    /// Positions at once, at most (1 to 60: three conditional orders are reserved for each, of 200).
+    /// Positions held at once, at most, from 1 to 60: three conditional orders are reserved for each, of the 200 that the
+    /// exchange allows. 10 where absent.
     pub max_open_positions: u32,
-    /// Loss since 00:00 UTC that flattens until the next day, percent.
+    /// The loss since 00:00 UTC, in percent, that flattens the account until the next day. "5" where absent.
     pub max_daily_loss_percent: Dec,
-    /// Loss from the peak that flattens until a person resets it, percent.
+    /// The loss from the peak, in percent, that flattens the account until a person releases it. "20" where absent.
     pub max_drawdown_percent: Dec,
 }
 
@@ -227,11 +233,11 @@ pub struct Limits {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 pub enum ExternalPositions {
-    /// Do not start.
+    /// No new risk is taken while there are any.
     #[default]
     Refuse,
-    /// Guard them with stops, never add.
+    /// They are guarded with stops and never added to.
     Guard,
-    /// Count them in the margin, nothing else.
+    /// They count in the margin and nothing else.
     Ignore,
 }

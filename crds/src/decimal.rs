@@ -5,6 +5,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 
 /// A decimal written as a string (`"0.4"`). A bare number is refused: YAML and JSON tools rewrite those.
+///
+/// It has at most 10 digits before its point and 5 after it. Fifteen digits are what a double keeps apart, so that the API
+/// server, whose rules know doubles only, compares them as exactly as this type does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Dec(pub Decimal);
 
@@ -27,21 +30,6 @@ impl Serialize for Dec {
     }
 }
 
-#[cfg(feature = "kubernetes")]
-impl schemars::JsonSchema for Dec {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Dec".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({"type": "string"})
-    }
-}
-
 impl<'de> Deserialize<'de> for Dec {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         struct V;
@@ -51,14 +39,10 @@ impl<'de> Deserialize<'de> for Dec {
                 f.write_str("a decimal in quotes, such as \"0.4\"")
             }
             fn visit_str<E: de::Error>(self, s: &str) -> Result<Dec, E> {
-                let plain = !s.is_empty()
-                    && s.len() <= 32
-                    && s.bytes()
-                        .all(|b| b.is_ascii_digit() || b == b'.' || b == b'-');
                 match s.parse::<Decimal>() {
-                    Ok(d) if plain => Ok(Dec(d)),
+                    Ok(d) if is_plain(s) => Ok(Dec(d)),
                     _ => Err(E::custom(format_args!(
-                        "\"{s}\" is no decimal: write digits with at most one point, such as \"0.4\""
+                        "\"{s}\" is no decimal: write up to 10 digits, and up to 5 after a point, such as \"0.4\""
                     ))),
                 }
             }
@@ -79,5 +63,17 @@ impl<'de> Deserialize<'de> for Dec {
             }
         }
         d.deserialize_any(V)
+    }
+}
+
+/// `-?[0-9]{1,10}(\.[0-9]{1,5})?`
+fn is_plain(s: &str) -> bool {
+    let digits = |s: &str, most: usize| {
+        (1..=most).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_digit())
+    };
+    let s = s.strip_prefix('-').unwrap_or(s);
+    match s.split_once('.') {
+        Some((whole, part)) => digits(whole, 10) && digits(part, 5),
+        None => digits(s, 10),
     }
 }

@@ -3,10 +3,16 @@
 //! The specs are the same types that a file holds. `to_manifest` gives the envelope of a file, so that
 //! [`crate::validate`] and [`crate::convert`] serve both worlds unchanged. What an operator reports is in `status`.
 
+mod bounds;
+mod definition;
+mod rules;
+mod scalars;
+mod schema;
 mod status;
 
 pub use crate::account::AccountResource as HeliosAccount;
 pub use crate::strategy::StrategyResource as HeliosStrategy;
+pub use definition::{SCHEMA_SHA256, SCHEMA_VERSION, crds, schema_digest};
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 pub use status::{AccountStatus, RolloutOutcome, RolloutStatus, StrategyStatus, SymbolTaken};
 

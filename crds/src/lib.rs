@@ -12,6 +12,7 @@ mod defaults;
 pub mod kube;
 pub mod manifest;
 mod meta;
+mod quantity;
 mod strategy;
 pub mod validate;
 
@@ -21,8 +22,10 @@ pub use account::{
 };
 pub use decimal::Dec;
 pub use meta::{API_VERSION, ObjectMeta};
+pub use quantity::Quantity;
 pub use strategy::{
     AccountRef, Atr, CostGate, EntryStyle, Execution, Exits, HeliosStrategy, Model, ModelMode,
     OnDelete, OnOppositeSignal, Prior, Protections, Record, RedisState, Regime, RegimeOverride,
-    Risk, Rollout, Signals, Sizing, StatePlugins, StrategySpec, UpdatePolicy, Watchlist, Worker,
+    Resources, Risk, Rollout, Signals, Sizing, StatePlugins, StrategySpec, UpdatePolicy, Watchlist,
+    Worker,
 };

@@ -1,10 +1,19 @@
 //! `HeliosStrategy`: what to trade, when and how much.
+//!
+//! The object, its watchlist, signals and regimes are here; `risk` holds sizes and stops, `running` the rest.
 
-use crate::account::SecretRef;
+mod risk;
+mod running;
+
+pub use risk::{Atr, CostGate, Prior, Protections, Risk, Sizing};
+pub use running::{
+    EntryStyle, Execution, Exits, OnDelete, OnOppositeSignal, Record, RedisState, Resources,
+    Rollout, StatePlugins, UpdatePolicy, Worker,
+};
+
 use crate::decimal::Dec;
 use crate::meta::ObjectMeta;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// A strategy: one worker for each symbol of its watchlist.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,24 +64,25 @@ impl HeliosStrategy {
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StrategySpec {
-    /// The account it trades on.
+    /// The account that the strategy trades on. It can't be changed later.
     pub account_ref: AccountRef,
-    /// No new entries; positions stay guarded.
+    /// Whether no new positions are entered. Positions that are open stay guarded and are left as always.
     #[serde(default)]
     pub suspend: bool,
-    /// Higher wins symbols and ceilings.
+    /// Among the strategies of an account, the higher priority wins contested symbols and ceilings; then the older one wins. 0
+    /// where absent.
     #[serde(default)]
     pub priority: i32,
-    /// What it may trade.
+    /// What the strategy may trade: the best of a scan, or a fixed list. Each symbol has a worker of its own.
     #[serde(default)]
     pub watchlist: Watchlist,
-    /// When a signal is one.
+    /// When the order book gives a signal.
     #[serde(default)]
     pub signals: Signals,
-    /// Overrides by regime.
+    /// What is different in a market regime. Each regime is named once; what an entry leaves out stays as it is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub regimes: Vec<RegimeOverride>,
-    /// How much is risked.
+    /// How much is risked, and where the stop lies.
     #[serde(default)]
     pub risk: Risk,
     /// When a position is left.
@@ -81,16 +91,16 @@ pub struct StrategySpec {
     /// How orders are sent.
     #[serde(default)]
     pub execution: Execution,
-    /// How a change is rolled out.
+    /// How a change of the parameters is rolled out.
     #[serde(default)]
     pub rollout: Rollout,
-    /// What deletion does with positions.
+    /// What deleting the strategy does with its positions. Flatten where absent.
     #[serde(default)]
     pub on_delete: OnDelete,
-    /// Optional state plugins.
+    /// Optional stores of state outside the cluster's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<StatePlugins>,
-    /// Recording of market data.
+    /// Whether and where market data is recorded.
     #[serde(default)]
     pub record: Record,
     /// The worker pods.
@@ -103,7 +113,7 @@ pub struct StrategySpec {
 #[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AccountRef {
-    /// Its name, same namespace.
+    /// The HeliosAccount's name; it lies in the same namespace.
     pub name: String,
 }
 
@@ -112,19 +122,20 @@ pub struct AccountRef {
 #[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Watchlist {
-    /// Symbols chosen by the scan.
+    /// How many symbols the scan chooses, from 1 to 60. 5 where absent.
     pub size: u32,
-    /// Market seconds between scans.
+    /// Seconds of market time between scans, from 30 to 86400. A symbol with a position is drained, not dropped. 300 where
+    /// absent.
     pub rescan_interval_seconds: u32,
-    /// Quote asset.
+    /// The quote asset of the contracts that the scan looks at. "USDT" where absent.
     pub quote_asset: String,
-    /// Always chosen first.
+    /// Symbols that are always chosen first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<String>,
-    /// Never chosen.
+    /// Symbols that are never chosen.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<String>,
-    /// A fixed list instead of a scan.
+    /// A fixed list of at most 60 symbols instead of a scan; include and exclude are left out then.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub symbols: Vec<String>,
 }
@@ -134,15 +145,15 @@ pub struct Watchlist {
 #[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Signals {
-    /// Levels a side that NOBI sums.
+    /// Levels of each side of the book that NOBI (the normalised order book imbalance) sums up, from 1 to 1000. 10 where absent.
     pub nobi_depth: u32,
-    /// |NOBI| at or above this is a signal.
+    /// An absolute NOBI at or above this is a signal; above "0", up to "1". "0.4" where absent.
     pub nobi_trigger_threshold: Dec,
-    /// Market ms it must persist.
+    /// Milliseconds of market time that a signal must last, from 0 to 3600000. 0 where absent.
     pub persistence_ms: u32,
-    /// Market seconds after an exit before the next entry.
+    /// Seconds of market time between an exit and the next entry, from 0 to 604800. 60 where absent.
     pub cooldown_seconds: u32,
-    /// The model gate.
+    /// The model that says whether a signal is worth acting on.
     pub model: Model,
 }
 
@@ -151,17 +162,17 @@ pub struct Signals {
 #[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Model {
-    /// Required (no model, no entries; Live needs it), Optional or Off.
+    /// Whether a model must, may or shall not gate entries; Live needs Required. Optional where absent.
     pub mode: ModelMode,
-    /// Its name.
+    /// The model's name. "nobi-hybrid" where absent.
     pub name: String,
-    /// Where it is fetched from; the shipped one where absent.
+    /// Where the model is fetched from; the shipped one is taken where absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
-    /// Digest of its files, hex.
+    /// The SHA-256 of the model's files: 64 hexadecimal digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
-    /// Acts at or above this probability.
+    /// Entries are made when the model's probability is at or above this, from "0" to "1". "0.75" where absent.
     pub confidence_threshold: Dec,
 }
 
@@ -169,12 +180,12 @@ pub struct Model {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 pub enum ModelMode {
-    /// No model, no entries.
+    /// Without a model there are no entries.
     Required,
-    /// Without one NOBI decides alone, and says so.
+    /// Without a model NOBI decides alone, and says so.
     #[default]
     Optional,
-    /// NOBI alone.
+    /// NOBI decides alone.
     Off,
 }
 
@@ -182,13 +193,13 @@ pub enum ModelMode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 pub enum Regime {
-    /// Directional.
+    /// The price moves in one direction.
     Trending,
-    /// Sideways.
+    /// The price moves sideways.
     Ranging,
-    /// Volatility high.
+    /// Volatility is high.
     Volatile,
-    /// Volatility low.
+    /// Volatility is low.
     Quiet,
 }
 
@@ -197,257 +208,24 @@ pub enum Regime {
 #[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RegimeOverride {
-    /// In this regime.
+    /// The market regime that the entry is about.
     pub regime: Regime,
-    /// No entries in it.
+    /// Whether no positions are entered in this regime.
     #[serde(default)]
     pub halt_entries: bool,
-    /// Replaces `signals.nobiTriggerThreshold`.
+    /// Replaces signals.nobiTriggerThreshold in this regime.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nobi_trigger_threshold: Option<Dec>,
-    /// Replaces `signals.model.confidenceThreshold`.
+    /// Replaces signals.model.confidenceThreshold in this regime.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence_threshold: Option<Dec>,
-    /// Replaces `risk.kellyFraction`.
+    /// Replaces risk.kellyFraction in this regime; "0" is allowed here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kelly_fraction: Option<Dec>,
-    /// Replaces `risk.atr.multiplier`.
+    /// Replaces risk.atr.multiplier in this regime.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub atr_multiplier: Option<Dec>,
-    /// Replaces `exits.maxHoldSeconds`.
+    /// Replaces exits.maxHoldSeconds in this regime.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_hold_seconds: Option<u32>,
-}
-
-/// How much is risked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Risk {
-    /// Kelly, Probe (always `probeRiskPercent`) or FixedNotional (venue Simulated only).
-    pub sizing: Sizing,
-    /// Notional of every entry under FixedNotional, USDT.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fixed_notional: Option<Dec>,
-    /// Fraction of full Kelly.
-    pub kelly_fraction: Dec,
-    /// Initial leverage at the exchange; not exposure.
-    pub leverage: u32,
-    /// Loss at the stop with costs, percent of equity at most.
-    pub max_risk_per_trade_percent: Dec,
-    /// Closed trades before Kelly sizes; shadow trades count.
-    pub min_trades: u32,
-    /// Risk per trade before that, percent of equity; read as 0 in Live.
-    pub probe_risk_percent: Dec,
-    /// The stop's ATR.
-    pub atr: Atr,
-    /// What W and R are shrunk to.
-    pub prior: Prior,
-    /// Whether entries must pay their costs; Off on venue Simulated only.
-    pub cost_gate: CostGate,
-    /// Protections of each symbol.
-    pub protections: Protections,
-}
-
-/// How sizes are found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
-pub enum Sizing {
-    /// Fractional Kelly.
-    #[default]
-    Kelly,
-    /// Always the probe's risk.
-    Probe,
-    /// Always the fixed notional.
-    FixedNotional,
-}
-
-/// Whether entries must pay their costs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
-pub enum CostGate {
-    /// No entry whose stop lies within 3 times its costs.
-    #[default]
-    Enforce,
-    /// No gate.
-    Off,
-}
-
-/// The stop's ATR.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Atr {
-    /// Bar length, market seconds, at least 5.
-    pub bar_seconds: u32,
-    /// Wilder's period.
-    pub period: u32,
-    /// Stop distance in ATR.
-    pub multiplier: Dec,
-}
-
-/// What W and R are shrunk to until trades speak.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Prior {
-    /// Win rate, 0 to 1.
-    pub win_rate: Dec,
-    /// Mean win over mean loss.
-    pub win_loss_ratio: Dec,
-    /// Trades the prior is worth.
-    pub weight: Dec,
-}
-
-/// Protections of each symbol.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Protections {
-    /// Losing trades in a row before a pause; 0 is off.
-    pub max_consecutive_losses: u32,
-    /// Market seconds of that pause.
-    pub pause_seconds: u32,
-    /// Entries a market hour at most; 0 is off.
-    pub max_entries_per_hour: u32,
-    /// No entry while mid is further than this from mark, bp.
-    pub max_mark_deviation_bps: Dec,
-    /// No entry on a book older than this, ms.
-    pub max_book_age_ms: u32,
-}
-
-/// When a position is left.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Exits {
-    /// Market seconds at most.
-    pub max_hold_seconds: u32,
-    /// Take profit at this many ATR.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub take_profit_atr: Option<Dec>,
-    /// What an opposite signal does.
-    pub on_opposite_signal: OnOppositeSignal,
-}
-
-/// What an opposite signal does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
-pub enum OnOppositeSignal {
-    /// Closes the position.
-    #[default]
-    Close,
-    /// Nothing.
-    Ignore,
-}
-
-/// How orders are sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Execution {
-    /// Market (an IOC limit at mid ± slippage) or PostOnly.
-    pub entry: EntryStyle,
-    /// Furthest from mid that an entry pays, bp.
-    pub max_slippage_bps: Dec,
-}
-
-/// Entry style.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
-pub enum EntryStyle {
-    /// IOC limit at mid ± slippage.
-    #[default]
-    Market,
-    /// Post-only at the best price.
-    PostOnly,
-}
-
-/// How a change is rolled out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Rollout {
-    /// Symbols that run a change first; 0 changes all at once.
-    pub canary_symbols: u32,
-    /// Seconds they run it before the rest follows.
-    pub soak_seconds: u32,
-}
-
-/// What deletion does with positions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
-pub enum OnDelete {
-    /// Closes them.
-    #[default]
-    Flatten,
-    /// Leaves them with their stops at the venue.
-    KeepProtected,
-}
-
-/// Optional state plugins.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct StatePlugins {
-    /// A Redis-compatible store.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub redis: Option<RedisState>,
-}
-
-/// A Redis-compatible store.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RedisState {
-    /// Secret with the URL.
-    pub url_secret_ref: SecretRef,
-}
-
-/// Recording of market data.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Record {
-    /// Whether to record.
-    pub enabled: bool,
-    /// Where to.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub path: Option<String>,
-}
-
-/// The worker pods.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Worker {
-    /// Kubernetes resource requirements.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub resources: Option<Resources>,
-    /// When a new operator version may replace pods.
-    pub update_policy: UpdatePolicy,
-}
-
-/// Kubernetes resource requirements.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Resources {
-    /// Requests.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub requests: BTreeMap<String, String>,
-    /// Limits.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub limits: BTreeMap<String, String>,
-}
-
-/// When a new operator version may replace pods.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
-pub enum UpdatePolicy {
-    /// Only while flat.
-    #[default]
-    WhenFlat,
-    /// At once.
-    Now,
 }

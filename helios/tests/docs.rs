@@ -70,6 +70,12 @@ fn links_between_the_documents_lead_somewhere() {
     for (page, dir, text) in [
         ("README.md", "", README),
         ("docs/manifests.md", "docs", MANIFESTS),
+        ("docs/api.md", "docs", include_str!("../../docs/api.md")),
+        (
+            "charts/helios-crds/README.md",
+            "charts/helios-crds",
+            include_str!("../../charts/helios-crds/README.md"),
+        ),
         (
             "docs/architecture.md",
             "docs",

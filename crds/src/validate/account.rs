@@ -41,13 +41,18 @@ pub fn account(a: &HeliosAccount) -> Vec<Problem> {
             },
         );
     }
+    r.text(
+        "spec.confirmLive",
+        s.confirm_live.as_deref().unwrap_or_default(),
+        63,
+    );
     if let Some(c) = &s.credentials_secret_ref {
-        r.must(!c.name.is_empty(), "spec.credentialsSecretRef.name", || {
-            "is empty: write the secret's name".into()
-        });
+        r.name("spec.credentialsSecretRef.name", &c.name, "secret");
     }
     let sim = &s.simulated;
     r.between("spec.simulated.speed", sim.speed.into(), 1, 1000);
+    // The largest whole number that every JSON tool keeps as it is.
+    r.between("spec.simulated.seed", sim.seed, 0, 9_007_199_254_740_991);
     r.within("spec.simulated.edge", sim.edge, "0", false, "1");
     r.within(
         "spec.simulated.initialBalance",
@@ -62,31 +67,37 @@ pub fn account(a: &HeliosAccount) -> Vec<Problem> {
         "spec.simulated.profile",
         || format!("\"{}\" is no profile: write demo or btc-like", sim.profile),
     );
-    r.url("spec.simulated.url", sim.url.as_ref(), &["http", "https"]);
+    r.url("spec.simulated.url", sim.url.as_ref(), ["http", "https"]);
     if let Some(e) = &s.endpoints {
-        r.url("spec.endpoints.rest", e.rest.as_ref(), &["http", "https"]);
+        r.url("spec.endpoints.rest", e.rest.as_ref(), ["http", "https"]);
         r.url(
             "spec.endpoints.wsPublic",
             e.ws_public.as_ref(),
-            &["ws", "wss"],
+            ["ws", "wss"],
         );
         r.url(
             "spec.endpoints.wsMarket",
             e.ws_market.as_ref(),
-            &["ws", "wss"],
+            ["ws", "wss"],
         );
         r.url(
             "spec.endpoints.wsPrivate",
             e.ws_private.as_ref(),
-            &["ws", "wss"],
+            ["ws", "wss"],
         );
-        r.url("spec.endpoints.wsApi", e.ws_api.as_ref(), &["ws", "wss"]);
+        r.url("spec.endpoints.wsApi", e.ws_api.as_ref(), ["ws", "wss"]);
     }
     if let Some(m) = &s.monitoring {
+        if let Some(azure) = &m.azure_connection_string_secret_ref {
+            let path = "spec.monitoring.azureConnectionStringSecretRef";
+            r.name(&format!("{path}.name"), &azure.name, "secret");
+            let key = azure.key.as_deref().unwrap_or_default();
+            r.text(&format!("{path}.key"), key, 253);
+        }
         r.url(
             "spec.monitoring.otlpEndpoint",
             m.otlp_endpoint.as_ref(),
-            &["http", "https"],
+            ["http", "https"],
         );
     }
     let (warning, critical) = (
@@ -105,17 +116,12 @@ pub fn account(a: &HeliosAccount) -> Vec<Problem> {
         true,
         "20",
     );
-    if l.max_gross_leverage.0 > Decimal::ZERO {
-        let room = Decimal::ONE_HUNDRED / l.max_gross_leverage.0;
-        r.must(warning.0 + Decimal::TEN <= room, "spec.margin.warningMarginRatio", || {
-            format!(
-                "is \"{warning}\", but at maxGrossLeverage \"{}\" the ratio is about {} already: write at most \"{}\", or a lower maxGrossLeverage",
-                l.max_gross_leverage,
-                room.round_dp(1),
-                (room - Decimal::TEN).round_dp(1)
-            )
-        });
-    }
+    let leverage = l.max_gross_leverage.0;
+    r.must(
+        leverage <= Decimal::ZERO || (warning.0 + Decimal::TEN) * leverage <= Decimal::ONE_HUNDRED,
+        "spec.margin.warningMarginRatio",
+        || too_near(warning.0, leverage),
+    );
     r.within(
         "spec.limits.maxSymbolNotionalPercent",
         l.max_symbol_notional_percent,
@@ -144,4 +150,20 @@ pub fn account(a: &HeliosAccount) -> Vec<Problem> {
         "100",
     );
     r.0
+}
+
+/// Why a warning can't lie so near to the ratio that the allowed leverage leaves by itself, and what to write.
+fn too_near(warning: Decimal, leverage: Decimal) -> String {
+    let start = format!("is \"{warning}\", but at maxGrossLeverage \"{leverage}\"");
+    let room = (Decimal::ONE_HUNDRED / leverage).trunc();
+    if room > Decimal::TEN {
+        format!(
+            "{start} the ratio is about {room} already: write at most \"{}\", or a lower maxGrossLeverage",
+            room - Decimal::TEN
+        )
+    } else {
+        format!(
+            "{start} the ratio is about {room} already: write a lower maxGrossLeverage, such as \"2\""
+        )
+    }
 }

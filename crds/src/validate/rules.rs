@@ -46,22 +46,40 @@ impl Rules {
             self.must(seen.insert(s), path, || {
                 format!("names {s} twice: keep one")
             });
-            let good = !s.is_empty()
-                && s.chars().count() <= 40
-                && !s.contains(['/', ' ', '.'])
-                && *s == s.to_uppercase();
+            let good = (1..=40).contains(&s.chars().count())
+                && !s.contains(|c: char| c.is_ascii_lowercase() || ['/', ' ', '.'].contains(&c));
             self.must(good, path, || {
                 format!("\"{s}\" is no symbol: write it as the exchange does, such as BTCUSDT")
             });
         }
+        self.must(list.len() <= 200, path, || {
+            "has more than 200 symbols: write fewer".into()
+        });
+    }
+
+    /// A text of at most `most` characters.
+    pub(super) fn text(&mut self, path: &str, value: &str, most: usize) {
+        self.must(value.chars().count() <= most, path, || {
+            format!("is longer than {most} characters: write a shorter one")
+        });
+    }
+
+    /// The name of an object that must be there; `of` says of what.
+    pub(super) fn name(&mut self, path: &str, value: &str, of: &str) {
+        self.must(!value.is_empty(), path, || {
+            format!("is empty: write the {of}'s name")
+        });
+        self.text(path, value, 253);
     }
 
     /// A URL of one of the schemes, where there is one.
-    pub(super) fn url(&mut self, path: &str, value: Option<&String>, schemes: &[&str]) {
+    pub(super) fn url(&mut self, path: &str, value: Option<&String>, schemes: [&str; 2]) {
         if let Some(v) = value {
+            let good = |rest: &str| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_graphic());
             let ok = schemes.iter().any(|s| {
                 v.strip_prefix(s)
-                    .is_some_and(|rest| rest.starts_with("://") && rest.len() > 3)
+                    .and_then(|rest| rest.strip_prefix("://"))
+                    .is_some_and(good)
             });
             self.must(ok, path, || {
                 format!(
@@ -69,6 +87,7 @@ impl Rules {
                     schemes.join(":// or ")
                 )
             });
+            self.text(path, v, 2048);
         }
     }
 
@@ -77,21 +96,22 @@ impl Rules {
         self.must(api_version == API_VERSION, "apiVersion", || {
             format!("is \"{api_version}\": write {API_VERSION}")
         });
-        let good = |s: &str| {
+        // An account's name becomes part of pods' names; a namespace is as long as Kubernetes lets it be.
+        let good = |s: &str, most: usize| {
             !s.is_empty()
-                && s.len() <= 40
+                && s.len() <= most
                 && s.bytes()
                     .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
                 && !s.starts_with('-')
                 && !s.ends_with('-')
         };
-        let words = "write 1 to 40 lower-case letters, digits or '-', starting and ending with a letter or digit";
-        self.must(good(&m.name), "metadata.name", || {
-            format!("is \"{}\": {words}", m.name)
+        let words = "lower-case letters, digits or '-', starting and ending with a letter or digit";
+        self.must(good(&m.name, 40), "metadata.name", || {
+            format!("is \"{}\": write 1 to 40 {words}", m.name)
         });
         if let Some(ns) = &m.namespace {
-            self.must(good(ns), "metadata.namespace", || {
-                format!("is \"{ns}\": {words}")
+            self.must(good(ns, 63), "metadata.namespace", || {
+                format!("is \"{ns}\": write 1 to 63 {words}")
             });
         }
     }

@@ -4,19 +4,16 @@
 
 use super::Problem;
 use super::rules::Rules;
+use crate::quantity::Quantity;
 use crate::strategy::{HeliosStrategy, ModelMode, Risk, Signals, Sizing, Watchlist};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that is wrong with a strategy on its own.
 pub fn strategy(h: &HeliosStrategy) -> Vec<Problem> {
     let mut r = Rules::default();
     let s = &h.spec;
     r.meta(&h.metadata, &h.api_version);
-    r.must(
-        !s.account_ref.name.is_empty(),
-        "spec.accountRef.name",
-        || "is empty: write the HeliosAccount's name".into(),
-    );
+    r.name("spec.accountRef.name", &s.account_ref.name, "HeliosAccount");
     watchlist(&mut r, &s.watchlist);
     signals(&mut r, &s.signals);
     risk(&mut r, &s.risk);
@@ -80,10 +77,10 @@ pub fn strategy(h: &HeliosStrategy) -> Vec<Problem> {
         604_800,
     );
     if let Some(redis) = s.state.as_ref().and_then(|p| p.redis.as_ref()) {
-        r.must(
-            !redis.url_secret_ref.name.is_empty(),
+        r.name(
             "spec.state.redis.urlSecretRef.name",
-            || "is empty: write the secret's name".into(),
+            &redis.url_secret_ref.name,
+            "secret",
         );
     }
     r.must(
@@ -91,7 +88,30 @@ pub fn strategy(h: &HeliosStrategy) -> Vec<Problem> {
         "spec.record.path",
         || "recording is enabled: write where to, such as path: /data/recordings".into(),
     );
+    r.text(
+        "spec.record.path",
+        s.record.path.as_deref().unwrap_or_default(),
+        1024,
+    );
+    if let Some(resources) = &s.worker.resources {
+        quantities(&mut r, "requests", &resources.requests);
+        quantities(&mut r, "limits", &resources.limits);
+    }
     r.0
+}
+
+fn quantities(r: &mut Rules, list: &str, map: &BTreeMap<String, Quantity>) {
+    let path = format!("spec.worker.resources.{list}");
+    r.must(map.len() <= 16, &path, || {
+        "has more than 16 resources: write fewer".into()
+    });
+    for (name, quantity) in map {
+        r.must(
+            Quantity::is_one(&quantity.0),
+            &format!("{path}.{name}"),
+            || format!("is \"{quantity}\": write a quantity such as 250m or 128Mi"),
+        );
+    }
 }
 
 fn watchlist(r: &mut Rules, w: &Watchlist) {
@@ -107,6 +127,7 @@ fn watchlist(r: &mut Rules, w: &Watchlist) {
         "spec.watchlist.quoteAsset",
         || "is empty: write USDT".into(),
     );
+    r.text("spec.watchlist.quoteAsset", &w.quote_asset, 40);
     r.distinct("spec.watchlist.include", &w.include);
     r.distinct("spec.watchlist.exclude", &w.exclude);
     r.distinct("spec.watchlist.symbols", &w.symbols);
@@ -158,6 +179,9 @@ fn signals(r: &mut Rules, s: &Signals) {
         "spec.signals.model.name",
         || "mode Required needs a model: write its name".into(),
     );
+    r.text("spec.signals.model.name", &s.model.name, 253);
+    let source = s.model.source.as_deref().unwrap_or_default();
+    r.text("spec.signals.model.source", source, 2048);
     if let Some(sha) = &s.model.sha256 {
         r.must(
             sha.len() == 64 && sha.bytes().all(|b| b.is_ascii_hexdigit()),
@@ -168,20 +192,24 @@ fn signals(r: &mut Rules, s: &Signals) {
 }
 
 fn risk(r: &mut Rules, k: &Risk) {
-    match (k.sizing, k.fixed_notional) {
-        (Sizing::FixedNotional, None) => r.must(false, "spec.risk.fixedNotional", || {
-            "sizing FixedNotional needs it: write a notional in USDT, such as \"1000\"".into()
-        }),
-        (Sizing::FixedNotional, Some(n)) => {
-            r.within("spec.risk.fixedNotional", n, "0", true, "100000000")
-        }
-        (_, Some(_)) => r.must(false, "spec.risk.fixedNotional", || {
+    let fixed = k.sizing == Sizing::FixedNotional;
+    r.must(
+        !fixed || k.fixed_notional.is_some(),
+        "spec.risk.fixedNotional",
+        || "sizing FixedNotional needs it: write a notional in USDT, such as \"1000\"".into(),
+    );
+    r.must(
+        fixed || k.fixed_notional.is_none(),
+        "spec.risk.fixedNotional",
+        || {
             format!(
                 "sizing {:?} does not use it: remove it, or write sizing: FixedNotional",
                 k.sizing
             )
-        }),
-        (_, None) => {}
+        },
+    );
+    if let Some(n) = k.fixed_notional {
+        r.within("spec.risk.fixedNotional", n, "0", true, "100000000");
     }
     r.within("spec.risk.kellyFraction", k.kelly_fraction, "0", true, "1");
     r.between("spec.risk.leverage", k.leverage.into(), 1, 125);
@@ -251,6 +279,12 @@ fn risk(r: &mut Rules, k: &Risk) {
         p.pause_seconds.into(),
         0,
         604_800,
+    );
+    r.between(
+        "spec.risk.protections.maxEntriesPerHour",
+        p.max_entries_per_hour.into(),
+        0,
+        1_000_000,
     );
     r.within(
         "spec.risk.protections.maxMarkDeviationBps",
