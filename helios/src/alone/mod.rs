@@ -49,8 +49,9 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-/// What is logged unless `HELIOS_LOG` says otherwise. What a connection does is told by the bus, in its own words and once.
-const LOG: &str = "warn,helios=info,helios_worker=info,helios_coordinator=info,helios_binance=info,helios_bus=info,helios_lease=info,helios_venue=info,async_nats=off";
+/// What is logged unless `HELIOS_LOG` says otherwise. What a connection does is told by the bus, in its own words and once; what
+/// an API server does, by whoever asks it.
+const LOG: &str = "warn,helios=info,helios_worker=info,helios_coordinator=info,helios_binance=info,helios_bus=info,helios_lease=info,helios_venue=info,async_nats=off,kube_client=off,kube_runtime=off";
 
 /// Where a role writes and shows what it does.
 #[derive(Clone, Debug, clap::Args)]
