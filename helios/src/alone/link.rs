@@ -58,11 +58,19 @@ pub async fn connect(
     if args.known_key && spec.venue != Venue::Simulated {
         bail!("account {name}: --known-key is for venue: Simulated alone");
     }
-    let found = find(account, args, waits).await?;
-    if spec.venue != Venue::Simulated {
-        bail!(
+    let foreign = spec.venue != Venue::Simulated;
+    let only = || {
+        format!(
             "account {name}: this version trades the built-in venue only: write venue: Simulated"
-        );
+        )
+    };
+    // Keys that nobody is to give are not waited for.
+    if foreign && spec.credentials_secret_ref.is_none() {
+        bail!(only());
+    }
+    let found = find(account, args, waits).await?;
+    if foreign {
+        bail!(only());
     }
     let url = [&args.venue_url, &found.url, &spec.simulated.url]
         .into_iter()
@@ -169,6 +177,64 @@ fn endpoints(url: &str) -> Result<Endpoints> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    fn account(spec: &str) -> HeliosAccount {
+        let text = format!(
+            "apiVersion: helios.trading/v1alpha1\nkind: HeliosAccount\nmetadata: {{name: a}}\nspec: {spec}\n"
+        );
+        let m = helios_crds::manifest::parse(&[("f.yaml".into(), text)]).unwrap();
+        m.accounts[0].object.clone()
+    }
+
+    fn by(known_key: bool, dir: Option<PathBuf>) -> LinkArgs {
+        LinkArgs {
+            venue_url: Some("http://127.0.0.1:1".into()),
+            credentials_file: "/gone.json".into(),
+            credentials_dir: dir,
+            known_key,
+            speed: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn the_known_key_is_for_simulated_accounts_and_keys_nobody_is_to_give_are_not_waited_for()
+    {
+        let waits = Waits::default();
+        let binance = account("{venue: BinanceUsdm, environment: Paper}");
+        let why = connect(&binance, &by(true, None), &waits)
+            .await
+            .unwrap_err();
+        assert!(why.to_string().contains("--known-key"), "{why}");
+        let dir = Some("/gone".into());
+        let why = connect(&binance, &by(false, dir), &waits)
+            .await
+            .unwrap_err();
+        assert!(why.to_string().contains("built-in venue"), "{why}");
+        let sim = account("{venue: Simulated}");
+        assert!(connect(&sim, &by(false, None), &waits).await.is_err());
+        assert_eq!(waits.get(), None);
+    }
+
+    #[tokio::test]
+    async fn a_start_in_a_pod_waits_for_keys_and_venue_and_says_so() {
+        let waits = Waits::default();
+        let sim = account("{venue: Simulated, credentialsSecretRef: {name: keys}}");
+        let dir = tempfile::tempdir().unwrap();
+        let args = by(false, Some(dir.path().into()));
+        let start = connect(&sim, &args, &waits);
+        tokio::pin!(start);
+        assert!(tokio::time::timeout(LOOK / 2, &mut start).await.is_err());
+        let why = "credentials missing: Secret keys has no apiKey, apiSecret";
+        assert_eq!(waits.get().as_deref(), Some(why));
+        let known = by(true, None);
+        let start = connect(&sim, &known, &waits);
+        assert!(tokio::time::timeout(LOOK, start).await.is_err());
+        let why = waits.get().unwrap();
+        assert!(
+            why.starts_with("no venue answers at http://127.0.0.1:1"),
+            "{why}"
+        );
+    }
 
     #[test]
     fn a_fast_venue_allows_more() {
