@@ -108,7 +108,8 @@ impl<'a> Hands<'a> {
         for action in &plan.actions {
             match action {
                 Action::FinalizeStrategy { strategy } => {
-                    if self.guard_strategy(strategy, false).await {
+                    let free = self.guard_strategy(strategy, false).await;
+                    if free {
                         self.done.finalized.insert(strategy.clone());
                     }
                 }
