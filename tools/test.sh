@@ -71,7 +71,7 @@ stage "build: nats-server for tests" 600 nats || { echo "$table"; exit 1; }
 export HELIOS_NATS_SERVER
 stage "build: Kubernetes for tests" 1500 kubernetes || { echo "$table"; exit 1; }
 export HELIOS_E2E_BIN
-stage "build: tests" 1200 build_tests || { echo "$table"; exit 1; }
+stage "build: tests" 1500 build_tests || { echo "$table"; exit 1; }
 stage "format and lint" 900 lint
 stage "unit" 180 unit
 stage "contracts (protocol, manifests)" 240 contracts
