@@ -57,3 +57,7 @@ impl Cli {
         }
     }
 }
+
+#[cfg(all(test, feature = "kubernetes"))]
+#[path = "cli_tests.rs"]
+mod tests;

@@ -32,6 +32,8 @@ pub const ACCOUNT_FINALIZER: &str = "helios.trading/coordinator";
 pub const WORKER: &str = "worker";
 /// Component of a coordinator pod.
 pub const COORDINATOR: &str = "coordinator";
+/// Component of the pod of a simulated exchange.
+pub const VENUE: &str = "venue";
 /// Component of a parameters' ConfigMap.
 pub const PARAMETERS: &str = "parameters";
 
@@ -48,6 +50,11 @@ pub fn coordinator(account: &str) -> String {
 /// ServiceAccount and NetworkPolicy of an account's workers.
 pub fn workers(account: &str) -> String {
     format!("hw-{account}")
+}
+
+/// Deployment, Service and NetworkPolicy of an account's simulated exchange.
+pub fn venue(account: &str) -> String {
+    format!("hv-{account}")
 }
 
 /// ConfigMap of what the guardian must not forget.

@@ -29,7 +29,7 @@ use helios_core::order::Refusal;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 /// Times and names a client works with.
@@ -79,7 +79,8 @@ enum Reads {
 struct Inner {
     http: reqwest::Client,
     endpoints: Endpoints,
-    credentials: Option<Credentials>,
+    /// Replaced whole when the key is rotated; a request is signed by one key and names the same.
+    credentials: RwLock<Option<Arc<Credentials>>>,
     clock: Arc<VenueClock>,
     budget: Arc<RateBudget>,
     config: RestConfig,
@@ -179,7 +180,7 @@ impl RestClient {
         let inner = Inner {
             http,
             endpoints,
-            credentials,
+            credentials: RwLock::new(credentials.map(Arc::new)),
             clock,
             budget,
             config,
@@ -192,6 +193,17 @@ impl RestClient {
     #[must_use]
     pub fn urgent(&self) -> Self {
         Self(self.0.clone(), Reads::Urgent)
+    }
+
+    /// Signs with this key from now on, in all clones. Whatever is under way ends with the one before.
+    pub fn renew(&self, credentials: Credentials) {
+        let now = self.0.credentials.write();
+        *now.unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(credentials));
+    }
+
+    fn credentials(&self) -> Option<Arc<Credentials>> {
+        let now = self.0.credentials.read();
+        now.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The shared clock.
@@ -274,7 +286,7 @@ impl RestClient {
         let inner = &*self.0;
         let mut query = call.query.clone();
         let mut dead_after_ms = 0;
-        let credentials = match (call.auth, &inner.credentials) {
+        let credentials = match (call.auth, self.credentials()) {
             (Auth::Public, _) => None,
             (_, Some(c)) => Some(c),
             (_, None) => {
@@ -284,7 +296,7 @@ impl RestClient {
                 };
             }
         };
-        if let (Auth::Signed(wall_ms), Some(c)) = (call.auth, credentials) {
+        if let (Auth::Signed(wall_ms), Some(c)) = (call.auth, &credentials) {
             let timestamp = inner.clock.market_ms();
             let window = inner.clock.recv_window(wall_ms);
             dead_after_ms = timestamp + i64::from(window);

@@ -4,15 +4,15 @@
 //! desk's.
 
 use super::alerts::Alerts;
+#[cfg(feature = "kubernetes")]
+use super::cluster;
 use super::desk::{Desk, Ears, Eyes, of_account};
 use super::link::{self, LinkArgs};
 use super::local::Local;
 use super::nats::{self, NatsArgs, Side};
 use super::publish::{self, Wanted};
 use super::source::Source;
-use super::{LogArgs, block_on, own, pick};
-#[cfg(feature = "kubernetes")]
-use super::{asked_to_end, cluster};
+use super::{LogArgs, asked_to_end, block_on, own, pick, wait};
 use crate::admin;
 use crate::logs::Logs;
 use crate::manifests::{Files, Objects};
@@ -35,7 +35,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 /// What leaving may take before it is cut short.
-const LEAVE_BY: Duration = Duration::from_secs(5);
+pub(crate) const LEAVE_BY: Duration = Duration::from_secs(5);
 /// Words of the role that may wait for the desk.
 const TOLD: usize = 1024;
 
@@ -211,7 +211,17 @@ async fn guard(args: CoordinatorArgs, start: Start, logs: Option<Logs>) -> Resul
     }
     let (desk, words) = mpsc::channel(TOLD);
     let ears = Ears::open(&bus, networked, words).await?;
-    let rest = link::connect(account, &args.link).await?;
+    let end = asked_to_end()?;
+    tokio::pin!(end);
+    let rest = tokio::select! {
+        rest = link::connect(account, &args.link, &metrics.waits) => rest?,
+        why = &mut end => {
+            tracing::info!("leaving: {why}; nothing was guarded yet");
+            return Ok(ExitCode::SUCCESS);
+        }
+        never = wait::pulse(&metrics.beat) => match never {},
+        never = wait::told(&metrics.waits, &bus, kept.lock.as_ref()) => match never {},
+    };
     let (lead, leads) = watch::channel(false);
     let links = CoordinatorLinks {
         rest,
@@ -274,7 +284,7 @@ async fn guard(args: CoordinatorArgs, start: Start, logs: Option<Logs>) -> Resul
         shown: String::new(),
         newest: (0, 0),
     };
-    let ended = desk.work(&mut role, &mut source, ears).await;
+    let ended = desk.work(&mut role, &mut source, ears, end).await;
     if let Some(failure) = ended? {
         return Err(failure);
     }

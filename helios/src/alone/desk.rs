@@ -7,7 +7,7 @@
 use super::alerts::Alerts;
 use super::going::to_flatten;
 use super::source::Source;
-use super::{asked_to_end, publish, say};
+use super::{publish, say};
 use crate::manifests::Objects;
 use crate::metrics::CoordinatorMetrics;
 use anyhow::Result;
@@ -18,6 +18,7 @@ use helios_core::guardian::GuardianEffect;
 use helios_core::messages::{AccountSnapshot, Alert};
 use helios_crds::HeliosStrategy;
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -154,9 +155,8 @@ impl Desk {
         role: &mut Role,
         source: &mut Source,
         mut ears: Ears,
+        mut end: Pin<&mut impl Future<Output = &'static str>>,
     ) -> Result<Option<anyhow::Error>> {
-        let end = asked_to_end()?;
-        tokio::pin!(end);
         let mut beat = interval(BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

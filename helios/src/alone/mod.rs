@@ -22,13 +22,17 @@ mod own;
 mod params_file;
 mod pick;
 mod publish;
+mod secret_dir;
 mod source;
 mod tap;
 #[cfg(feature = "kubernetes")]
 mod token_review;
 mod venue;
+mod wait;
 mod worker;
 
+#[cfg(all(test, feature = "kubernetes"))]
+pub(crate) use coordinator::LEAVE_BY as COORDINATOR_LEAVES_BY;
 pub use coordinator::{CoordinatorArgs, run as run_coordinator};
 pub use nats::{HELP as NATS_HELP, NatsArgs, Side};
 #[cfg(feature = "nats")]
@@ -36,6 +40,8 @@ pub use nats_auth::{NatsAuthArgs, run as run_nats_auth};
 #[cfg(feature = "nats")]
 pub use pick::full;
 pub use venue::{VenueArgs, run as run_venue};
+#[cfg(all(test, feature = "kubernetes"))]
+pub(crate) use worker::LEAVE_BY as WORKER_LEAVES_BY;
 pub use worker::{WorkerArgs, run as run_worker};
 
 use crate::logs::Logs;

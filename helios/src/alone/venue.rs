@@ -2,14 +2,21 @@
 
 use super::keys::{self, KeyType, Keys};
 use super::{asked_to_end, block_on, say};
+use crate::metrics::{self, Beat, Shown};
 use anyhow::{Context, Result};
 use clap::Args;
 use helios_venue::market::{Generator, GeneratorConfig, MarketSource, Profile, Replay};
-use helios_venue::server::{VenueConfig, VenueHandle, VenueServer};
+use helios_venue::server::{KNOWN_KEY, VenueConfig, VenueHandle, VenueServer};
 use rust_decimal::Decimal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+/// Between two looks whether the venue answers.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Arguments of `helios venue`.
 #[derive(Clone, Debug, Args)]
@@ -50,9 +57,19 @@ pub struct VenueArgs {
     /// Load the venue's state from here if it is there, save it here at the end
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
+    /// Save the state this often too, wall seconds: a venue that is killed comes back as it was then
+    #[arg(long, value_name = "S", requires = "state", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    save_every: Option<u64>,
+    /// Serve /metrics, /healthz and /readyz here, e.g. 127.0.0.1:9184; no password
+    #[arg(long, value_name = "ADDR")]
+    metrics: Option<SocketAddr>,
     /// Where key and secret are written for `helios coordinator` and `helios worker`
     #[arg(long, value_name = "FILE", default_value = keys::DEFAULT_FILE)]
     credentials_file: PathBuf,
+    /// Take the api key `simulated` with the secret `simulated`, which everybody knows; no credentials file is written. Whoever
+    /// reaches --listen trades, so the network must say who does
+    #[arg(long, conflicts_with = "credentials_file")]
+    known_key: bool,
     /// Append the log of fills and protective stops here, one JSON object a line
     #[arg(long, value_name = "FILE")]
     audit_file: Option<PathBuf>,
@@ -88,7 +105,10 @@ async fn serve(args: VenueArgs) -> Result<ExitCode> {
     config.speed = args.speed;
     config.latency_ms = args.latency;
     config.initial_balance = args.balance;
-    config.credentials = keys::reuse(&args.credentials_file)?;
+    config.known_key = args.known_key;
+    if !args.known_key {
+        config.credentials = keys::reuse(&args.credentials_file)?;
+    }
     config.state_dir.clone_from(&args.state);
     config.audit_file.clone_from(&args.audit_file);
     config.auto_cancel_orphan_stops = !args.keep_orphan_stops;
@@ -97,23 +117,23 @@ async fn serve(args: VenueArgs) -> Result<ExitCode> {
     let venue = VenueServer::start(config)
         .await
         .context("the venue can't start")?;
-    let key = venue.credentials();
-    keys::write(
-        &args.credentials_file,
-        &Keys {
-            api_key: key.key.clone(),
-            api_secret: key.secret.clone(),
-            key_type: KeyType::Hmac,
-            url: Some(venue.rest_url()),
-            speed: Some(args.speed),
-        },
-    )?;
+    if !args.known_key {
+        hand_over(&args, &venue)?;
+    }
     let end = asked_to_end()?;
+    let port = Arc::new(Port(Beat::default()));
+    port.0.beat();
+    if let Some(addr) = args.metrics {
+        metrics::serve(addr, port.clone()).await?;
+    }
     announce(&args, &venue);
     if !args.wait {
         venue.start_market().await?;
     }
-    let why = end.await;
+    let why = tokio::select! {
+        why = end => why,
+        () = watched(&args, &venue, &port.0) => "it has stopped",
+    };
     tracing::info!("leaving: {why}");
     let (ledger, stats) = (venue.ledger().await?, venue.stats().await?);
     let saved = venue.shutdown().await;
@@ -138,6 +158,58 @@ async fn serve(args: VenueArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Writes the venue's own key down for its clients.
+fn hand_over(args: &VenueArgs, venue: &VenueHandle) -> Result<()> {
+    let key = venue.credentials();
+    let keys = Keys {
+        api_key: key.key.clone(),
+        api_secret: key.secret.clone(),
+        key_type: KeyType::Hmac,
+        url: Some(venue.rest_url()),
+        speed: Some(args.speed),
+    };
+    keys::write(&args.credentials_file, &keys)
+}
+
+/// Looks whether the venue answers, and saves its state as often as it shall; ends when it has stopped.
+async fn watched(args: &VenueArgs, venue: &VenueHandle, beat: &Beat) {
+    let mut look = interval(LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut saved = Instant::now();
+    while venue.stats().await.is_ok() {
+        beat.beat();
+        let due = |s: u64| saved.elapsed() >= Duration::from_secs(s);
+        if args.save_every.is_some_and(due) {
+            saved = Instant::now();
+            if let Err(e) = venue.save().await {
+                tracing::error!(error = %e, "the state can't be saved: a venue that is killed now comes back as it was before");
+            }
+        }
+        look.tick().await;
+    }
+}
+
+/// What a venue shows: that it answers. Its numbers are on the administration port.
+struct Port(Beat);
+
+impl Shown for Port {
+    fn text(&self) -> Result<String> {
+        Ok("# the numbers of a venue are on its administration port: GET /state\n".into())
+    }
+
+    fn lives(&self) -> bool {
+        self.0.lives()
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        if self.lives() {
+            Ok(())
+        } else {
+            Err("it does not answer".into())
+        }
+    }
+}
+
 fn source(args: &VenueArgs) -> Result<Box<dyn MarketSource>> {
     if let Some(path) = &args.replay {
         let replay =
@@ -152,12 +224,12 @@ fn source(args: &VenueArgs) -> Result<Box<dyn MarketSource>> {
 }
 
 fn announce(args: &VenueArgs, v: &VenueHandle) {
-    let file = args.credentials_file.display();
+    let file = (!args.known_key).then(|| args.credentials_file.display().to_string());
     if args.json {
         let line = serde_json::json!({
             "market": v.label(), "rest": v.rest_url(), "ws": v.ws_url(), "wsPublic": v.ws_public_url(),
             "wsMarket": v.ws_market_url(), "wsPrivate": v.ws_private_url(), "admin": v.admin_url(),
-            "credentialsFile": file.to_string(), "speed": args.speed,
+            "credentialsFile": file, "speed": args.speed,
         });
         say(&line.to_string());
         return;
@@ -168,7 +240,10 @@ fn announce(args: &VenueArgs, v: &VenueHandle) {
     say(&format!("ws market    {}", v.ws_market_url()));
     say(&format!("ws private   {}", v.ws_private_url()));
     say(&format!("admin        {}", v.admin_url()));
-    say(&format!("credentials  {file} (mode 0600)"));
+    say(&match file {
+        Some(f) => format!("credentials  {f} (mode 0600)"),
+        None => format!("credentials  key and secret are \"{KNOWN_KEY}\": --known-key"),
+    });
     say(&if args.wait {
         format!(
             "market time stands: curl -X POST {}/start lets it go",

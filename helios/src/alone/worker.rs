@@ -6,7 +6,7 @@ use super::link::{self, LinkArgs};
 use super::listen;
 use super::nats::{self, NatsArgs, Side};
 use super::params_file::ParamsFile;
-use super::{LogArgs, asked_to_end, block_on, own, pick, say};
+use super::{LogArgs, asked_to_end, block_on, own, pick, say, wait};
 use crate::logs::Logs;
 use crate::metrics::{self, WorkerMetrics};
 use anyhow::{Context, Result};
@@ -25,7 +25,7 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 /// What leaving may take before it is cut short.
-const LEAVE_BY: Duration = Duration::from_secs(20);
+pub(crate) const LEAVE_BY: Duration = Duration::from_secs(20);
 /// How long the start waits for published parameters; a position must not wait longer for its guard.
 const PARAMS_BY: Duration = Duration::from_secs(1);
 /// Between signs of life of the loop.
@@ -149,10 +149,22 @@ async fn work(args: WorkerArgs, manifests: Manifests, logs: Option<Logs>) -> Res
     if let Some(addr) = args.log.metrics {
         metrics::serve(addr, metrics.clone()).await?;
     }
-    let (rest, published) = tokio::join!(
-        link::connect(account, &args.link),
-        published(&bus, networked, &config)
-    );
+    let end = asked_to_end()?;
+    tokio::pin!(end);
+    let start = async {
+        tokio::join!(
+            link::connect(account, &args.link, &metrics.waits),
+            published(&bus, networked, &config)
+        )
+    };
+    let (rest, published) = tokio::select! {
+        started = start => started,
+        why = &mut end => {
+            tracing::info!("leaving: {why}; nothing was traded");
+            return Ok(ExitCode::SUCCESS);
+        }
+        never = wait::pulse(&metrics.beat) => match never {},
+    };
     let rest = rest?;
     // What the file says may be newer: it was written first.
     if let Some(p) = published.filter(|p| p.order() >= config.params.order()) {
@@ -179,8 +191,6 @@ async fn work(args: WorkerArgs, manifests: Manifests, logs: Option<Logs>) -> Res
         WorkerLinks { rest, bus },
         receiver,
     ));
-    let end = asked_to_end()?;
-    tokio::pin!(end);
     let mut book = Alerts::new(&account_name, logs);
     let mut beat = interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -4,7 +4,7 @@
 
 use super::account::Account;
 use super::serve::Shown;
-use super::shared::{Beat, BusMetrics};
+use super::shared::{Beat, BusMetrics, Waits};
 use super::{Book, Bounded, bit};
 use anyhow::Result;
 use helios_bus::typed::AccountBus;
@@ -38,6 +38,8 @@ pub struct CoordinatorMetrics {
     symbols: Bounded,
     /// The loop that feeds this.
     pub beat: Beat,
+    /// What the start waits for.
+    pub waits: Waits,
     newest: Mutex<Option<(AccountSnapshot, Instant)>>,
     leads: Mutex<Option<bool>>,
 }
@@ -86,6 +88,7 @@ impl CoordinatorMetrics {
             )?,
             symbols: Bounded::new(SYMBOLS),
             beat: Beat::default(),
+            waits: Waits::default(),
             newest: Mutex::default(),
             leads: Mutex::default(),
             book,
@@ -224,6 +227,9 @@ impl Shown for CoordinatorMetrics {
     }
 
     fn ready(&self) -> Result<(), String> {
+        if let Some(why) = self.waits.get() {
+            return Err(why);
+        }
         let age = self.newest().as_ref().map(|(_, at)| at.elapsed());
         match *self.leads() {
             None => Err("starting".into()),

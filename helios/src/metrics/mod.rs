@@ -10,9 +10,8 @@ mod shared;
 mod worker;
 
 pub use coordinator::CoordinatorMetrics;
-#[cfg(feature = "kubernetes")]
-pub use serve::Shown;
-pub use serve::serve;
+pub use serve::{Shown, serve};
+pub use shared::{Beat, Waits};
 pub use worker::WorkerMetrics;
 
 use anyhow::{Context, Result};

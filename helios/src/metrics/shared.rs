@@ -6,6 +6,7 @@ use helios_bus::typed::AccountBus;
 use helios_core::messages::{Alert, Severity};
 use prometheus::{Gauge, IntCounter, IntCounterVec};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A loop that has not beaten for this long counts as stuck.
@@ -45,6 +46,31 @@ impl Beat {
             .now_ms()
             .saturating_sub(self.last_ms.load(Ordering::Relaxed));
         Duration::from_millis(silent) < STUCK
+    }
+}
+
+/// What a start waits for, in words; told once.
+#[derive(Debug, Default)]
+pub struct Waits(Mutex<Option<String>>);
+
+impl Waits {
+    /// It waits for this now, or for nothing any more.
+    pub fn set(&self, why: Option<&str>) {
+        let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.as_deref() == why {
+            return;
+        }
+        match why {
+            Some(why) => tracing::warn!("waits: {why}"),
+            None => tracing::info!("waits no longer"),
+        }
+        *now = why.map(str::to_string);
+    }
+
+    /// What it waits for.
+    pub fn get(&self) -> Option<String> {
+        let now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        now.clone()
     }
 }
 

@@ -1,7 +1,7 @@
 //! A worker's numbers: what its own reports say.
 
 use super::serve::Shown;
-use super::shared::{Beat, BusMetrics};
+use super::shared::{Beat, BusMetrics, Waits};
 use super::{Book, bit};
 use anyhow::Result;
 use helios_bus::typed::AccountBus;
@@ -35,6 +35,8 @@ pub struct WorkerMetrics {
     age: Gauge,
     /// The loop that feeds this.
     pub beat: Beat,
+    /// What the start waits for.
+    pub waits: Waits,
     newest: Mutex<Option<(bool, Instant)>>,
 }
 
@@ -93,6 +95,7 @@ impl WorkerMetrics {
                 "Age of the last report; +Inf before the first",
             )?,
             beat: Beat::default(),
+            waits: Waits::default(),
             newest: Mutex::default(),
             book,
         })
@@ -149,6 +152,9 @@ impl Shown for WorkerMetrics {
     }
 
     fn ready(&self) -> Result<(), String> {
+        if let Some(why) = self.waits.get() {
+            return Err(why);
+        }
         match *self.newest() {
             None => Err("starting".into()),
             Some((_, at)) if at.elapsed() > FRESH => Err("it does not report".into()),

@@ -4,6 +4,7 @@ use super::parts::{
     CREDENTIALS_DIR, METRICS_PORT, NATS_TOKEN_DIR, container, credentials, labels, meta, mount,
     nats_token, pod_spec, probes, selector, spread,
 };
+use super::venue::link_args;
 use crate::config::PodSettings;
 use crate::names;
 use helios_crds::HeliosAccount;
@@ -13,15 +14,15 @@ use serde_json::{Value, json};
 pub fn deployment(a: &HeliosAccount, s: &PodSettings) -> Value {
     let account = &a.metadata.name;
     let name = names::coordinator(account);
-    let args = [
+    let mut args = vec![
         "coordinator".into(),
         "--kubernetes".into(),
         format!("--account={}", a.metadata.full_name()),
         format!("--metrics=0.0.0.0:{METRICS_PORT}"),
         format!("--nats={}", s.nats_url),
         format!("--nats-token-file={NATS_TOKEN_DIR}/token"),
-        format!("--credentials-dir={CREDENTIALS_DIR}"),
     ];
+    args.extend(link_args(a));
     let mut c = container("coordinator", s, &args);
     probes(&mut c);
     c["resources"] = json!({

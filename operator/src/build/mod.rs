@@ -8,12 +8,14 @@ mod coordinator;
 mod network;
 mod parts;
 mod strategy;
+mod venue;
 mod worker;
 
 pub use account::{coordinator_account, guardian_state, lease, role_binding, workers_account};
 pub use coordinator::{deployment, disruption_budget as coordinator_budget, service};
 pub use network::{coordinator_policy, workers_policy};
 pub use strategy::{budget, manifests, parameters};
+pub use venue::{has_venue, venue, venue_policy, venue_service};
 pub use worker::{pod, spec_hash};
 
 use serde_json::Value;

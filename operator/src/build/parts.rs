@@ -1,5 +1,6 @@
 //! What several objects have in common: metadata, the security of pods, mounts, probes.
 
+use super::venue::known_key;
 use crate::config::PodSettings;
 use crate::names;
 use helios_crds::HeliosAccount;
@@ -106,9 +107,10 @@ pub fn nats_token(audience: &str) -> Value {
     })
 }
 
-/// The exchange's keys. Optional, so that a pod starts without them, says that they are missing, and goes on when they come.
+/// The exchange's keys, where they are used. Optional, so that a pod starts without them, says that they are missing, and goes on when they come.
 pub fn credentials(a: &HeliosAccount) -> Option<Value> {
-    let secret = a.spec.credentials_secret_ref.as_ref()?;
+    let secret = a.spec.credentials_secret_ref.as_ref();
+    let secret = secret.filter(|_| !known_key(a))?;
     Some(json!({
         "name": "credentials",
         "secret": {"secretName": secret.name, "optional": true, "defaultMode": 0o440},

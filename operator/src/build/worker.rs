@@ -4,6 +4,7 @@ use super::parts::{
     CREDENTIALS_DIR, METRICS_PORT, NATS_TOKEN_DIR, container, credentials, labels, mount,
     namespace, nats_token, pod_spec, probes, spread,
 };
+use super::venue::link_args;
 use super::{hash, strategy};
 use crate::config::PodSettings;
 use crate::names;
@@ -46,7 +47,7 @@ fn unmarked(a: &HeliosAccount, h: &HeliosStrategy, s: &PodSettings, symbol: &str
     let account = &a.metadata.name;
     let mut labels = labels(names::WORKER, account);
     labels[names::STRATEGY] = json!(h.metadata.name);
-    let args = [
+    let mut args = vec![
         "worker".into(),
         format!("{STRATEGY_DIR}/{}", names::MANIFESTS_KEY),
         format!("--params={STRATEGY_DIR}/{}", names::DOCUMENT_KEY),
@@ -55,8 +56,8 @@ fn unmarked(a: &HeliosAccount, h: &HeliosStrategy, s: &PodSettings, symbol: &str
         format!("--metrics=0.0.0.0:{METRICS_PORT}"),
         format!("--nats={}", s.nats_url),
         format!("--nats-token-file={NATS_TOKEN_DIR}/token"),
-        format!("--credentials-dir={CREDENTIALS_DIR}"),
     ];
+    args.extend(link_args(a));
     let mut c = container("worker", s, &args);
     probes(&mut c);
     c["resources"] = resources(h);

@@ -44,7 +44,7 @@ pub struct PodFact {
 }
 
 impl PodFact {
-    /// Reads a pod; `None` for one that is not of Helios.
+    /// Reads a pod; `None` for one that is not of Helios, and for a simulated exchange's: nothing is decided by that.
     pub fn of(pod: &Pod) -> Option<Self> {
         let m = &pod.metadata;
         let namespace = m.namespace.as_deref()?;
@@ -52,7 +52,11 @@ impl PodFact {
         let noted = |key: &str| m.annotations.as_ref().and_then(|a| a.get(key)).cloned();
         let full = |name: &String| format!("{namespace}/{name}");
         let account = full(label(names::ACCOUNT)?);
-        let worker = label(names::COMPONENT).is_some_and(|c| c == names::WORKER);
+        let component = label(names::COMPONENT).map(String::as_str);
+        let worker = match component {
+            Some(names::VENUE) => return None,
+            c => c == Some(names::WORKER),
+        };
         let status = pod.status.as_ref();
         let life = match status.and_then(|s| s.phase.as_deref()) {
             Some("Failed" | "Succeeded") => PodLife::Over,
@@ -147,6 +151,19 @@ mod tests {
         assert_eq!((p.account.as_str(), p.strategy.as_str()), ("n/a", "n/s"));
         assert_eq!((p.symbol.as_str(), p.spec_hash.as_str()), ("BTCUSDT", "h"));
         assert!(p.worker && p.ready && !p.deleting && p.trouble.is_none());
+    }
+
+    #[test]
+    fn the_pod_of_a_simulated_exchange_is_no_coordinator() {
+        let pod = |component: &str| {
+            let pod = json!({
+                "metadata": {"name": "p", "namespace": "n", "uid": "u",
+                    "labels": {names::ACCOUNT: "a", names::COMPONENT: component}},
+            });
+            PodFact::of(&serde_json::from_value(pod).unwrap())
+        };
+        assert!(pod(names::VENUE).is_none());
+        assert!(!pod(names::COORDINATOR).unwrap().worker);
     }
 
     #[test]

@@ -377,13 +377,11 @@ impl<'a> Hands<'a> {
 
     /// Ends the coordinators: the strategies are gone, nothing is left to guard.
     async fn stop_coordinator(&mut self) {
-        let deployment = self
-            .world
-            .owned
-            .iter()
-            .find(|((k, _), _)| *k == OwnedKind::Deployment);
-        if let Some(((kind, name), d)) = deployment {
-            let result = self.writer.delete(*kind, name, d.uid()).await;
+        let (namespace, name) = names::split(&self.world.account);
+        let full = format!("{namespace}/{}", names::coordinator(name));
+        let key = (OwnedKind::Deployment, full);
+        if let Some(d) = self.world.owned.get(&key) {
+            let result = self.writer.delete(key.0, &key.1, d.uid()).await;
             self.went("Deployment of the coordinator", "", None, result);
         }
     }

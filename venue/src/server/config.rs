@@ -15,6 +15,20 @@ pub struct ApiCredentials {
     pub secret: String,
 }
 
+/// The key and the secret that a venue of [`VenueConfig::known_key`] takes. No money is behind them: who may reach such a
+/// venue is the network's to say.
+pub const KNOWN_KEY: &str = "simulated";
+
+impl ApiCredentials {
+    /// The known key.
+    pub fn known() -> Self {
+        Self {
+            key: KNOWN_KEY.into(),
+            secret: KNOWN_KEY.into(),
+        }
+    }
+}
+
 impl std::fmt::Debug for ApiCredentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ApiCredentials")
@@ -42,6 +56,8 @@ pub struct VenueConfig {
     pub initial_balance: Decimal,
     /// Key of the account; `None` makes one.
     pub credentials: Option<ApiCredentials>,
+    /// The venue takes [`KNOWN_KEY`] too.
+    pub known_key: bool,
     /// State is loaded from here at the start if it is there, and saved here by `POST /save` and at shutdown.
     pub state_dir: Option<PathBuf>,
     /// The audit log is appended here too, one JSON object a line.
@@ -66,6 +82,7 @@ impl VenueConfig {
             latency_ms: 0,
             initial_balance: Decimal::from(10_000),
             credentials: None,
+            known_key: false,
             state_dir: None,
             audit_file: None,
             auto_cancel_orphan_stops: true,

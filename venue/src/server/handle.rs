@@ -37,7 +37,7 @@ impl VenueServer {
     ///
     /// # Errors
     /// [`VenueServerError`] when an address can't be bound, the configuration is wrong or saved state is unreadable.
-    pub async fn start(config: VenueConfig) -> Result<VenueHandle, VenueServerError> {
+    pub async fn start(mut config: VenueConfig) -> Result<VenueHandle, VenueServerError> {
         check_speed(config.speed)?;
         if !config.admin.ip().is_loopback() {
             return Err(VenueServerError::AdminNotLoopback { addr: config.admin });
@@ -49,8 +49,10 @@ impl VenueServer {
         let delay = Arc::new(AtomicU64::new(0));
         let (stop, stopping) = watch::channel(false);
         let (link, jobs) = Link::new(stopping, Arc::clone(&gate), Arc::clone(&delay));
+        let own = config.credentials.take();
+        let credentials = own.unwrap_or_else(sign::credentials);
+        config.credentials = Some(credentials.clone());
         let venue = build(config, gate, delay)?;
-        let credentials = venue.credentials.clone();
         let label = venue.source.label();
         let actor = tokio::spawn(actor::run(venue, jobs));
         tokio::spawn(http::listen(exchange, Port::Exchange, link.clone()));
@@ -145,6 +147,7 @@ fn build(
             why: e.to_string(),
         })
     });
+    let known = config.known_key.then(ApiCredentials::known);
     let id = |i: usize| SymbolId(i as u16);
     let names = || symbols.iter().enumerate().map(|(i, s)| (i, &s.name));
     let mut venue = Venue {
@@ -156,7 +159,7 @@ fn build(
         audit: Audit::new(audit_file.transpose()?),
         limits: Limits::new(config.enforce_limits, config.speed, Instant::now()),
         klines: Klines::default(),
-        credentials: config.credentials.unwrap_or_else(sign::credentials),
+        credentials: [config.credentials, known].into_iter().flatten().collect(),
         listen_key: None,
         upper: names().map(|(i, n)| (n.clone(), id(i))).collect(),
         lower: names().map(|(i, n)| (n.to_lowercase(), id(i))).collect(),

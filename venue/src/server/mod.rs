@@ -33,6 +33,7 @@ mod words;
 
 pub use audit::{AuditReport, Protection};
 pub use config::{
-    ApiCredentials, Ledger, LedgerPosition, MarketState, VenueConfig, VenueServerError, VenueStats,
+    ApiCredentials, KNOWN_KEY, Ledger, LedgerPosition, MarketState, VenueConfig, VenueServerError,
+    VenueStats,
 };
 pub use handle::{VenueHandle, VenueServer};

@@ -39,7 +39,8 @@ pub(super) struct Venue {
     pub(super) audit: Audit,
     pub(super) limits: Limits,
     pub(super) klines: Klines,
-    pub(super) credentials: ApiCredentials,
+    /// Keys that are taken, all of one account; the first is its own.
+    pub(super) credentials: Vec<ApiCredentials>,
     /// Active listen key and when it expires, market ms.
     pub(super) listen_key: Option<(String, i64)>,
     /// How to print each contract, in `SymbolId` order.

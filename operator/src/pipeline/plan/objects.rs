@@ -61,6 +61,13 @@ pub(super) fn of_account(
         build::coordinator_budget(a, s),
     );
     own(OwnedKind::Deployment, build::deployment(a, s));
+    if build::has_venue(a) {
+        own(OwnedKind::Service, build::venue_service(a));
+        if s.network_policies {
+            own(OwnedKind::NetworkPolicy, build::venue_policy(a));
+        }
+        own(OwnedKind::Deployment, build::venue(a, s));
+    }
     let strategies = v.strategies.iter().filter(|s| s.stall.is_none());
     for strategy in strategies.filter(|s| s.object.metadata.deletion_timestamp.is_none()) {
         let Some(claims) = &p.claims else { continue };

@@ -88,28 +88,34 @@ fn ready(
     if let Some((reason, words, _)) = failure(&applied.failed, None) {
         return Finding::no(reason, words);
     }
+    // Without keys no coordinator gets ready, which says less than that they are missing.
+    let said = snapshot.filter(|_| world.heard.is_some() && !plan.stale);
+    let missing = |why: &&String| why.contains("credentials");
+    if let Some(why) = said.and_then(|s| s.unknown.as_ref()).filter(missing) {
+        return Finding::no("CredentialsMissing", why.clone());
+    }
     let (have, want) = counts.unwrap_or((0, 0));
     if have == 0 {
         return Finding::no(
             "CoordinatorNotReady",
-            format!("0 of {want} coordinators are ready"),
+            match said.and_then(|s| s.unknown.as_deref()) {
+                Some(why) => format!("0 of {want} coordinators are ready: {why}"),
+                None => format!("0 of {want} coordinators are ready"),
+            },
         );
     }
-    let Some(s) = snapshot.filter(|_| world.heard.is_some() && !plan.stale) else {
+    let Some(s) = said else {
         let words = "its coordinator has not been heard: see its pods, NATS, and the callout";
         return Finding::no("CoordinatorSilent", words);
     };
-    match &s.unknown {
-        Some(why) if why.contains("credentials") => Finding::no("CredentialsMissing", why.clone()),
-        _ if !s.known => {
-            let why = s.unknown.as_deref().unwrap_or("it is being read");
-            Finding::no(
-                "AccountUnknown",
-                format!("the account's picture is not complete: {why}"),
-            )
-        }
-        _ => Finding::yes("Guarding", "the account is read and guarded"),
+    if s.known {
+        return Finding::yes("Guarding", "the account is read and guarded");
     }
+    let why = s.unknown.as_deref().unwrap_or("it is being read");
+    Finding::no(
+        "AccountUnknown",
+        format!("the account's picture is not complete: {why}"),
+    )
 }
 
 /// A coordinator that is away for a moment is no news.

@@ -7,6 +7,7 @@ mod orders;
 mod settings;
 mod tickers;
 
+use super::config::ApiCredentials;
 use super::params::{ApiError, Params};
 use super::sign;
 use super::venue::Venue;
@@ -214,7 +215,7 @@ fn serve(v: &mut Venue, c: &Call, retry_after: &mut Option<u64>) -> Answer {
 
 fn check_key(v: &Venue, c: &Call) -> Result<(), ApiError> {
     match c.api_key.as_deref() {
-        Some(k) if k == v.credentials.key => Ok(()),
+        Some(k) if v.credentials.iter().any(|own| own.key == k) => Ok(()),
         Some(k) if k.len() >= 32 && k.bytes().all(|b| b.is_ascii_alphanumeric()) => Err(
             ApiError::new(-2015, "Invalid API-key, IP, or permissions for action."),
         ),
@@ -249,7 +250,9 @@ fn check_signature(v: &Venue, c: &Call, p: &Params) -> Result<(), ApiError> {
         ));
     }
     // What is not percent-encoded can't have been signed as the exchange wants it.
-    if payload.is_ascii() && sign::verify(&v.credentials.secret, payload.as_bytes(), &signature) {
+    let own = |k: &&ApiCredentials| Some(k.key.as_str()) == c.api_key.as_deref();
+    let verified = |k: &ApiCredentials| sign::verify(&k.secret, payload.as_bytes(), &signature);
+    if payload.is_ascii() && v.credentials.iter().find(own).is_some_and(verified) {
         Ok(())
     } else {
         Err(ApiError::new(
