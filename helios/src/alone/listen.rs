@@ -87,6 +87,12 @@ impl Known {
             },
             closed: Vec::new(),
             rates: None,
+            params: self
+                .params
+                .as_ref()
+                .map_or((0, 0, 0), ParamsDocument::order),
+            refused: false,
+            alarms: 0,
         }
     }
 }

@@ -208,6 +208,8 @@ mod on {
             Side::Coordinator => subject::coordinator_inbox(account),
             Side::Worker { symbol, .. } => subject::worker_inbox(account, symbol),
             Side::Admin => subject::admin_inbox(account),
+            #[cfg(feature = "kubernetes")]
+            Side::Operator => subject::operator_inbox(account),
         }
     }
 
