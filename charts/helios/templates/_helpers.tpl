@@ -138,3 +138,57 @@ nats://{{ include "helios.fullname" . }}-nats.{{ .Release.Namespace }}.svc:4222
 {{- fail "natsAuth.natsAccount is empty: list the accounts of Helios that may come, natsAuth.accounts={namespace/name}" -}}
 {{- end -}}
 {{- end -}}
+
+{{/* Spec of a job's pod up to its arguments: (list . "container" "service-account"; empty for none and no token). */}}
+{{- define "helios.jobSpec" -}}
+{{- $ := index . 0 -}}
+{{- $account := index . 2 -}}
+restartPolicy: Never
+{{- with $account }}
+serviceAccountName: {{ . }}
+{{- end }}
+automountServiceAccountToken: {{ not (empty $account) }}
+enableServiceLinks: false
+securityContext: {{- include "helios.podSecurity" $ | nindent 2 }}
+{{- include "helios.pullSecrets" $ }}
+containers:
+- name: {{ index . 1 }}
+  image: {{ include "helios.image" $ }}
+  imagePullPolicy: {{ $.Values.image.pullPolicy }}
+  resources:
+    requests: {cpu: 10m, memory: 16Mi}
+    limits: {memory: 128Mi}
+  securityContext: {{- include "helios.containerSecurity" $ | nindent 4 }}
+{{- end -}}
+
+{{/* Rules of network policies. */}}
+{{- define "helios.toDns" -}}
+- ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]
+{{- end -}}
+
+{{- define "helios.toApiServer" -}}
+- ports:
+  {{- range .Values.networkPolicies.apiServerPorts }}
+  - {protocol: TCP, port: {{ . }}}
+  {{- end }}
+  {{- with .Values.networkPolicies.apiServerCidrs }}
+  to:
+  {{- range . }}
+  - ipBlock: {cidr: {{ . | quote }}}
+  {{- end }}
+  {{- end }}
+{{- end -}}
+
+{{- define "helios.toNats" -}}
+- ports: [{protocol: TCP, port: {{ include "helios.natsPort" . }}}]
+  {{- if .Values.nats.enabled }}
+  to:
+  - podSelector:
+      matchLabels: {{- include "helios.selector" (list . "nats") | nindent 8 }}
+  {{- else if .Values.nats.podLabels }}
+  to:
+  - namespaceSelector: {}
+    podSelector:
+      matchLabels: {{- toYaml .Values.nats.podLabels | nindent 8 }}
+  {{- end }}
+{{- end -}}
