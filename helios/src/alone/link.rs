@@ -19,6 +19,9 @@ pub struct LinkArgs {
     /// File with the venue's key, as `helios venue` writes it; mode 0600
     #[arg(long, value_name = "FILE", default_value = keys::DEFAULT_FILE)]
     pub credentials_file: PathBuf,
+    /// Directory with the venue's key as a Secret is mounted, instead: files apiKey, apiSecret, keyType (Hmac or Ed25519)
+    #[arg(long, value_name = "DIR", conflicts_with = "credentials_file")]
+    pub credentials_dir: Option<PathBuf>,
     /// Market seconds a wall second at that venue; without it the credentials file's, then the manifest's
     #[arg(long, value_name = "N")]
     pub speed: Option<f64>,
@@ -35,7 +38,10 @@ pub async fn connect(account: &HeliosAccount, args: &LinkArgs) -> Result<RestCli
             "account {name}: this version trades the built-in venue only: write venue: Simulated"
         );
     }
-    let keys = keys::read(&args.credentials_file)?;
+    let (keys, from) = match &args.credentials_dir {
+        Some(dir) => (keys::read_dir(dir)?, dir),
+        None => (keys::read(&args.credentials_file)?, &args.credentials_file),
+    };
     let url = [&args.venue_url, &keys.url, &spec.simulated.url]
         .into_iter()
         .find_map(Clone::clone);
@@ -50,7 +56,7 @@ pub async fn connect(account: &HeliosAccount, args: &LinkArgs) -> Result<RestCli
         KeyType::Ed25519 => SignedBy::Ed25519,
     };
     let credentials = Credentials::new(&keys.api_key, Secret::new(keys.api_secret), key_type)
-        .with_context(|| format!("{}", args.credentials_file.display()))?;
+        .with_context(|| format!("{}", from.display()))?;
     let rest = RestClient::new(
         endpoints(&url)?,
         Some(credentials),

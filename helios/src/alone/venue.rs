@@ -53,6 +53,9 @@ pub struct VenueArgs {
     /// Where key and secret are written for `helios coordinator` and `helios worker`
     #[arg(long, value_name = "FILE", default_value = keys::DEFAULT_FILE)]
     credentials_file: PathBuf,
+    /// Directory with the key that the venue takes, as a Secret is mounted: files apiKey and apiSecret; nothing is written then
+    #[arg(long, value_name = "DIR", conflicts_with = "credentials_file")]
+    credentials_dir: Option<PathBuf>,
     /// Append the log of fills and protective stops here, one JSON object a line
     #[arg(long, value_name = "FILE")]
     audit_file: Option<PathBuf>,
@@ -88,7 +91,10 @@ async fn serve(args: VenueArgs) -> Result<ExitCode> {
     config.speed = args.speed;
     config.latency_ms = args.latency;
     config.initial_balance = args.balance;
-    config.credentials = keys::reuse(&args.credentials_file)?;
+    config.credentials = match &args.credentials_dir {
+        Some(dir) => Some(keys::built_in(keys::read_dir(dir)?, dir)?),
+        None => keys::reuse(&args.credentials_file)?,
+    };
     config.state_dir.clone_from(&args.state);
     config.audit_file.clone_from(&args.audit_file);
     config.auto_cancel_orphan_stops = !args.keep_orphan_stops;
@@ -97,17 +103,19 @@ async fn serve(args: VenueArgs) -> Result<ExitCode> {
     let venue = VenueServer::start(config)
         .await
         .context("the venue can't start")?;
-    let key = venue.credentials();
-    keys::write(
-        &args.credentials_file,
-        &Keys {
-            api_key: key.key.clone(),
-            api_secret: key.secret.clone(),
-            key_type: KeyType::Hmac,
-            url: Some(venue.rest_url()),
-            speed: Some(args.speed),
-        },
-    )?;
+    if args.credentials_dir.is_none() {
+        let key = venue.credentials();
+        keys::write(
+            &args.credentials_file,
+            &Keys {
+                api_key: key.key.clone(),
+                api_secret: key.secret.clone(),
+                key_type: KeyType::Hmac,
+                url: Some(venue.rest_url()),
+                speed: Some(args.speed),
+            },
+        )?;
+    }
     let end = asked_to_end()?;
     announce(&args, &venue);
     if !args.wait {
@@ -152,7 +160,8 @@ fn source(args: &VenueArgs) -> Result<Box<dyn MarketSource>> {
 }
 
 fn announce(args: &VenueArgs, v: &VenueHandle) {
-    let file = args.credentials_file.display();
+    let file = args.credentials_dir.as_ref();
+    let file = file.unwrap_or(&args.credentials_file).display();
     if args.json {
         let line = serde_json::json!({
             "market": v.label(), "rest": v.rest_url(), "ws": v.ws_url(), "wsPublic": v.ws_public_url(),
@@ -168,7 +177,7 @@ fn announce(args: &VenueArgs, v: &VenueHandle) {
     say(&format!("ws market    {}", v.ws_market_url()));
     say(&format!("ws private   {}", v.ws_private_url()));
     say(&format!("admin        {}", v.admin_url()));
-    say(&format!("credentials  {file} (mode 0600)"));
+    say(&format!("credentials  {file}"));
     say(&if args.wait {
         format!(
             "market time stands: curl -X POST {}/start lets it go",
