@@ -103,8 +103,8 @@ fn only_who_talks_to_the_api_server_has_a_token_for_it() {
         [
             "Deployment helios-nats-auth",
             "Deployment helios-operator",
-            "Job helios-uninstall-check",
-            "Job helios-nats-keys"
+            "Job helios-nats-keys",
+            "Job helios-uninstall-check"
         ]
     );
 }
