@@ -8,6 +8,7 @@
 mod admission;
 mod install;
 mod pods;
+mod processes;
 mod rbac;
 mod rendering;
 mod values;

@@ -141,6 +141,25 @@ fn selectors_of_services_budgets_and_policies_find_the_pods_they_mean() {
     }
 }
 
+/// The binary with the feature `kubernetes`: `HELIOS_BIN`, or what was built beside this test.
+pub fn binary() -> Option<String> {
+    let beside = std::env::current_exe().unwrap();
+    let beside = beside.parent().unwrap().with_file_name("helios");
+    let named = std::env::var("HELIOS_BIN").ok();
+    let mut candidates = named.into_iter().chain([beside.display().to_string()]);
+    let knows = |b: &String| {
+        let help = Command::new(b).args(["chart", "--help"]).output();
+        help.is_ok_and(|o| o.status.success())
+    };
+    let found = candidates.find(knows);
+    if found.is_none() {
+        eprintln!(
+            "SKIPPED: no helios binary with the feature kubernetes: name one with HELIOS_BIN"
+        );
+    }
+    found
+}
+
 /// `helios` and the subcommand that these arguments begin with.
 fn help(binary: &str, args: &[&str]) -> String {
     let words = args.iter().take_while(|a| !a.starts_with(['-', '/']));
@@ -156,18 +175,7 @@ fn help(binary: &str, args: &[&str]) -> String {
 
 #[test]
 fn every_flag_that_pods_are_given_exists() {
-    let Ok(binary) = std::env::var("HELIOS_BIN") else {
-        eprintln!("SKIPPED: HELIOS_BIN names no binary with the feature kubernetes");
-        return;
-    };
-    if !Command::new(&binary)
-        .args(["chart", "--help"])
-        .output()
-        .is_ok_and(|o| o.status.success())
-    {
-        eprintln!("SKIPPED: {binary} was built without the feature kubernetes");
-        return;
-    }
+    let Some(binary) = binary() else { return };
     for (title, values) in RENDERINGS {
         for (name, pod) in templates(&render(values)) {
             for c in pod["spec"]["containers"].as_array().unwrap() {
