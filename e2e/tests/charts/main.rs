@@ -7,6 +7,7 @@
 
 mod admission;
 mod install;
+mod messages;
 mod pods;
 mod processes;
 mod rbac;

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-const SOON: Duration = Duration::from_secs(60);
+pub const SOON: Duration = Duration::from_secs(60);
 const MANIFESTS: &str = "
 apiVersion: helios.trading/v1alpha1
 kind: HeliosAccount
@@ -27,16 +27,16 @@ spec: {accountRef: {name: paper}}
 ";
 
 /// A process that ends with its value; what it says is kept.
-struct Running(Child, PathBuf);
+pub struct Running(Child, PathBuf);
 
 impl Running {
-    fn start(mut command: Command, log: &Path) -> Self {
+    pub fn start(mut command: Command, log: &Path) -> Self {
         let file = std::fs::File::create(log).unwrap();
         command.stdout(file.try_clone().unwrap()).stderr(file);
         Self(command.spawn().unwrap(), log.into())
     }
 
-    fn said(&self) -> String {
+    pub fn said(&self) -> String {
         std::fs::read_to_string(&self.1).unwrap()
     }
 }
@@ -48,7 +48,7 @@ impl Drop for Running {
     }
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -67,7 +67,7 @@ fn get(port: u16, path: &str) -> Result<String> {
 }
 
 /// Applies what the chart renders of these kinds, hooks too, for a release that watches this namespace alone.
-fn apply(cluster: &ControlPlane, ns: &Namespace<'_>, kinds: &[&str]) -> Vec<Value> {
+pub fn apply(cluster: &ControlPlane, ns: &Namespace<'_>, kinds: &[&str]) -> Vec<Value> {
     let watch = format!("watchNamespace={}", ns.name());
     let all = objects(&try_template(ns.name(), &[&watch]).unwrap());
     let wanted = all
@@ -78,7 +78,7 @@ fn apply(cluster: &ControlPlane, ns: &Namespace<'_>, kinds: &[&str]) -> Vec<Valu
     all
 }
 
-const RIGHTS: [&str; 5] = [
+pub const RIGHTS: [&str; 5] = [
     "ServiceAccount",
     "Role",
     "RoleBinding",
@@ -87,7 +87,7 @@ const RIGHTS: [&str; 5] = [
 ];
 
 /// What is of the cluster and would stay.
-fn clear(cluster: &ControlPlane, name: &str) {
+pub fn clear(cluster: &ControlPlane, name: &str) {
     for part in ["coordinator", "operator-cluster", "nats-auth"] {
         for kind in ["clusterrole", "clusterrolebinding"] {
             let _ = cluster.kubectl(&[
@@ -100,14 +100,14 @@ fn clear(cluster: &ControlPlane, name: &str) {
     }
 }
 
-fn args_of<'a>(all: &'a [Value], name: &str) -> Vec<&'a str> {
+pub fn args_of<'a>(all: &'a [Value], name: &str) -> Vec<&'a str> {
     let o = all
         .iter()
         .find(|o| o["metadata"]["name"] == name && !o["spec"]["template"].is_null());
     crate::rendering::strings(&o.unwrap()["spec"]["template"]["spec"]["containers"][0]["args"])
 }
 
-async fn job(
+pub async fn job(
     cluster: &ControlPlane,
     ns: &Namespace<'_>,
     binary: &str,
