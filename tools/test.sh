@@ -60,6 +60,8 @@ spine() { integration helios worker coordinator -- --test-threads=1; }
 coordination() { cargo test --workspace --locked "${features[@]}" --test nats_roles --test coordinator -- --test-threads=4; }
 # Mostly waiting too: scenarios share one control plane, each in a namespace of its own.
 control_plane() { cargo test --workspace --locked "${features[@]}" --test tier1 -- --test-threads=4; }
+# What the charts render, and what a real API server says to it.
+charts() { cargo test --workspace --locked "${features[@]}" --test charts -- --test-threads=4; }
 simulation() { integration sim -- --nocapture --test-threads=2; }
 
 # Cold builds of the dependencies count here and nowhere else; 20 minutes cold on 2 cores is the outer limit,
@@ -76,6 +78,7 @@ stage "contracts (protocol, manifests)" 240 contracts
 stage "spine (helios up, end to end)" 600 spine
 stage "coordinator (real NATS, processes)" 360 coordination
 stage "Kubernetes (control plane, kwok)" 480 control_plane
+stage "charts (helm, control plane)" 300 charts
 stage "simulation" 300 simulation
 [ -d ../shared/data ] || echo "SKIPPED: ../shared/data is not here, so the checks on recorded markets did not run"
 echo; echo "$table"

@@ -208,8 +208,8 @@ fn refusal(left: &[String]) -> Option<String> {
     Some(format!(
         "uninstall refused, these are left: {}{more}. Without the operator their positions are not flattened and their \
          finalizers hold them for ever. Delete them first, strategies before accounts (kubectl delete heliosstrategies \
-         --all -A, then heliosaccounts); or force it: helm upgrade ... --reuse-values --set uninstall.force=true, then \
-         uninstall",
+         --all -A, then heliosaccounts), and uninstall again. To do it all the same: helm uninstall --no-hooks, or \
+         uninstall.force=true in an upgrade before",
         named.join(", ")
     ))
 }

@@ -34,6 +34,28 @@ async fn the_api_server_takes_every_rendering() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_api_server_takes_the_samples_and_what_kustomize_makes_of_the_base() {
+    let cluster = shared().await.unwrap();
+    let ns = cluster.namespace("samples").await.unwrap();
+    definitions(cluster);
+    let config = chart("../config");
+    let dry = |how: &str, what: &str| {
+        let path = format!("{config}/{what}");
+        let args = [
+            "-n",
+            ns.name(),
+            "apply",
+            "--dry-run=server",
+            "--validate=strict",
+        ];
+        let said = cluster.kubectl(&[&args[..], &[how, &path]].concat());
+        said.unwrap_or_else(|e| panic!("{what}: {e:#}"))
+    };
+    assert_eq!(dry("-f", "samples").lines().count(), 13);
+    assert_eq!(dry("-k", "kustomize/overlays/careful").lines().count(), 2);
+}
+
 /// May this service account do that?
 fn may(cluster: &ControlPlane, user: &str, namespace: &str, ask: &str) -> bool {
     let mut args = vec!["auth", "can-i", "-n", namespace, "--as", user];
@@ -78,6 +100,43 @@ async fn the_charts_install_test_upgrade_and_uninstall_and_the_operator_may_do_i
         "{notes}"
     );
     cluster.helm(&[&["test"], &release[..]].concat()).unwrap();
+
+    // A hook that fails stops an uninstall and leaves everything as it was. Here its job is refused by a quota.
+    let quota = [
+        "-n",
+        ns.name(),
+        "create",
+        "quota",
+        "none",
+        "--hard=count/jobs.batch=0",
+    ];
+    cluster.kubectl(&quota).unwrap();
+    let known = [
+        "-n",
+        ns.name(),
+        "wait",
+        "quota/none",
+        "--for=jsonpath={.status.hard}",
+        "--timeout=30s",
+    ];
+    cluster.kubectl(&known).unwrap();
+    let uninstall = [&["uninstall"], &release[..], &["--wait"]].concat();
+    let refused = cluster.helm(&uninstall).unwrap_err().to_string();
+    assert!(refused.contains("quota"), "{refused}");
+    let stands = [
+        "-n",
+        ns.name(),
+        "get",
+        "deployment/helios-operator",
+        "service/helios-nats",
+    ];
+    cluster.kubectl(&stands).unwrap();
+    // Helm takes it for half gone then and upgrades it no more, until it is rolled back to what it is.
+    let again = [&["rollback"], &release[..1], &["1"], &release[1..]].concat();
+    cluster.helm(&again).unwrap();
+    cluster
+        .kubectl(&["-n", ns.name(), "delete", "quota", "none"])
+        .unwrap();
 
     let operator = format!("system:serviceaccount:{}:helios-operator", ns.name());
     for ask in [
@@ -195,9 +254,7 @@ async fn the_charts_install_test_upgrade_and_uninstall_and_the_operator_may_do_i
         !hooks.contains("pre-delete"),
         "forced: nobody asks any more"
     );
-    cluster
-        .helm(&[&["uninstall"], &release[..], &["--wait"]].concat())
-        .unwrap();
+    cluster.helm(&uninstall).unwrap();
     let left = cluster
         .kubectl(&[
             "get",

@@ -66,3 +66,34 @@ fn nothing_that_is_secret_is_rendered() {
         }
     }
 }
+
+#[test]
+fn alerts_ask_only_for_numbers_that_exist() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let known: String = ["docs/metrics.md", "operator/src/metrics.rs"]
+        .map(|f| std::fs::read_to_string(format!("{root}/{f}")).unwrap())
+        .concat();
+    let all = render(&["monitoring.rules.enabled=true"]);
+    let rules = all.iter().find(|o| o["kind"] == "PrometheusRule").unwrap();
+    let mut asked = 0;
+    for group in rules["spec"]["groups"].as_array().unwrap() {
+        for rule in group["rules"].as_array().unwrap() {
+            let question = rule["expr"].as_str().unwrap();
+            let words = question.split(|c: char| !c.is_ascii_lowercase() && c != '_');
+            for metric in words.filter(|w| w.starts_with("helios_")) {
+                asked += 1;
+                let quoted = [
+                    format!("`{metric}`"),
+                    format!("`{metric}{{"),
+                    format!("\"{metric}\""),
+                ];
+                let there = quoted.iter().any(|q| known.contains(q.as_str()));
+                assert!(there, "{}: {metric}", rule["alert"]);
+            }
+            for said in ["summary", "description"] {
+                assert!(rule["annotations"][said].is_string(), "{}", rule["alert"]);
+            }
+        }
+    }
+    assert!(asked >= 10);
+}

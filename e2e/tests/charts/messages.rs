@@ -113,7 +113,8 @@ async fn nats_of_the_chart_lets_in_whom_the_callout_of_the_chart_knows() {
     );
     // It ends when there is no server yet, as its pod would, and is started again.
     wait_for("NATS to listen", SOON, async || {
-        Ok(drop(TcpStream::connect(("127.0.0.1", port))?))
+        TcpStream::connect(("127.0.0.1", port))?;
+        Ok(())
     })
     .await
     .unwrap_or_else(|e| panic!("{e:#}\n{}", nats.said()));
