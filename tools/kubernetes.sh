@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prints the directory of the programs that a test cluster is made of, building once what is missing there.
 #   tools/kubernetes.sh tier1   API server, controller manager, scheduler, kubectl, etcd, kwok, helm
-#   tools/kubernetes.sh tier2   those and kubelet, kube-proxy, CoreDNS
+#   tools/kubernetes.sh tier2   those and kubelet, kube-proxy, CoreDNS, and what tests put into pods
 #   HELIOS_E2E_BIN         a directory that has them already
 #   HELIOS_E2E_KUBERNETES  another release, as the folder e2e/tools/kubernetes-<release> pins it
 # Sources are Go modules pinned by e2e/tools/*/go.sum, one module per program because their dependencies conflict.
@@ -11,7 +11,7 @@ say() { echo "helios: $*" >&2; }
 tier1=(kube-apiserver kube-controller-manager kube-scheduler kubectl etcd kwok helm)
 case $tier in
   tier1) want=("${tier1[@]}") ;;
-  tier2) want=("${tier1[@]}" kubelet kube-proxy coredns) ;;
+  tier2) want=("${tier1[@]}" kubelet kube-proxy coredns probe) ;;
   *) say "tools/kubernetes.sh knows tier1 and tier2, not '$tier'"; exit 2 ;;
 esac
 missing() { # directory: those of the wanted programs that it has not
@@ -29,10 +29,10 @@ fi
 modules=$(cd "$(dirname "$0")/../e2e/tools" && pwd)
 kubernetes=kubernetes${HELIOS_E2E_KUBERNETES:+-$HELIOS_E2E_KUBERNETES}
 [ -f "$modules/$kubernetes/go.mod" ] || { say "no release of Kubernetes is pinned in e2e/tools/$kubernetes"; exit 1; }
-folders=("$kubernetes" etcd kwok helm coredns)
+folders=("$kubernetes" etcd kwok helm coredns probe)
 # Raised when the flags of the builds below change.
 recipe=1
-key=$({ echo "$recipe"; for f in "${folders[@]}"; do cat "$modules/$f/go.mod" "$modules/$f/go.sum"; done; } | sha256sum | cut -c1-16)
+key=$({ echo "$recipe"; for f in "${folders[@]}"; do cat "$modules/$f"/go.* "$modules/$f"/*.go; done; } | sha256sum | cut -c1-16)
 home=${XDG_CACHE_HOME:-$HOME/.cache}/helios
 bin=$home/e2e-$key
 if [ -z "$(missing "$bin")" ]; then
@@ -81,6 +81,7 @@ module_of() { # program: its folder and its package
     kwok) echo kwok sigs.k8s.io/kwok/cmd/kwok ;;
     helm) echo helm helm.sh/helm/v4/cmd/helm ;;
     coredns) echo coredns github.com/coredns/coredns ;;
+    probe) echo probe . ;;
     *) echo "$kubernetes" "k8s.io/kubernetes/cmd/$1" ;;
   esac
 }

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 tools/toolchain.sh || exit 1
 export HELIOS_BIN="$PWD/target/release/helios" RUST_BACKTRACE=1 CARGO_TERM_COLOR=never
 # One set of features for everything but what `make up` runs: another selection builds everything again.
-features=(--features helios/nats,helios-bus/nats,helios-bus/testing,helios-crds/kubernetes)
+features=(--features helios/kubernetes,helios-bus/testing,helios-lease/testing)
 table=""; failed=0; cold=0
 [ -d target/release/deps ] || cold=1
 
@@ -62,6 +62,8 @@ coordination() { cargo test --workspace --locked "${features[@]}" --test nats_ro
 control_plane() { cargo test --workspace --locked "${features[@]}" --test tier1 -- --test-threads=4; }
 # What the charts render, and what a real API server says to it.
 charts() { cargo test --workspace --locked "${features[@]}" --test charts -- --test-threads=4; }
+# One real node, in namespaces that need root and Debian's packages; whatever it needs is built before it starts.
+node() { tools/tier2.sh cargo test --workspace --locked "${features[@]}" --test tier2; }
 simulation() { integration sim -- --nocapture --test-threads=2; }
 
 # Cold builds of the dependencies count here and nowhere else; 20 minutes cold on 2 cores is the outer limit,
@@ -79,6 +81,12 @@ stage "spine (helios up, end to end)" 600 spine
 stage "coordinator (real NATS, processes)" 360 coordination
 stage "Kubernetes (control plane, kwok)" 480 control_plane
 stage "charts (helm, control plane)" 300 charts
+if [ "$(id -u)" = 0 ] && tools/packages.sh tier2 check 2>/dev/null; then
+  unset HELIOS_E2E_BIN
+  stage "build: a node for tests" 900 tools/kubernetes.sh tier2 && stage "Kubernetes (a real node)" 300 node
+else
+  echo "SKIPPED: a real node needs root and tools/packages.sh tier2"
+fi
 stage "simulation" 300 simulation
 [ -d ../shared/data ] || echo "SKIPPED: ../shared/data is not here, so the checks on recorded markets did not run"
 echo; echo "$table"

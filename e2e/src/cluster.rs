@@ -11,9 +11,9 @@ use crate::wait::wait_for;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::{Api, Client};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Longest that one step of a start may take, on a busy machine.
@@ -33,6 +33,8 @@ pub struct Options {
     pub unreachable_toleration: Duration,
     /// Requests a second of each controller, twice that in bursts.
     pub qps: u32,
+    /// Address at which pods of real nodes reach the API server; without one it is on the loopback alone.
+    pub address: Option<Ipv4Addr>,
     /// More arguments of kube-apiserver.
     pub api_server_args: Vec<String>,
     /// More arguments of kube-controller-manager.
@@ -46,6 +48,7 @@ impl Default for Options {
             node_grace: Duration::from_secs(12),
             unreachable_toleration: Duration::from_secs(5),
             qps: 1000,
+            address: None,
             api_server_args: Vec::new(),
             controller_manager_args: Vec::new(),
         }
@@ -71,6 +74,8 @@ pub struct ControlPlane {
 struct Own {
     // Whether a program still runs is only asked of it by changing it.
     parts: Mutex<Vec<Program>>,
+    secrets: Secrets,
+    server: u16,
 }
 
 impl ControlPlane {
@@ -150,9 +155,7 @@ impl ControlPlane {
         parts.push(start("kube-apiserver", args)?);
         let client = crate::access::client(&harness, None).await?;
         until(&mut parts, "the API server to be ready", async || {
-            let request = http::Request::get("/readyz").body(Vec::new())?;
-            ensure!(client.request_text(request).await? == "ok", "not yet");
-            Ok(())
+            crate::outage::serves(&client).await
         })
         .await?;
 
@@ -184,6 +187,8 @@ impl ControlPlane {
         Ok(Self {
             own: Some(Own {
                 parts: Mutex::new(parts),
+                secrets,
+                server: ports.server,
             }),
             home,
             programs: programs.to_owned(),
@@ -219,6 +224,12 @@ impl ControlPlane {
         self.home.path()
     }
 
+    /// The secrets of our own cluster, and the port of its API server.
+    pub(crate) fn secrets(&self) -> Result<(&Secrets, u16)> {
+        let own = self.own()?;
+        Ok((&own.secrets, own.server))
+    }
+
     pub(crate) fn harness_kubeconfig(&self) -> &Path {
         &self.harness
     }
@@ -247,16 +258,21 @@ impl ControlPlane {
 
     /// The programs that ended though they should run, each with its last words. Empty is well.
     pub fn casualties(&self) -> Vec<String> {
-        let Some(own) = &self.own else {
+        let Ok(mut parts) = self.parts() else {
             return Vec::new();
         };
-        let mut parts = own.parts.lock().unwrap_or_else(PoisonError::into_inner);
         parts.iter_mut().filter_map(casualty).collect()
+    }
+
+    /// The programs of our own cluster.
+    pub(crate) fn parts(&self) -> Result<MutexGuard<'_, Vec<Program>>> {
+        let parts = &self.own()?.parts;
+        Ok(parts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 /// Waits for one step of a start; a program that ends meanwhile ends the wait.
-async fn until(
+pub(crate) async fn until(
     parts: &mut [Program],
     what: &str,
     mut look: impl AsyncFnMut() -> Result<()>,

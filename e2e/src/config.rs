@@ -47,11 +47,11 @@ impl Ports {
     }
 }
 
-fn args(of: &[(&str, &str)]) -> Vec<String> {
+pub(crate) fn args(of: &[(&str, &str)]) -> Vec<String> {
     of.iter().map(|(k, v)| format!("--{k}={v}")).collect()
 }
 
-fn text(path: &Path) -> String {
+pub(crate) fn text(path: &Path) -> String {
     path.display().to_string()
 }
 
@@ -107,9 +107,6 @@ pub(crate) fn api_server(
     let toleration = options.unreachable_toleration.as_secs().to_string();
     let mut all = args(&[
         ("etcd-servers", &format!("http://127.0.0.1:{}", ports.etcd)),
-        ("bind-address", "127.0.0.1"),
-        ("advertise-address", "127.0.0.1"),
-        ("endpoint-reconciler-type", "none"),
         ("secure-port", &ports.server.to_string()),
         ("tls-cert-file", &text(&secrets.server.0)),
         ("tls-private-key-file", &text(&secrets.server.1)),
@@ -138,6 +135,20 @@ pub(crate) fn api_server(
         ("audit-log-maxsize", "100000"),
         ("profiling", "false"),
     ]);
+    // Pods of real nodes reach it at its address; pods that do not exist need none.
+    let (bind, advertise, reconciler) = match options.address {
+        Some(address) => ("0.0.0.0", address.to_string(), "master-count"),
+        None => ("127.0.0.1", "127.0.0.1".to_owned(), "none"),
+    };
+    all.extend(args(&[
+        ("bind-address", bind),
+        ("advertise-address", &advertise),
+        ("endpoint-reconciler-type", reconciler),
+        ("kubelet-client-certificate", &text(&secrets.to_kubelet.0)),
+        ("kubelet-client-key", &text(&secrets.to_kubelet.1)),
+        // A real node has a name that nobody resolves.
+        ("kubelet-preferred-address-types", "InternalIP"),
+    ]));
     all.extend(options.api_server_args.iter().cloned());
     Ok(all)
 }

@@ -13,13 +13,18 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 /// Who has a token, and the groups it belongs to.
-const USERS: [(&str, &str); 5] = [
+const USERS: [(&str, &str); 8] = [
     (ADMIN, "system:masters"),
     (HARNESS, "system:masters"),
     ("system:kube-controller-manager", ""),
     ("system:kube-scheduler", ""),
     ("kwok", "system:masters"),
+    (NODE, "system:nodes"),
+    ("system:kube-proxy", ""),
+    ("coredns", "system:masters"),
 ];
+/// The user of the real node's kubelet.
+pub(crate) const NODE: &str = "system:node:e2e-node";
 /// The user of a scenario.
 pub(crate) const ADMIN: &str = "admin";
 /// The user of the harness itself, so that an audit can tell the two apart.
@@ -32,6 +37,8 @@ pub(crate) struct Secrets {
     pub(crate) ca: (PathBuf, PathBuf),
     /// Certificate and key of the API server.
     pub(crate) server: (PathBuf, PathBuf),
+    /// Certificate and key with which the API server asks a kubelet for logs.
+    pub(crate) to_kubelet: (PathBuf, PathBuf),
     /// Public and private key of the service account tokens.
     pub(crate) accounts: (PathBuf, PathBuf),
     /// The users' tokens.
@@ -62,6 +69,7 @@ impl Secrets {
         let names = [
             "127.0.0.1",
             "10.96.0.1",
+            "10.88.0.1",
             "localhost",
             "kubernetes",
             "kubernetes.default",
@@ -74,6 +82,19 @@ impl Secrets {
         let server = (
             home.write("server.crt", &params.signed_by(&key, &authority)?.pem())?,
             home.write("server.key", &key.serialize_pem())?,
+        );
+        let mut params = CertificateParams::new(Vec::new())?;
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "kube-apiserver");
+        params
+            .distinguished_name
+            .push(DnType::OrganizationName, "system:masters");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let key = KeyPair::generate()?;
+        let to_kubelet = (
+            home.write("to-kubelet.crt", &params.signed_by(&key, &authority)?.pem())?,
+            home.write("to-kubelet.key", &key.serialize_pem())?,
         );
         let key = KeyPair::generate()?;
         let accounts = (
@@ -92,6 +113,7 @@ impl Secrets {
         Ok(Self {
             ca,
             server,
+            to_kubelet,
             accounts,
             tokens,
             users,

@@ -10,17 +10,20 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
 
 /// As much of a log as a failure prints.
 const TAIL: u64 = 4096;
 
-/// A running program.
+/// A program, running or ended.
 #[derive(Debug)]
 pub(crate) struct Program {
     name: String,
+    path: PathBuf,
+    args: Vec<String>,
+    env: Vec<(String, String)>,
     child: Child,
     log: PathBuf,
 }
@@ -32,26 +35,59 @@ impl Program {
             .file_name()
             .map(|n| n.to_string_lossy().into_owned())
             .unwrap_or_default();
+        Self::start_as(home, name, path, args, Vec::new())
+    }
+
+    /// Starts one of several of a kind, by a name of its own and with an environment.
+    pub(crate) fn start_as(
+        home: &Home,
+        name: String,
+        path: PathBuf,
+        args: &[String],
+        env: Vec<(String, String)>,
+    ) -> Result<Self> {
         let log = home.path().join(format!("{name}.log"));
-        let out = File::create(&log)?;
-        let mut command = Command::new("setpriv");
-        command
-            .args(["--pdeathsig", "KILL", "--"])
-            .arg(&path)
-            .args(args)
-            .stdin(Stdio::null())
-            .stdout(out.try_clone()?)
-            .stderr(out)
-            // A user's own cluster and proxies are none of its business.
-            .env_remove("KUBECONFIG")
-            .env("NO_PROXY", "127.0.0.1,localhost")
-            .process_group(0);
-        let child = spawn(command).with_context(|| {
-            format!("{name} cannot be started (setpriv of util-linux starts it)")
-        })?;
-        let program = Self { name, child, log };
-        home.owns(program.child.id())?;
-        Ok(program)
+        Ok(Self {
+            child: run(home, &path, args, &env, &log)?,
+            name,
+            path,
+            args: args.to_vec(),
+            env,
+            log,
+        })
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Everything it wrote.
+    pub(crate) fn output(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Ends it at once.
+    pub(crate) fn kill(&mut self) {
+        self.signal(Signal::KILL);
+        let _ = self.child.wait();
+    }
+
+    /// Starts it again as it was started first, after its end.
+    pub(crate) fn again(&mut self, home: &Home) -> Result<()> {
+        self.kill();
+        self.child = run(home, &self.path, &self.args, &self.env, &self.log)?;
+        Ok(())
+    }
+
+    /// Sends a signal to all of its group, unless it has ended: then its id may be another's.
+    pub(crate) fn signal(&mut self, signal: Signal) {
+        if self.ended().is_none()
+            && let Ok(pid) = i32::try_from(self.child.id())
+            && let Some(pid) = Pid::from_raw(pid)
+        {
+            let _ = kill_process_group(pid, signal);
+        }
     }
 
     /// Its file name.
@@ -82,13 +118,37 @@ impl Program {
 impl Drop for Program {
     fn drop(&mut self) {
         // Nothing of a test cluster is worth an orderly end.
-        if let Ok(pid) = i32::try_from(self.child.id())
-            && let Some(pid) = Pid::from_raw(pid)
-        {
-            let _ = kill_process_group(pid, Signal::KILL);
-        }
-        let _ = self.child.wait();
+        self.kill();
     }
+}
+
+fn run(
+    home: &Home,
+    path: &Path,
+    args: &[String],
+    env: &[(String, String)],
+    log: &Path,
+) -> Result<Child> {
+    let out = File::options().create(true).append(true).open(log)?;
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--pdeathsig", "KILL", "--"])
+        .arg(path)
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(out.try_clone()?)
+        .stderr(out)
+        // A user's own cluster and proxies are none of its business.
+        .env_remove("KUBECONFIG")
+        .envs(env.iter().map(|(k, v)| (k, v)))
+        .env("NO_PROXY", "127.0.0.1,localhost")
+        .process_group(0);
+    let child = spawn(command).with_context(|| {
+        let path = path.display();
+        format!("{path} cannot be started (setpriv of util-linux starts it)")
+    })?;
+    home.owns(child.id())?;
+    Ok(child)
 }
 
 type Order = (Command, mpsc::Sender<io::Result<Child>>);

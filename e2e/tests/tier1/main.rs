@@ -3,9 +3,12 @@
 #![allow(clippy::unwrap_used)]
 
 mod audited;
+mod chart;
 mod leftovers;
 mod nodes;
+mod outages;
 mod pods;
+mod scenarios;
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;

@@ -193,3 +193,39 @@ async fn a_service_account_has_its_own_rights_and_no_more() {
         .unwrap_err();
     assert!(refused.to_string().contains("forbidden"), "{refused}");
 }
+
+#[tokio::test]
+async fn helm_installs_and_removes_a_chart() {
+    let cluster = shared().await.unwrap();
+    let ns = cluster.namespace("chart").await.unwrap();
+    let chart = cluster.directory().join("chart");
+    std::fs::create_dir_all(chart.join("templates")).unwrap();
+    let about = "apiVersion: v2\nname: small\nversion: 0.1.0\n";
+    std::fs::write(chart.join("Chart.yaml"), about).unwrap();
+    let template = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: small}\ndata: {depth: {{ .Values.depth | quote }}}\n";
+    std::fs::write(chart.join("templates/map.yaml"), template).unwrap();
+    let chart = chart.display().to_string();
+    let install = [
+        "install",
+        "small",
+        &chart,
+        "--set=depth=3",
+        "--namespace",
+        ns.name(),
+        "--wait",
+    ];
+    cluster.helm(&install).unwrap();
+    let read = [
+        "get",
+        "configmap",
+        "small",
+        "-o=jsonpath={.data.depth}",
+        "-n",
+        ns.name(),
+    ];
+    assert_eq!(cluster.kubectl(&read).unwrap(), "3");
+    cluster
+        .helm(&["uninstall", "small", "--namespace", ns.name(), "--wait"])
+        .unwrap();
+    assert!(cluster.kubectl(&read).is_err());
+}
