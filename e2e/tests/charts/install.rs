@@ -70,6 +70,11 @@ async fn the_charts_install_test_upgrade_and_uninstall_and_the_operator_may_do_i
     let cluster = shared().await.unwrap();
     let ns = cluster.namespace("install").await.unwrap();
     let traders = cluster.namespace("traders").await.unwrap();
+    // The API server's own word on what is restricted: a pod that is not would never come.
+    let restricted = "pod-security.kubernetes.io/enforce=restricted";
+    cluster
+        .kubectl(&["label", "namespace", ns.name(), restricted])
+        .unwrap();
     definitions(cluster);
     let helios = chart("helios");
     let release = ["helios", "-n", ns.name()];

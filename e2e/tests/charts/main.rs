@@ -59,6 +59,20 @@ fn every_object_has_a_short_name_the_labels_of_its_release_and_a_namespace_where
 }
 
 #[test]
+fn the_charts_have_the_version_of_the_workspace() {
+    for chart in ["helios", "helios-crds"] {
+        let text = rendering::helm(&["show", "chart", &rendering::chart(chart)]).unwrap();
+        let version = env!("CARGO_PKG_VERSION");
+        for line in [
+            format!("version: {version}"),
+            format!("appVersion: {version}"),
+        ] {
+            assert!(text.lines().any(|l| l == line), "{chart}: {text}");
+        }
+    }
+}
+
+#[test]
 fn nothing_that_is_secret_is_rendered() {
     for (title, values) in RENDERINGS {
         for o in render(values) {
