@@ -46,6 +46,11 @@ impl Backoff {
         p.until_ms
     }
 
+    /// Forgets what was not tried again long after it might have been: nobody wants it any more.
+    pub fn tidy(&mut self, now_ms: u64) {
+        self.0.retain(|_, p| now_ms < p.until_ms + LONGEST_MS);
+    }
+
     /// The object is as wanted.
     pub fn succeeded(&mut self, object: &str) {
         self.0.remove(object);
@@ -102,6 +107,16 @@ mod tests {
         }
         let last = b.failed("x", "1", &no(), now);
         assert!(last - now <= LONGEST_MS);
+    }
+
+    #[test]
+    fn what_nobody_tries_again_is_forgotten() {
+        let mut b = Backoff::default();
+        let until = b.failed("x", "1", &no(), 0);
+        b.tidy(until + LONGEST_MS - 1);
+        assert_eq!(b.len(), 1);
+        b.tidy(until + LONGEST_MS);
+        assert!(b.is_empty());
     }
 
     #[test]

@@ -126,6 +126,11 @@ impl Index {
                     .entry(new.account.clone())
                     .or_default()
                     .insert(name);
+                // No news may come of a node that was gone before its pod was heard of.
+                let node = self.nodes.get(&new.node);
+                if !new.node.is_empty() && self.nodes.synced() && node.is_none_or(|n| !n.heard) {
+                    self.lost.entry(new.node.clone()).or_insert(now_ms);
+                }
                 let state = |p: &PodFact| (p.life, p.ready, p.deleting);
                 if old
                     .as_ref()

@@ -120,8 +120,15 @@ fn patiently(
     memory: &mut Memory,
     patience: &Patience,
 ) -> (Finding, Option<u64>) {
-    let flaps =
-        ["CoordinatorNotReady", "CoordinatorSilent", "AccountUnknown"].contains(&found.reason);
+    let flaps = [
+        "CoordinatorNotReady",
+        "CoordinatorSilent",
+        "AccountUnknown",
+        // The operator's own troubles with the API server say nothing about the coordinator, until they last.
+        "ApiUnavailable",
+        "Conflict",
+    ]
+    .contains(&found.reason);
     if found.holds || !flaps {
         memory.unready.remove("");
         return (found, None);
