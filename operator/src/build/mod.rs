@@ -27,3 +27,5 @@ pub fn hash(v: &Value) -> String {
 
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod hashes;

@@ -109,11 +109,7 @@ impl<'a> Hands<'a> {
         self.pods(plan, &unready).await;
         for action in &plan.actions {
             match action {
-                Action::FinalizeStrategy { strategy } => {
-                    if self.guard_strategy(strategy, false).await {
-                        self.done.finalized.insert(strategy.clone());
-                    }
-                }
+                Action::FinalizeStrategy { strategy } => self.finalize_strategy(strategy).await,
                 Action::StopCoordinator { .. } => self.stop_coordinator().await,
                 Action::FinalizeAccount { .. } => self.finalize_account().await,
                 _ => {}
@@ -245,6 +241,12 @@ impl<'a> Hands<'a> {
         let result = self.writer.guard_strategy(&s.object, on).await;
         let as_seen = matches!(result, Ok(true));
         self.went(&shown, of, Some(name), result.map(drop)) && as_seen
+    }
+
+    async fn finalize_strategy(&mut self, name: &str) {
+        if self.guard_strategy(name, false).await {
+            self.done.finalized.insert(name.into());
+        }
     }
 
     /// The strategy's parameters stand as wanted; true when they do.

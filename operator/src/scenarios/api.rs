@@ -70,6 +70,24 @@ fn failure(code: u16, reason: &str, message: &str) -> (u16, Value) {
     (code, body)
 }
 
+/// A merge patch (RFC 7396).
+fn merge(into: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *into = patch.clone();
+        return;
+    };
+    if !into.is_object() {
+        *into = json!({});
+    }
+    for (key, value) in patch {
+        if value.is_null() {
+            into.as_object_mut().unwrap().remove(key);
+        } else {
+            merge(&mut into[key], value);
+        }
+    }
+}
+
 impl Api {
     /// Puts an object there, as somebody else would.
     pub fn put(&mut self, key: &str, mut object: Value) {
@@ -171,13 +189,7 @@ impl Api {
                 self.spoil(key);
             }
             "status" => {
-                for (field, value) in body["status"].as_object().unwrap() {
-                    let status = there["status"].as_object_mut();
-                    match (status, value.is_null()) {
-                        (Some(s), true) => drop(s.remove(field)),
-                        _ => there["status"][field] = value.clone(),
-                    }
-                }
+                merge(&mut there["status"], &body["status"]);
                 self.put(key, there);
             }
             "finalizers" => {

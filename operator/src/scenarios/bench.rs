@@ -7,13 +7,11 @@ use crate::events::{Note, Notes};
 use crate::facts::*;
 use crate::metrics::Metrics;
 use crate::reconcile::{Context, reconcile_at};
-use crate::watch;
 use crate::writer::Writer;
 use helios_core::messages::{AccountSnapshot, Health, ParamsDocument, WorkerHealth};
 use helios_core::plan::worker_name;
 use helios_crds::kube::{AccountStatus, Condition, StrategyStatus};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -36,16 +34,6 @@ pub struct Bench {
     pub wake: u64,
     pub notes: mpsc::Receiver<Note>,
 }
-
-/// Resources of kinds that the operator makes, as the API names them.
-const OWNED: [(OwnedKind, &str); 6] = [
-    (OwnedKind::ServiceAccount, "serviceaccounts/"),
-    (OwnedKind::RoleBinding, "rolebindings/"),
-    (OwnedKind::Service, "services/"),
-    (OwnedKind::NetworkPolicy, "networkpolicies/"),
-    (OwnedKind::PodDisruptionBudget, "poddisruptionbudgets/"),
-    (OwnedKind::Deployment, "deployments/"),
-];
 
 pub fn pod(symbol: &str) -> String {
     format!("pods/{}", worker_name("t/paper", symbol))
@@ -249,63 +237,6 @@ impl Bench {
         }
     }
 
-    /// The watches bring everything that stands at the API server.
-    pub fn sees(&mut self) {
-        let api = self.api.lock().unwrap();
-        let mut i = self.ctx.index.lock().unwrap();
-        let now = self.now;
-        let at = |prefix: &str| {
-            let all = api.objects.iter().filter(|(k, _)| k.starts_with(prefix));
-            all.map(|(k, v)| (k.replace(prefix, "t/"), v.clone()))
-                .collect::<BTreeMap<_, _>>()
-        };
-        i.account(News::Restart);
-        for (name, v) in at("heliosaccounts/") {
-            let object = serde_json::from_value(v).map(Arc::new);
-            let object = object.map_err(|e| e.to_string());
-            i.account(News::Listed(name.clone(), AccountFact { name, object }));
-        }
-        i.account(News::Complete);
-        i.strategy(News::Restart);
-        for (name, v) in at("heliosstrategies/") {
-            let object = serde_json::from_value(v).map(Arc::new);
-            let object = object.map_err(|e| e.to_string());
-            i.strategy(News::Listed(name.clone(), StrategyFact { name, object }));
-        }
-        i.strategy(News::Complete);
-        i.pod(News::Restart, now);
-        for (name, v) in at("pods/") {
-            let fact = PodFact::of(&serde_json::from_value(v).unwrap()).unwrap();
-            i.pod(News::Listed(name, fact), now);
-        }
-        i.pod(News::Complete, now);
-        let (mut documents, mut states) = (Vec::new(), Vec::new());
-        for (name, v) in at("configmaps/") {
-            match DocumentFact::of(&serde_json::from_value(v.clone()).unwrap()) {
-                Some(d) => documents.push((name, d)),
-                None => states.push((name, v)),
-            }
-        }
-        i.document(News::Restart);
-        for (name, d) in documents {
-            i.document(News::Listed(name, d));
-        }
-        i.document(News::Complete);
-        let owned = OWNED.map(|(kind, prefix)| (kind, at(prefix).into_iter().collect()));
-        for (kind, all) in owned
-            .into_iter()
-            .chain([(OwnedKind::GuardianState, states)])
-        {
-            i.owned(kind, News::Restart);
-            for (name, v) in all {
-                let o = serde_json::from_value(v).unwrap();
-                let o = watch::owned(&o, &name, kind).unwrap();
-                i.owned(kind, News::Listed(name, o));
-            }
-            i.owned(kind, News::Complete);
-        }
-    }
-
     /// A node is heard of again, or no more.
     pub fn node(&self, heard: bool) {
         let news = News::Changed("n1".into(), NodeFact { heard });
@@ -317,13 +248,37 @@ impl Bench {
         self.wake = reconcile_at(&self.ctx, "t/paper", self.now, self.wall_ms / 1000).await;
         assert!(self.wake > self.now, "no look asks for another at once");
         let asked = std::mem::take(&mut self.api.lock().unwrap().asked);
+        for (what, body) in asked.iter().filter(|(w, _)| w.starts_with("status ")) {
+            self.check_conditions(what, &body["status"]);
+        }
         asked.into_iter().map(|(what, _)| what).collect()
+    }
+
+    /// Whatever a status says, it names every condition, and the generation that each speaks about.
+    fn check_conditions(&self, what: &str, status: &Value) {
+        let object = self.get(what.trim_start_matches("status ")).unwrap();
+        let generation = &object["metadata"]["generation"];
+        let conditions = object["status"]["conditions"].as_array().unwrap();
+        let types: Vec<&str> = conditions
+            .iter()
+            .map(|c| c["type"].as_str().unwrap())
+            .collect();
+        assert_eq!(types, crate::conditions::TYPES, "{what}");
+        for c in conditions {
+            assert_eq!(&c["observedGeneration"], generation, "{what}");
+            assert!(c["reason"].as_str().is_some_and(|r| !r.is_empty()));
+        }
+        assert_eq!(&object["status"]["observedGeneration"], generation);
+        assert_ne!(*status, json!({}), "an empty patch is none");
     }
 
     /// The watches bring what is new, then one look.
     pub async fn look(&mut self) -> Vec<String> {
         self.sees();
-        self.look_blind().await
+        let mut asked = self.look_blind().await;
+        // Now and then it is looked whether the lock is there, whatever else happens.
+        asked.retain(|a| a != "get leases/hc-paper");
+        asked
     }
 
     /// Looks once a second until nothing is asked any more.

@@ -4,4 +4,9 @@
 
 mod api;
 mod bench;
+mod canary;
 mod first;
+mod leaving;
+mod refused;
+mod trouble;
+mod watches;

@@ -56,7 +56,7 @@ pub fn account_status(
     let status = AccountStatus {
         observed_generation: Some(generation),
         conditions: merge(&before.conditions, &found, generation, world.wall_s),
-        strategies: i32::try_from(v.strategies.len()).ok(),
+        strategies: i32::try_from(v.strategies.len() + v.unreadable.len()).ok(),
         coordinators: counts.map(|(have, want)| format!("{have}/{want}")),
         leader: snapshot.map(|s| s.holder.clone()).filter(|h| !h.is_empty()),
         epoch: snapshot.and_then(|s| i64::try_from(s.epoch).ok()),
