@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 HELIOS := target/release/helios
 # Everything that tests and lints see: one selection of features, or all would be built twice.
-ALL := --workspace --features helios/nats,helios-bus/nats,helios-bus/testing,helios-crds/kubernetes
+ALL := --workspace --features helios/kubernetes,helios-bus/testing,helios-lease/testing
 UP := --no-default-features --features up
 
 .DEFAULT_GOAL := help

@@ -25,6 +25,7 @@ mod pki;
 mod process;
 mod programs;
 mod shared;
+pub mod stage;
 mod wait;
 
 pub use cluster::{ControlPlane, Options};
@@ -34,4 +35,5 @@ pub use namespace::Namespace;
 pub use node::Node;
 pub use programs::programs;
 pub use shared::{shared, shared_node};
+pub use stage::Stage;
 pub use wait::wait_for;

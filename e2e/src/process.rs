@@ -23,6 +23,7 @@ pub(crate) struct Program {
     name: String,
     path: PathBuf,
     args: Vec<String>,
+    env: Vec<(String, String)>,
     child: Child,
     log: PathBuf,
 }
@@ -34,14 +35,36 @@ impl Program {
             .file_name()
             .map(|n| n.to_string_lossy().into_owned())
             .unwrap_or_default();
+        Self::start_as(home, name, path, args, Vec::new())
+    }
+
+    /// Starts one of several of a kind, by a name of its own and with an environment.
+    pub(crate) fn start_as(
+        home: &Home,
+        name: String,
+        path: PathBuf,
+        args: &[String],
+        env: Vec<(String, String)>,
+    ) -> Result<Self> {
         let log = home.path().join(format!("{name}.log"));
         Ok(Self {
-            child: run(home, &path, args, &log)?,
+            child: run(home, &path, args, &env, &log)?,
             name,
             path,
             args: args.to_vec(),
+            env,
             log,
         })
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Everything it wrote.
+    pub(crate) fn output(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// Ends it at once.
@@ -53,7 +76,7 @@ impl Program {
     /// Starts it again as it was started first, after its end.
     pub(crate) fn again(&mut self, home: &Home) -> Result<()> {
         self.kill();
-        self.child = run(home, &self.path, &self.args, &self.log)?;
+        self.child = run(home, &self.path, &self.args, &self.env, &self.log)?;
         Ok(())
     }
 
@@ -99,7 +122,13 @@ impl Drop for Program {
     }
 }
 
-fn run(home: &Home, path: &Path, args: &[String], log: &Path) -> Result<Child> {
+fn run(
+    home: &Home,
+    path: &Path,
+    args: &[String],
+    env: &[(String, String)],
+    log: &Path,
+) -> Result<Child> {
     let out = File::options().create(true).append(true).open(log)?;
     let mut command = Command::new("setpriv");
     command
@@ -111,6 +140,7 @@ fn run(home: &Home, path: &Path, args: &[String], log: &Path) -> Result<Child> {
         .stderr(out)
         // A user's own cluster and proxies are none of its business.
         .env_remove("KUBECONFIG")
+        .envs(env.iter().map(|(k, v)| (k, v)))
         .env("NO_PROXY", "127.0.0.1,localhost")
         .process_group(0);
     let child = spawn(command).with_context(|| {

@@ -126,8 +126,10 @@ impl Logs {
         let ours = |level: LevelFilter| {
             tracing_subscriber::filter::Targets::new()
                 .with_default(LevelFilter::WARN)
-                // What a connection does is told by the bus, in its own words and once.
+                // What a connection does is told by the bus, in its own words and once; of an API server by who asks it.
                 .with_target("async_nats", LevelFilter::OFF)
+                .with_target("kube_client", LevelFilter::OFF)
+                .with_target("kube_runtime", LevelFilter::OFF)
                 .with_targets(
                     [
                         "helios",

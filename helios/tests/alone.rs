@@ -8,6 +8,7 @@ use helios_binance::endpoints::Endpoints;
 use helios_binance::rest::{RateBudget, RateLimits, RestClient, RestConfig};
 use helios_core::fixed::{Qty, Side};
 use helios_core::order::{ClientId, EntryKind, NewOrder, OrderKind, VenueReply};
+use helios_crds::{convert, manifest};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -111,6 +112,44 @@ fn a_coordinator_and_a_worker_alone_guard_and_take_no_risk() {
     );
     assert!(w.end());
     assert!(c.end());
+    assert!(venue.end());
+}
+
+#[test]
+fn a_worker_alone_starts_from_the_parameters_of_a_file_and_takes_newer_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let (venue, _) = venue(dir.path(), &[]);
+    // As exported from an API server: the identity is the uid.
+    let text = std::fs::read_to_string(QUICKSTART).unwrap();
+    let text = text.replace(
+        "metadata:\n  name: nobi",
+        "metadata:\n  uid: u-1\n  name: nobi",
+    );
+    let m = manifest::parse(&[("m.yaml".into(), text.clone())]).unwrap();
+    let strategy = &m.strategies[0].object;
+    assert_eq!(strategy.metadata.uid.as_deref(), Some("u-1"));
+    std::fs::write(dir.path().join("m.yaml"), text).unwrap();
+    let write = |uid: &str, generation| {
+        let d = convert::params_document(strategy, uid, generation, 1);
+        let new = dir.path().join("new");
+        std::fs::write(&new, serde_json::to_vec(&d).unwrap()).unwrap();
+        std::fs::rename(new, dir.path().join("p.json")).unwrap();
+    };
+    write("u-1", 5);
+    let args = [
+        "worker", "m.yaml", "--symbol", "BTCUSDT", "--params", "p.json", "--json",
+    ];
+    let mut w = Role::start(&args, dir.path());
+    w.json(|v| v["generation"] == 5);
+    // Of another strategy, older, and at last newer.
+    write("u-2", 9);
+    std::thread::sleep(Duration::from_millis(1200));
+    write("u-1", 4);
+    std::thread::sleep(Duration::from_millis(1200));
+    write("u-1", 6);
+    let seen = w.json(|v| v["generation"] != 5);
+    assert_eq!(seen["generation"], 6);
+    assert!(w.end());
     assert!(venue.end());
 }
 

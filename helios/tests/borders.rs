@@ -132,6 +132,26 @@ fn what_make_up_builds_has_no_network_bus_and_nats_is_the_bus_crates_alone() {
 }
 
 #[test]
+fn no_kubernetes_client_is_built_where_nobody_asks_for_one() {
+    for features in ["--features=up", "--features=nats"] {
+        let used = closure("helios", features);
+        assert!(!used.contains("kube"), "{features} builds kube");
+        assert!(!used.contains("k8s-openapi"), "{features} builds its types");
+    }
+    assert!(
+        closure("helios", "--features=kubernetes").contains("kube"),
+        "so the check above can fail"
+    );
+    let m = metadata("helios", CargoOpt::AllFeatures);
+    for p in m.workspace_packages() {
+        for d in p.dependencies.iter().filter(|d| d.name == "kube") {
+            let dev = d.kind == cargo_metadata::DependencyKind::Development;
+            assert!(d.optional || dev, "{} builds kube always", p.name);
+        }
+    }
+}
+
+#[test]
 fn arrows_between_crates_point_one_way() {
     let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
         ("helios-core", &[][..]),

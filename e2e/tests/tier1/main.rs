@@ -8,6 +8,7 @@ mod leftovers;
 mod nodes;
 mod outages;
 mod pods;
+mod scenarios;
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;

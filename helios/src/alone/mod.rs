@@ -55,8 +55,9 @@ pub(crate) fn pod_identity() -> String {
     cluster::identity(None)
 }
 
-/// What is logged unless `HELIOS_LOG` says otherwise. What a connection does is told by the bus, in its own words and once.
-const LOG: &str = "warn,helios=info,helios_worker=info,helios_coordinator=info,helios_binance=info,helios_bus=info,helios_lease=info,helios_operator=info,helios_venue=info,async_nats=off";
+/// What is logged unless `HELIOS_LOG` says otherwise. What a connection does is told by the bus, in its own words and once; what
+/// an API server does, by whoever asks it.
+const LOG: &str = "warn,helios=info,helios_worker=info,helios_coordinator=info,helios_binance=info,helios_bus=info,helios_lease=info,helios_operator=info,helios_venue=info,async_nats=off,kube_client=off,kube_runtime=off";
 
 /// Where a role writes and shows what it does.
 #[derive(Clone, Debug, clap::Args)]

@@ -93,7 +93,7 @@ impl<K: Resource> Shelf<K> {
                 self.take(event)
             }
             Err(e) => {
-                let why = e.to_string();
+                let why = words(&e);
                 if self.trouble.as_ref() != Some(&why) {
                     tracing::warn!(
                         error = why,
@@ -105,6 +105,16 @@ impl<K: Resource> Shelf<K> {
                 false
             }
         }
+    }
+}
+
+/// Why a watch fails, without the whole of what the server said twice.
+fn words(e: &watcher::Error) -> String {
+    match e {
+        watcher::Error::InitialListFailed(e)
+        | watcher::Error::WatchStartFailed(e)
+        | watcher::Error::WatchFailed(e) => helios_lease::kubernetes::words(e),
+        other => other.to_string(),
     }
 }
 

@@ -1,0 +1,199 @@
+//! A stage: one namespace with Helios' own programs beside it, for a scenario on fake nodes.
+//!
+//! The operator makes pods, and in kwok's pods nothing runs. So real processes on this host speak for them: one coordinator for
+//! each account, which trades on a simulated venue of its own, and one `helios worker --listen-only` that takes and acknowledges
+//! parameters for every worker pod that is ready. All talk over a NATS server of the stage. Everything ends with the stage.
+
+mod cast;
+mod look;
+mod run;
+mod voices;
+
+pub use run::Running;
+
+use crate::cluster::ControlPlane;
+use crate::namespace::Namespace;
+use anyhow::{Context, Result};
+use kube::Client;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use tokio::sync::OnceCell;
+use voices::Voices;
+
+/// Namespace of the operators' service accounts and leases.
+const HOME: &str = "default";
+
+/// One scenario's world.
+pub struct Stage<'a> {
+    /// The control plane.
+    pub cluster: &'a ControlPlane,
+    /// A client of the administrator.
+    pub client: Client,
+    /// Name of the namespace.
+    pub ns: String,
+    /// Operators, in the order in which they were started.
+    pub operators: Vec<Running>,
+    /// Venue and coordinator of each account.
+    pub accounts: BTreeMap<String, Desk>,
+    nats: Running,
+    nats_url: String,
+    files: PathBuf,
+    voices: Option<Voices>,
+    traders: Vec<Running>,
+    // Last: its programs end before the namespace is deleted.
+    namespace: Namespace<'a>,
+}
+
+impl std::fmt::Debug for Stage<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Stage({})", self.ns)
+    }
+}
+
+/// What runs for an account.
+#[derive(Debug)]
+pub struct Desk {
+    /// Its venue.
+    pub venue: Running,
+    /// Its coordinators, in the order in which they were started.
+    pub coordinators: Vec<Running>,
+    /// Key of the venue.
+    credentials: PathBuf,
+}
+
+/// The kinds, installed once for all scenarios.
+async fn kinds(cluster: &ControlPlane) -> Result<()> {
+    static DONE: OnceCell<()> = OnceCell::const_new();
+    DONE.get_or_try_init(|| async {
+        let charts = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../charts/helios-crds/templates"
+        );
+        cluster.kubectl(&["apply", "--server-side", "-f", charts])?;
+        let established = [
+            "wait",
+            "--for=condition=Established",
+            "crd",
+            "heliosaccounts.helios.trading",
+            "heliosstrategies.helios.trading",
+        ];
+        cluster.kubectl(&established)?;
+        Ok(())
+    })
+    .await
+    .copied()
+}
+
+impl<'a> Stage<'a> {
+    /// A namespace, the kinds, NATS; nothing of Helios yet.
+    pub async fn new(cluster: &'a ControlPlane, name: &str) -> Result<Stage<'a>> {
+        kinds(cluster).await?;
+        let namespace = cluster.namespace(name).await?;
+        let ns = namespace.name().to_owned();
+        let files = cluster.directory().join(&ns);
+        std::fs::create_dir_all(&files)?;
+        let port = run::free_port()?;
+        let nats = run::nats_server()?;
+        let args = [
+            "-js",
+            "-a",
+            "127.0.0.1",
+            "-p",
+            &port.to_string(),
+            "-sd",
+            &files.join("js").display().to_string(),
+        ];
+        let nats = run::start(cluster, &format!("{ns}-nats"), nats, &args, Vec::new())?;
+        // Elsewhere, as an operator of a cluster is: it must outlive the namespace.
+        let account = format!(
+            "apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: {ns}-operator, namespace: {HOME}}}\n---\n\
+             apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {{name: {ns}-operator}}\n\
+             roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}}\n\
+             subjects: [{{kind: ServiceAccount, name: {ns}-operator, namespace: {HOME}}}]\n"
+        );
+        cluster.apply(&account)?;
+        Ok(Self {
+            client: cluster.client().await?,
+            cluster,
+            ns,
+            operators: Vec::new(),
+            accounts: BTreeMap::new(),
+            nats,
+            nats_url: format!("nats://127.0.0.1:{port}"),
+            files,
+            voices: None,
+            traders: Vec::new(),
+            namespace,
+        })
+    }
+
+    /// User name of the stage's operators in the audit log.
+    pub fn operator_user(&self) -> String {
+        format!("system:serviceaccount:{HOME}:{}-operator", self.ns)
+    }
+
+    /// Applies a strategy of an account. `extra` is YAML of its spec.
+    pub fn strategy(&self, name: &str, account: &str, extra: &str) -> Result<String> {
+        self.apply(&format!(
+            "apiVersion: helios.trading/v1alpha1\nkind: HeliosStrategy\nmetadata: {{name: {name}}}\nspec:\n  accountRef: {{name: {account}}}\n{extra}"
+        ))
+    }
+
+    /// `kubectl apply` in the namespace.
+    pub fn apply(&self, manifests: &str) -> Result<String> {
+        let file = self.files.join("apply.yaml");
+        std::fs::write(&file, manifests)?;
+        self.kubectl(&["apply", "-f", &file.display().to_string()])
+    }
+
+    /// kubectl in the namespace.
+    pub fn kubectl(&self, args: &[&str]) -> Result<String> {
+        let all: Vec<&str> = ["-n", &self.ns].iter().chain(args).copied().collect();
+        self.cluster.kubectl(&all)
+    }
+
+    /// What every program of the stage wrote last: for a scenario that failed.
+    pub fn logs(&self) -> String {
+        let desks = self
+            .accounts
+            .values()
+            .flat_map(|d| d.coordinators.iter().chain([&d.venue]));
+        let voices = self.voices.iter().map(Voices::speaker);
+        let all = self
+            .operators
+            .iter()
+            .chain(desks)
+            .chain(voices)
+            .chain(&self.traders)
+            .chain([&self.nats]);
+        all.map(Running::tail).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The end of a scenario that went well: everything is deleted and seen to go.
+    pub async fn end(self) -> Result<()> {
+        let Self {
+            operators,
+            accounts,
+            voices,
+            traders,
+            nats,
+            namespace,
+            cluster,
+            ns,
+            ..
+        } = self;
+        drop((traders, voices, accounts, operators, nats));
+        // Nobody is left to take finalizers off.
+        for kind in ["heliosstrategies", "heliosaccounts"] {
+            let names = cluster.kubectl(&["-n", &ns, "get", kind, "-o", "name"])?;
+            for name in names.lines() {
+                let patch = "{\"metadata\":{\"finalizers\":null}}";
+                cluster.kubectl(&["-n", &ns, "patch", name, "--type=merge", "-p", patch])?;
+            }
+        }
+        let name = format!("{ns}-operator");
+        cluster.kubectl(&["delete", "clusterrolebinding", &name])?;
+        cluster.kubectl(&["-n", HOME, "delete", "serviceaccount", &name])?;
+        namespace.delete().await.context("the end of the stage")
+    }
+}

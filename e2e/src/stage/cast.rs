@@ -1,0 +1,195 @@
+//! Who plays on a stage: operators, venues and coordinators, workers that trade, and the one that speaks for the rest.
+
+use super::voices::Voices;
+use super::{Desk, HOME, Stage, run};
+use crate::wait_for;
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use std::time::Duration;
+
+impl Stage<'_> {
+    /// Starts an operator for the namespace.
+    pub async fn operator(&mut self) -> Result<()> {
+        self.operator_of("helios:test").await
+    }
+
+    /// Starts an operator that makes pods of an image.
+    pub async fn operator_of(&mut self, image: &str) -> Result<()> {
+        let account = format!("{}-operator", self.ns);
+        let kubeconfig = self.cluster.kubeconfig_of(HOME, &account).await?;
+        let n = self.operators.len();
+        let args = [
+            "operator",
+            &format!("--namespace={}", self.ns),
+            &format!("--lease-namespace={HOME}"),
+            &format!("--lease={account}"),
+            &format!("--image={image}"),
+            &format!("--nats={}", self.nats_url),
+        ];
+        let env = vec![
+            ("KUBECONFIG".into(), kubeconfig.display().to_string()),
+            ("POD_NAME".into(), format!("operator-{n}")),
+            ("POD_UID".into(), format!("uid-{n}")),
+        ];
+        let name = format!("{account}-{n}");
+        let started = run::start(self.cluster, &name, run::helios()?, &args, env)?;
+        self.operators.push(started);
+        Ok(())
+    }
+
+    /// Applies an account on a simulated venue, and starts its venue and its coordinator. `extra` is YAML of its spec.
+    pub async fn account(&mut self, name: &str, extra: &str) -> Result<()> {
+        self.account_at(name, 1, extra).await
+    }
+
+    /// The same with a market that runs faster than time.
+    pub async fn account_at(&mut self, name: &str, speed: u32, extra: &str) -> Result<()> {
+        let listen = format!("127.0.0.1:{}", run::free_port()?);
+        let credentials = self.files.join(format!("{name}-venue.json"));
+        let args = [
+            "venue",
+            "--edge=0.5",
+            "--admin=127.0.0.1:0",
+            &format!("--listen={listen}"),
+            &format!("--speed={speed}"),
+            &format!("--credentials-file={}", credentials.display()),
+        ];
+        let log = format!("{}-venue-{name}", self.ns);
+        let venue = run::start(self.cluster, &log, run::helios()?, &args, Vec::new())?;
+        wait_for("the venue's key", Duration::from_secs(10), async || {
+            ensure!(credentials.exists(), "no file; {}", venue.tail());
+            Ok(())
+        })
+        .await?;
+        self.apply(&format!(
+            "apiVersion: helios.trading/v1alpha1\nkind: HeliosAccount\nmetadata: {{name: {name}}}\nspec:\n  venue: Simulated\n  simulated: {{url: \"http://{listen}\", speed: {speed}}}\n{extra}"
+        ))?;
+        let desk = Desk {
+            venue,
+            coordinators: Vec::new(),
+            credentials,
+        };
+        self.accounts.insert(name.into(), desk);
+        self.coordinator(name)
+    }
+
+    /// Starts one more coordinator of an account, as its Deployment would.
+    pub fn coordinator(&mut self, account: &str) -> Result<()> {
+        let desk = self.accounts.get_mut(account).context("no such account")?;
+        let n = desk.coordinators.len();
+        let args = [
+            "coordinator",
+            "--kubernetes",
+            "--json",
+            &format!("--account={}/{account}", self.ns),
+            &format!("--nats={}", self.nats_url),
+            &format!("--credentials-file={}", desk.credentials.display()),
+        ];
+        let kubeconfig = self.cluster.kubeconfig_path().display().to_string();
+        let env = vec![
+            ("KUBECONFIG".into(), kubeconfig),
+            ("POD_NAME".into(), format!("hc-{account}-{n}")),
+            ("POD_UID".into(), format!("uid-{n}")),
+        ];
+        let name = format!("{}-coordinator-{account}-{n}", self.ns);
+        let started = run::start(self.cluster, &name, run::helios()?, &args, env)?;
+        desk.coordinators.push(started);
+        Ok(())
+    }
+
+    /// The newest snapshot that an account's coordinators have published.
+    pub fn snapshot(&self, account: &str) -> Result<Value> {
+        let desk = self.accounts.get(account).context("no such account")?;
+        for c in desk.coordinators.iter().rev() {
+            let output = c.output();
+            let mut lines = output.lines().rev().filter(|l| l.starts_with('{'));
+            if let Some(found) = lines.find_map(|l| serde_json::from_str(l).ok()) {
+                return Ok(found);
+            }
+        }
+        anyhow::bail!("no coordinator of {account} has published anything")
+    }
+
+    /// Symbols in which an account has a position, as its coordinator sees it.
+    pub fn positions(&self, account: &str) -> Result<Vec<String>> {
+        let snapshot = self.snapshot(account)?;
+        let held = snapshot["positions"].as_object().cloned();
+        Ok(held
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(s, _)| s)
+            .collect())
+    }
+
+    /// Runs a real worker for the pod of a symbol, from what the pod would mount: it trades.
+    pub async fn trade(&mut self, account: &str, strategy: &str, symbol: &str) -> Result<()> {
+        self.silence(&[symbol]);
+        let uids = self.uids().await?;
+        let uid = uids.get(symbol).context("it has no pod")?;
+        let map = self.kubectl(&["get", "configmap", &format!("hs-{strategy}"), "-o", "json"])?;
+        let map: Value = serde_json::from_str(&map)?;
+        let dir = self.files.join(format!("pod-{uid}"));
+        std::fs::create_dir_all(&dir)?;
+        for file in ["manifests.yaml", "params.json"] {
+            let text = map["data"][file]
+                .as_str()
+                .context("the ConfigMap lacks a file")?;
+            std::fs::write(dir.join(file), text)?;
+        }
+        let desk = self.accounts.get(account).context("no such account")?;
+        let args = [
+            "worker",
+            &dir.join("manifests.yaml").display().to_string(),
+            &format!("--params={}", dir.join("params.json").display()),
+            &format!("--strategy={}/{strategy}", self.ns),
+            &format!("--symbol={symbol}"),
+            &format!("--task-uid={uid}"),
+            &format!("--nats={}", self.nats_url),
+            &format!("--credentials-file={}", desk.credentials.display()),
+        ];
+        let name = format!("{}-trader-{symbol}-{}", self.ns, self.traders.len());
+        let started = run::start(self.cluster, &name, run::helios()?, &args, Vec::new())?;
+        self.traders.push(started);
+        Ok(())
+    }
+
+    /// From now on every worker pod that is ready is spoken for.
+    pub fn speak_for_workers(&mut self) -> Result<()> {
+        let list = self.files.join("voices.json");
+        std::fs::write(&list, "[]")?;
+        let args = [
+            "worker",
+            "--listen-only",
+            &format!("--speak-for={}", list.display()),
+            &format!("--nats={}", self.nats_url),
+        ];
+        let name = format!("{}-voices", self.ns);
+        let speaker = run::start(self.cluster, &name, run::helios()?, &args, Vec::new())?;
+        let voices = Voices::start(self.client.clone(), self.ns.clone(), list, speaker);
+        self.voices = Some(voices);
+        Ok(())
+    }
+
+    /// Symbols of which the workers are not to be spoken for.
+    pub fn silence(&self, symbols: &[&str]) {
+        if let Some(v) = &self.voices {
+            v.silence(symbols);
+        }
+    }
+
+    /// Speaks to the leader of an account, as a person does: `kill`, `release`, ...
+    pub fn helios(&self, args: &[&str]) -> Result<String> {
+        let out = std::process::Command::new(run::helios()?)
+            .args(args)
+            .args(["--nats", &self.nats_url])
+            .output()?;
+        let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
+        ensure!(
+            out.status.success(),
+            "helios {}: {}",
+            args.join(" "),
+            text(&out.stderr)
+        );
+        Ok(text(&out.stdout))
+    }
+}
