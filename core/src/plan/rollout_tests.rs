@@ -112,11 +112,10 @@ fn other_parameters_of_the_same_object_are_a_change_and_not_one_that_was_taken_b
     let (d, stage) = next(change(&now, Some(&before), &symbols(5)));
     assert_eq!(stage, Stage::Soaking);
     assert!(d.order() > before.order());
-    let at_once = Change {
+    let (d, stage) = next(Change {
         canary_symbols: 0,
         ..change(&now, Some(&before), &symbols(5))
-    };
-    let (d, stage) = next(at_once);
+    });
     assert_eq!((&d.stable, stage), (&now.stable, Stage::Settled));
     assert!(d.order() > before.order());
 }
