@@ -193,18 +193,23 @@ async fn a_canary_that_was_not_ready_before_the_change_has_its_time_under_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn canaries_whose_beginning_somebody_took_off_begin_anew() {
-    let mut b = soaking().await;
-    b.after(300_000);
-    b.change(PARAMS, |m| m["metadata"]["annotations"] = json!({}));
-    let asked = b.look().await;
-    assert!(asked.contains(&APPLY.into()), "{asked:?}");
-    b.after(590_000);
-    b.look().await;
-    assert!(b.published().canary.is_some());
-    b.after(11_000);
-    b.look().await;
-    assert_eq!(b.published().canary, None);
+async fn canaries_whose_beginning_somebody_took_off_or_spoilt_begin_anew() {
+    for notes in [
+        json!({}),
+        json!({"helios.trading/rollout-since": "yesterday"}),
+    ] {
+        let mut b = soaking().await;
+        b.after(300_000);
+        b.change(PARAMS, |m| m["metadata"]["annotations"] = notes);
+        let asked = b.look().await;
+        assert!(asked.contains(&APPLY.into()), "{asked:?}");
+        b.after(590_000);
+        b.look().await;
+        assert!(b.published().canary.is_some());
+        b.after(11_000);
+        b.look().await;
+        assert_eq!(b.published().canary, None);
+    }
 }
 
 #[tokio::test(start_paused = true)]
