@@ -91,7 +91,7 @@ mod tests {
     fn prices_wake_nobody_and_a_position_does() {
         let b = Board::default();
         let mut s = AccountSnapshot::default();
-        let mut hear = |s: &mut AccountSnapshot, now| {
+        let hear = |s: &mut AccountSnapshot, now| {
             s.seq += 1;
             b.hear("n/a", s.clone(), now, 1000)
         };

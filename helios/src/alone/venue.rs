@@ -68,7 +68,7 @@ pub struct VenueArgs {
     credentials_file: PathBuf,
     /// Take the api key `simulated` with the secret `simulated`, which everybody knows; no credentials file is written. Whoever
     /// reaches --listen trades, so the network must say who does
-    #[arg(long, conflicts_with = "credentials_file")]
+    #[arg(long, conflicts_with_all = ["credentials_file", "credentials_dir"])]
     known_key: bool,
     /// Directory with the key that the venue takes, as a Secret is mounted: files apiKey and apiSecret; nothing is written then
     #[arg(long, value_name = "DIR", conflicts_with = "credentials_file")]
@@ -229,7 +229,10 @@ fn source(args: &VenueArgs) -> Result<Box<dyn MarketSource>> {
 }
 
 fn announce(args: &VenueArgs, v: &VenueHandle) {
-    let file = args.credentials_dir.as_ref().unwrap_or(&args.credentials_file);
+    let file = args
+        .credentials_dir
+        .as_ref()
+        .unwrap_or(&args.credentials_file);
     let file = (!args.known_key).then(|| file.display().to_string());
     if args.json {
         let line = serde_json::json!({
