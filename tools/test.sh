@@ -60,6 +60,8 @@ spine() { integration helios worker coordinator -- --test-threads=1; }
 coordination() { cargo test --workspace --locked "${features[@]}" --test nats_roles --test coordinator -- --test-threads=4; }
 # Mostly waiting too: scenarios share one control plane, each in a namespace of its own.
 control_plane() { cargo test --workspace --locked "${features[@]}" --test tier1 -- --test-threads=4; }
+# What the charts render, and what a real API server says to it.
+charts() { cargo test --workspace --locked "${features[@]}" --test charts -- --test-threads=4; }
 # One real node, in namespaces that need root and Debian's packages; whatever it needs is built before it starts.
 node() { tools/tier2.sh cargo test --workspace --locked "${features[@]}" --test tier2; }
 simulation() { integration sim -- --nocapture --test-threads=2; }
@@ -71,13 +73,14 @@ stage "build: nats-server for tests" 600 nats || { echo "$table"; exit 1; }
 export HELIOS_NATS_SERVER
 stage "build: Kubernetes for tests" 1500 kubernetes || { echo "$table"; exit 1; }
 export HELIOS_E2E_BIN
-stage "build: tests" 1200 build_tests || { echo "$table"; exit 1; }
+stage "build: tests" 1500 build_tests || { echo "$table"; exit 1; }
 stage "format and lint" 900 lint
 stage "unit" 180 unit
 stage "contracts (protocol, manifests)" 240 contracts
 stage "spine (helios up, end to end)" 600 spine
 stage "coordinator (real NATS, processes)" 360 coordination
 stage "Kubernetes (control plane, kwok)" 480 control_plane
+stage "charts (helm, control plane)" 300 charts
 if [ "$(id -u)" = 0 ] && tools/packages.sh tier2 check 2>/dev/null; then
   unset HELIOS_E2E_BIN
   stage "build: a node for tests" 900 tools/kubernetes.sh tier2 && stage "Kubernetes (a real node)" 300 node

@@ -45,6 +45,27 @@ fn the_samples_are_valid_and_have_the_promised_values() {
 }
 
 #[test]
+fn the_samples_for_clusters_are_valid() {
+    for (name, strategies) in [
+        ("samples/kubernetes", 1),
+        ("samples/multi-strategy", 2),
+        ("samples/testnet", 1),
+        ("samples/live", 1),
+    ] {
+        let path = format!("{}/../config/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).unwrap();
+        let m = parse(&[(name.into(), text)]).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!((m.accounts.len(), m.strategies.len()), (1, strategies));
+    }
+    let part = |name: &str| {
+        let base = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/kustomize/base");
+        let text = std::fs::read_to_string(format!("{base}/{name}.yaml")).unwrap();
+        (name.to_string(), text)
+    };
+    parse(&[part("account"), part("strategy")]).unwrap_or_else(|e| panic!("{e}"));
+}
+
+#[test]
 fn a_silent_manifest_gets_the_documented_defaults() {
     let m = parse(&[("f".into(), format!("{ACCOUNT}---\n{STRATEGY}"))]).unwrap();
     let stored = serde_json::to_value(&m.strategies[0].object.spec).unwrap();

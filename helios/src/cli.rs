@@ -31,6 +31,9 @@ enum Command {
     /// Run what HeliosAccount and HeliosStrategy objects of a Kubernetes cluster ask for
     #[cfg(feature = "kubernetes")]
     Operator(crate::operator::OperatorArgs),
+    /// What the jobs of the chart do: keys of the NATS callout, the look before an uninstall, the test
+    #[cfg(feature = "kubernetes")]
+    Chart(crate::chart::ChartArgs),
     /// Trade one symbol of an account and guard its position
     Worker(crate::alone::WorkerArgs),
     /// Tell a NATS server who may do what: the service behind its auth callout
@@ -51,6 +54,8 @@ impl Cli {
             Command::Coordinator(a) => crate::alone::run_coordinator(a),
             #[cfg(feature = "kubernetes")]
             Command::Operator(a) => crate::operator::run(a),
+            #[cfg(feature = "kubernetes")]
+            Command::Chart(a) => crate::chart::run(a),
             Command::Worker(a) => crate::alone::run_worker(a),
             #[cfg(feature = "nats")]
             Command::NatsAuth(a) => crate::alone::run_nats_auth(a),

@@ -5,6 +5,8 @@
 
 mod admin;
 mod alone;
+#[cfg(feature = "kubernetes")]
+mod chart;
 mod cli;
 mod inspect;
 mod latch;

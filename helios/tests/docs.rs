@@ -77,6 +77,16 @@ fn links_between_the_documents_lead_somewhere() {
             include_str!("../../charts/helios-crds/README.md"),
         ),
         (
+            "charts/helios/README.md",
+            "charts/helios",
+            include_str!("../../charts/helios/README.md"),
+        ),
+        (
+            "docs/kubernetes.md",
+            "docs",
+            include_str!("../../docs/kubernetes.md"),
+        ),
+        (
             "docs/architecture.md",
             "docs",
             include_str!("../../docs/architecture.md"),

@@ -46,6 +46,11 @@ impl Backoff {
         p.until_ms
     }
 
+    /// Forgets what was not tried again long after it might have been: nobody wants it any more.
+    pub fn tidy(&mut self, now_ms: u64) {
+        self.0.retain(|_, p| now_ms < p.until_ms + LONGEST_MS);
+    }
+
     /// The object is as wanted.
     pub fn succeeded(&mut self, object: &str) {
         self.0.remove(object);
@@ -76,6 +81,7 @@ fn fold(text: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use std::time::Duration;
 
     fn no() -> Failure {
@@ -105,6 +111,16 @@ mod tests {
     }
 
     #[test]
+    fn what_nobody_tries_again_is_forgotten() {
+        let mut b = Backoff::default();
+        let until = b.failed("x", "1", &no(), 0);
+        b.tidy(until + LONGEST_MS - 1);
+        assert_eq!(b.len(), 1);
+        b.tidy(until + LONGEST_MS);
+        assert!(b.is_empty());
+    }
+
+    #[test]
     fn a_success_or_another_generation_forgets() {
         let mut b = Backoff::default();
         let until = b.failed("x", "1", &no(), 0);
@@ -112,5 +128,28 @@ mod tests {
         assert!(b.failed("x", "2", &no(), until) - until <= 1250);
         b.succeeded("x");
         assert!(b.is_empty() && b.waits("x", "2", 1).is_none());
+    }
+
+    proptest! {
+        /// However often somebody looks, an object that always fails is tried ever more rarely, and never given up.
+        #[test]
+        fn an_object_that_always_fails_is_tried_less_and_less(gaps in proptest::collection::vec(1u64..20_000, 50..400)) {
+            let mut b = Backoff::default();
+            let (mut now, mut tried) = (0, Vec::new());
+            for gap in gaps {
+                now += gap;
+                if b.waits("x", "1", now).is_none() {
+                    let until = b.failed("x", "1", &no(), now);
+                    prop_assert!(now + FIRST_MS <= until && until <= now + LONGEST_MS);
+                    prop_assert_eq!(b.waits("x", "1", until - 1).map(|w| w.0), Some(until));
+                    prop_assert!(b.waits("x", "1", until).is_none());
+                    tried.push((now, until - now));
+                }
+            }
+            for pair in tried.windows(2) {
+                prop_assert!(pair[1].0 >= pair[0].0 + pair[0].1, "not within a pause");
+                prop_assert!(pair[1].1 >= pair[0].1, "no pause is shorter than the one before");
+            }
+        }
     }
 }

@@ -26,6 +26,9 @@ pub mod served;
 pub mod watch;
 pub mod writer;
 
+#[cfg(test)]
+mod scenarios;
+
 pub use config::{OperatorConfig, Patience, PodSettings};
 pub use links::Connect;
 pub use metrics::Metrics;

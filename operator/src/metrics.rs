@@ -1,6 +1,7 @@
 //! What an engineer on call looks at: how reconciles and API calls go, who leads, what waits.
 
 use crate::writer::Refusal;
+use prometheus::core::Collector;
 use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -134,11 +135,93 @@ impl Metrics {
         self.leader.get() == 1
     }
 
+    /// Name and help of every metric, whether it has a value yet or not.
+    pub fn names(&self) -> Vec<(String, String)> {
+        let gauges = [&self.leader, &self.backoff, &self.accounts, &self.workers];
+        let all = [&self.reconciles, &self.calls].map(Collector::desc);
+        let all = all.into_iter().chain([self.seconds.desc()]);
+        let all = all.chain(gauges.map(Collector::desc)).flatten();
+        all.map(|d| (d.fq_name.clone(), d.help.clone())).collect()
+    }
+
     /// All of it, as Prometheus reads it.
     pub fn text(&self) -> String {
         // Families of one registry always encode.
         TextEncoder::new()
             .encode_to_string(&self.registry.gather())
             .unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::collections::BTreeSet;
+
+    const PAGE: &str = include_str!("../../docs/metrics.md");
+
+    #[test]
+    fn the_page_lists_every_metric_of_the_operator_and_no_other() {
+        let registered: BTreeSet<String> = Metrics::new()
+            .unwrap()
+            .names()
+            .into_iter()
+            .map(|(n, _)| n)
+            .collect();
+        let listed: BTreeSet<String> = PAGE
+            .lines()
+            .filter_map(|l| {
+                l.strip_prefix("| `helios_operator_")?
+                    .split(['`', '{'])
+                    .next()
+            })
+            .filter(|n| !n.contains(' '))
+            .map(|n| format!("helios_operator_{n}"))
+            .collect();
+        assert_eq!(registered, listed);
+    }
+
+    #[test]
+    fn names_say_their_unit_and_helps_are_sentences() {
+        let m = Metrics::new().unwrap();
+        m.call("apply", None);
+        m.reconciled(true, Duration::from_millis(3));
+        let text = m.text();
+        for (name, help) in m.names() {
+            let snake = name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+            assert!(snake && name.starts_with("helios_operator_"), "{name}");
+            assert!(help.ends_with('.') && help.len() > 10, "{name}: {help}");
+            let is = |kind: &str| text.contains(&format!("# TYPE {name} {kind}\n"));
+            assert_eq!(is("counter"), name.ends_with("_total"), "{name}");
+            assert_eq!(is("histogram"), name.ends_with("_seconds"), "{name}");
+            assert!(
+                is("counter") || is("histogram") || is("gauge"),
+                "{name} is served"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_counted_is_served() {
+        let m = Metrics::new().unwrap();
+        m.call("create_pod", Some(Refusal::QuotaExceeded));
+        m.reconciled(false, Duration::from_millis(3));
+        m.sizes(2, 7, 5);
+        m.leads(true);
+        let text = m.text();
+        for line in [
+            "helios_operator_api_calls_total{call=\"create_pod\",result=\"QuotaExceeded\"} 1",
+            "helios_operator_reconciles_total{outcome=\"failed\"} 1",
+            "helios_operator_accounts 2",
+            "helios_operator_workers 7",
+            "helios_operator_backoff_objects 5",
+            "helios_operator_leader 1",
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+        assert!(m.is_leader() && m.lives() && m.ready().is_err());
+        m.turn(true);
+        assert_eq!(m.ready(), Ok(()));
     }
 }

@@ -119,6 +119,7 @@ pub async fn run(config: OperatorConfig, links: OperatorLinks) -> Result<(), Ope
         queue: Queue::default(),
         looks: JoinSet::new(),
         leading: false,
+        fresh: false,
         leadership: leader.leadership(),
     };
     let ended = loop {
@@ -161,6 +162,8 @@ struct Operator {
     queue: Queue,
     looks: JoinSet<(String, u64)>,
     leading: bool,
+    /// It has just begun to lead, and has not looked at everything yet.
+    fresh: bool,
     leadership: signal::Receiver<Leadership>,
 }
 
@@ -176,13 +179,14 @@ impl Operator {
             self.context.metrics.leads(leads);
             tracing::info!("{}", if leads { "leads" } else { "stands by" });
             self.queue.clear();
+            self.fresh = leads;
         }
         if !leads || !synced {
             return Duration::from_millis(200);
         }
         let now = now_ms();
-        if self.queue.next().is_none() && self.queue.idle() {
-            // A lead begins, or everything is gone: everything known is looked at.
+        if std::mem::take(&mut self.fresh) || (self.queue.next().is_none() && self.queue.idle()) {
+            // A lead begins, or nothing is due at all: everything known is looked at.
             for account in self.index(Index::all_accounts) {
                 self.queue.at(&account, now);
             }

@@ -64,7 +64,9 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn news_close_together_are_one_look() {
@@ -99,5 +101,49 @@ mod tests {
         q.at("a", 900);
         assert_eq!(q.take(1000), Some("a".into()));
         assert_eq!(q.take(1000), Some("b".into()));
+    }
+
+    proptest! {
+        /// No account is looked at by two, none before it is due, and news are never lost.
+        #[test]
+        fn whatever_comes_every_piece_of_news_is_followed_by_a_look(
+            steps in proptest::collection::vec((0u8..4, 0usize..4, 0u64..80), 1..200),
+        ) {
+            let names = ["a", "b", "c", "d"];
+            let mut q = Queue::default();
+            let (mut now, mut running) = (0, BTreeSet::new());
+            // When each account had news that no look began after.
+            let mut owed: BTreeMap<&str, u64> = BTreeMap::new();
+            for (kind, n, ms) in steps {
+                match kind {
+                    0 => {
+                        q.news(names[n], now);
+                        owed.entry(names[n]).or_insert(now);
+                    }
+                    1 => now += ms,
+                    2 => {
+                        q.done(names[n]);
+                        running.remove(names[n]);
+                    }
+                    _ => {
+                        if let Some(taken) = q.take(now) {
+                            let name = names[names.iter().position(|n| *n == taken).unwrap()];
+                            prop_assert!(running.insert(name), "two look at {}", name);
+                            let since = owed.remove(name);
+                            prop_assert!(since.is_some_and(|t| t + GATHER_MS <= now));
+                        }
+                    }
+                }
+                prop_assert_eq!(q.idle(), running.is_empty());
+            }
+            for name in running {
+                q.done(name);
+            }
+            now += GATHER_MS;
+            while let Some(taken) = q.take(now) {
+                prop_assert!(owed.remove(taken.as_str()).is_some());
+            }
+            prop_assert!(owed.is_empty(), "{:?}", owed);
+        }
     }
 }

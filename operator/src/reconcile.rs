@@ -15,8 +15,8 @@ use crate::pipeline::validate::validate;
 use crate::writer::Writer;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 use tokio::sync::Mutex as AsyncMutex;
+use tokio::time::Instant;
 
 /// What every look shares.
 #[derive(Debug)]
@@ -52,12 +52,18 @@ impl Context {
 
 /// Looks at an account once; returns liveness ms by which it must be looked at again.
 pub async fn reconcile(ctx: &Context, account: &str) -> u64 {
-    let began = Instant::now();
     let now_ms = helios_clock::mono_ns() / 1_000_000;
     let wall_s = i64::try_from(helios_clock::wall().as_secs()).unwrap_or(0);
+    reconcile_at(ctx, account, now_ms, wall_s).await
+}
+
+/// Looks at an account once, as of a time: liveness ms, and seconds since the Unix epoch.
+pub async fn reconcile_at(ctx: &Context, account: &str, now_ms: u64, wall_s: i64) -> u64 {
+    let began = Instant::now();
     // One look at an account at a time, so nobody else holds it.
     let memory = ctx.memory(account);
     let memory = &mut *memory.lock().await;
+    memory.backoff.tidy(now_ms);
     let (settings, patience) = (&ctx.config.pods, &ctx.config.patience);
     // (no client required)
     let mut world = {

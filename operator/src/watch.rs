@@ -184,14 +184,7 @@ impl Watches {
         let stream = events(api, Some(selector));
         self.feed(
             stream,
-            |o, name| {
-                let (namespace, _) = names::split(name);
-                let account = o.labels().get(names::ACCOUNT)?;
-                Some(Owned {
-                    account: format!("{namespace}/{account}"),
-                    content: Arc::new(slim(o, kind)),
-                })
-            },
+            |o, name| owned(o, name, kind),
             move |i, n| i.owned(kind, n),
         )
         .await;
@@ -263,6 +256,16 @@ where
 fn bare<K: ResourceExt>(mut o: K) -> K {
     o.managed_fields_mut().clear();
     o
+}
+
+/// Reads what the operator made; `None` for what names no account.
+pub(crate) fn owned(o: &DynamicObject, name: &str, kind: OwnedKind) -> Option<Owned> {
+    let (namespace, _) = names::split(name);
+    let account = o.labels().get(names::ACCOUNT)?;
+    Some(Owned {
+        account: format!("{namespace}/{account}"),
+        content: Arc::new(slim(o, kind)),
+    })
 }
 
 /// An object as its builder would write it, with uid and deletion.

@@ -206,8 +206,9 @@ impl Writer {
         matches!(found, Ok(Some(n)) if n.metadata.deletion_timestamp.is_some())
     }
 
-    /// Puts a finalizer on an object, or takes it off, as long as its finalizers are what was seen.
-    async fn finalizer<K>(&self, object: &K, finalizer: &str, on: bool) -> Result<(), Failure>
+    /// Puts a finalizer on an object, or takes it off, as long as the object is what was seen. False when it is not, or is
+    /// gone: nothing may be taken for done then, and the news of it is on its way.
+    async fn finalizer<K>(&self, object: &K, finalizer: &str, on: bool) -> Result<bool, Failure>
     where
         K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
             + Clone
@@ -216,7 +217,7 @@ impl Writer {
     {
         let m = object.meta();
         let (Some(name), Some(namespace)) = (&m.name, &m.namespace) else {
-            return Ok(());
+            return Ok(false);
         };
         let seen = m.finalizers.clone().unwrap_or_default();
         let mut wanted = seen.clone();
@@ -225,7 +226,7 @@ impl Writer {
             wanted.push(finalizer.into());
         }
         if wanted == seen {
-            return Ok(());
+            return Ok(true);
         }
         let body = json!({"metadata": {
             "finalizers": wanted,
@@ -244,16 +245,19 @@ impl Writer {
         let done = self
             .call(what, api.patch_metadata(name, &params, &patch))
             .await;
-        gone_is_fine(done.map(drop))
+        match done {
+            Err(f) if matches!(f.refusal, Refusal::Gone | Refusal::Conflict) => Ok(false),
+            r => r.map(|_| true),
+        }
     }
 
     /// See [`names::STRATEGY_FINALIZER`].
-    pub async fn guard_strategy(&self, object: &HeliosStrategy, on: bool) -> Result<(), Failure> {
+    pub async fn guard_strategy(&self, object: &HeliosStrategy, on: bool) -> Result<bool, Failure> {
         self.finalizer(object, names::STRATEGY_FINALIZER, on).await
     }
 
     /// See [`names::ACCOUNT_FINALIZER`].
-    pub async fn guard_account(&self, object: &HeliosAccount, on: bool) -> Result<(), Failure> {
+    pub async fn guard_account(&self, object: &HeliosAccount, on: bool) -> Result<bool, Failure> {
         self.finalizer(object, names::ACCOUNT_FINALIZER, on).await
     }
 

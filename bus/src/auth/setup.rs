@@ -47,6 +47,47 @@ pub fn new_token() -> std::io::Result<Zeroizing<String>> {
     Ok(Zeroizing::new(BASE64URL_NOPAD.encode(bytes.as_ref())))
 }
 
+/// The keys of a callout: what it alone holds, and the public halves that a NATS server is configured with.
+#[derive(Clone)]
+pub struct Keys {
+    /// Seed that signs the answers.
+    pub issuer_seed: Zeroizing<String>,
+    /// Seed the callout logs in with.
+    pub login_seed: Zeroizing<String>,
+    /// Seed of the curve key to which questions are sealed.
+    pub xkey_seed: Zeroizing<String>,
+    /// `auth_callout.issuer` of the server.
+    pub issuer: String,
+    /// The one of `auth_callout.auth_users`, and the only user of the account `AUTH`.
+    pub login: String,
+    /// `auth_callout.xkey` of the server.
+    pub xkey: String,
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keys")
+            .field("issuer", &self.issuer)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Keys {
+    /// New ones; `None` when no seed can be made, which never happens.
+    pub fn generate() -> Option<Self> {
+        let (issuer, sealer) = (Issuer::generate(), Sealer::generate());
+        let (login, user) = Login::generate()?;
+        Some(Self {
+            issuer_seed: issuer.seed()?,
+            login_seed: Zeroizing::new(login.expose().into()),
+            xkey_seed: sealer.seed()?,
+            issuer: issuer.public(),
+            login: user,
+            xkey: sealer.public(),
+        })
+    }
+}
+
 impl Setup {
     /// Writes the set into `dir`, each file readable by its owner alone; returns the files.
     ///
@@ -61,9 +102,8 @@ impl Setup {
         make.recursive(true).mode(0o700).create(dir).map_err(io)?;
         let dir = dir.canonicalize().map_err(io)?;
 
-        let (issuer, sealer) = (Issuer::generate(), Sealer::generate());
         let no_seed = || io(std::io::Error::other("no key could be made"));
-        let (login, user) = Login::generate().ok_or_else(no_seed)?;
+        let keys = Keys::generate().ok_or_else(no_seed)?;
         let [coordinator, worker, admin] = [new_token(), new_token(), new_token()];
         let (coordinator, worker, admin) = (
             coordinator.map_err(io)?,
@@ -74,16 +114,16 @@ impl Setup {
             &self.listen,
             &Placement::own(&self.account),
             &dir.join("jetstream"),
-            &issuer.public(),
-            &user,
-            &sealer.public(),
+            &keys.issuer,
+            &keys.login,
+            &keys.xkey,
         );
         let tokens = self.token_file(&coordinator, &worker, &admin);
         let line = |s: &str| Zeroizing::new(format!("{s}\n"));
         let all: [(&str, Zeroizing<String>); 8] = [
-            (ISSUER_SEED, line(&issuer.seed().ok_or_else(no_seed)?)),
-            (LOGIN_SEED, line(login.expose())),
-            (XKEY_SEED, line(&sealer.seed().ok_or_else(no_seed)?)),
+            (ISSUER_SEED, line(&keys.issuer_seed)),
+            (LOGIN_SEED, line(&keys.login_seed)),
+            (XKEY_SEED, line(&keys.xkey_seed)),
             (TOKENS, Zeroizing::new(tokens)),
             (COORDINATOR_TOKEN, line(&coordinator)),
             (WORKER_TOKEN, line(&worker)),

@@ -22,6 +22,9 @@ pub struct Change<'a> {
     pub soaked: bool,
     /// Something broke on a canary.
     pub breached: bool,
+    /// It is noted beside what stands published that a change was taken back. Parameters that differ without such a note were
+    /// written by a version that derived others from the same object: that is a change like any other.
+    pub taken_back: bool,
 }
 
 /// Where a rollout stands.
@@ -66,7 +69,7 @@ pub fn next(c: Change<'_>) -> (ParamsDocument, Stage) {
         };
         return (all(before, step), Stage::Settled);
     }
-    if same_spec && published.canary.is_none() {
+    if same_spec && published.canary.is_none() && c.taken_back {
         return (all(before, step), Stage::RolledBack);
     }
     let standing = published.canary.as_ref().filter(|_| same_spec);

@@ -26,6 +26,7 @@ fn change<'a>(
         running,
         soaked: false,
         breached: false,
+        taken_back: false,
     }
 }
 
@@ -95,6 +96,7 @@ fn a_breach_takes_the_change_back_until_the_object_changes_again() {
     assert!(back.order() > d.order());
     let again = next(Change {
         soaked: true,
+        taken_back: true,
         ..change(&second, Some(&back), &running)
     });
     assert_eq!(again, (back.clone(), Stage::RolledBack));
@@ -102,6 +104,20 @@ fn a_breach_takes_the_change_back_until_the_object_changes_again() {
     let (d, stage) = next(change(&third, Some(&back), &running));
     assert_eq!(stage, Stage::Soaking);
     assert_eq!(d.for_symbol("S4").signals.nobi_trigger_threshold, 0.4);
+}
+
+#[test]
+fn other_parameters_of_the_same_object_are_a_change_and_not_one_that_was_taken_back() {
+    let (before, now) = (wanted(1, 0.4), wanted(1, 0.5));
+    let (d, stage) = next(change(&now, Some(&before), &symbols(5)));
+    assert_eq!(stage, Stage::Soaking);
+    assert!(d.order() > before.order());
+    let (d, stage) = next(Change {
+        canary_symbols: 0,
+        ..change(&now, Some(&before), &symbols(5))
+    });
+    assert_eq!((&d.stable, stage), (&now.stable, Stage::Settled));
+    assert!(d.order() > before.order());
 }
 
 #[test]
@@ -154,6 +170,7 @@ proptest! {
     fn documents_only_grow_and_rest(steps in proptest::collection::vec((0u8..4, 0usize..4, 0usize..5, any::<bool>(), any::<bool>()), 1..30)) {
         let mut w = wanted(1, 0.1);
         let mut published: Option<ParamsDocument> = None;
+        let mut taken_back = false;
         for (kind, canary_symbols, n, soaked, breached) in steps {
             match kind {
                 0 => { w.generation += 1; w.stable.signals.nobi_trigger_threshold += 0.01; }
@@ -162,13 +179,14 @@ proptest! {
                 _ => {}
             }
             let running = symbols(n);
-            let c = Change { canary_symbols, soaked, breached, ..change(&w, published.as_ref(), &running) };
+            let c = Change { canary_symbols, soaked, breached, taken_back, ..change(&w, published.as_ref(), &running) };
             let (d, stage) = next(c);
             if let Some(p) = &published {
                 prop_assert!(d.order() >= p.order());
                 prop_assert!(d.order() > p.order() || d == *p, "{:?} -> {:?}", p, d);
             }
-            let (again, stage2) = next(Change { published: Some(&d), soaked: false, breached: false, ..c });
+            taken_back = stage == Stage::RolledBack;
+            let (again, stage2) = next(Change { published: Some(&d), soaked: false, breached: false, taken_back, ..c });
             prop_assert_eq!((&again, stage2), (&d, stage));
             prop_assert_eq!(stage == Stage::Settled, d.canary.is_none() && d.stable == w.stable);
             published = Some(d);

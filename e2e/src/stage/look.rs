@@ -110,3 +110,22 @@ impl Stage<'_> {
             .collect())
     }
 }
+
+impl Stage<'_> {
+    /// The pod of a symbol says that it is not ready, and goes on running.
+    pub async fn unready(&self, symbol: &str) -> Result<()> {
+        let pods = self.workers().await?;
+        let pod = pods.get(symbol).context("it has no pod")?;
+        let name = pod.metadata.name.as_deref().unwrap_or_default();
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), &self.ns);
+        let conditions = serde_json::json!([
+            {"type": "Ready", "status": "False", "reason": "ContainersNotReady"},
+            {"type": "ContainersReady", "status": "False", "reason": "ContainersNotReady"},
+        ]);
+        let body = serde_json::json!({"status": {"conditions": conditions}});
+        let params = kube::api::PatchParams::default();
+        api.patch_status(name, &params, &kube::api::Patch::Strategic(body))
+            .await?;
+        Ok(())
+    }
+}

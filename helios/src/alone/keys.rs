@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use helios_venue::server::ApiCredentials;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -72,6 +72,52 @@ pub fn read(path: &Path) -> Result<Keys> {
         .with_context(|| format!("{shown} is no credentials file of `helios venue`"))
 }
 
+/// Reads a directory as a Secret is mounted: `apiKey`, `apiSecret` and, unless it is `Hmac`, `keyType`, a file each.
+///
+/// # Errors
+/// One is missing, holds something else, or others may read it.
+pub fn read_dir(dir: &Path) -> Result<Keys> {
+    let part = |name: &str| -> Result<String> {
+        let path = dir.join(name);
+        let shown = path.display();
+        let mut file = File::open(&path).with_context(|| {
+            format!(
+                "{shown} can't be read: is there a Secret by the name in spec.credentialsSecretRef, with apiKey and apiSecret?"
+            )
+        })?;
+        let mode = file.metadata().with_context(|| format!("{shown}"))?.mode();
+        if mode & 0o077 != 0 && !kubelet_keeps(&path) {
+            bail!(
+                "{shown} may be read by others (mode {:o}): chmod 600 {shown}",
+                mode & 0o777
+            );
+        }
+        let mut text = String::new();
+        file.read_to_string(&mut text)
+            .with_context(|| format!("{shown} is no text"))?;
+        match text.trim() {
+            "" => bail!("{shown} is empty"),
+            t => Ok(t.into()),
+        }
+    };
+    let key_type = if dir.join("keyType").exists() {
+        match part("keyType")?.as_str() {
+            "Hmac" => KeyType::Hmac,
+            "Ed25519" => KeyType::Ed25519,
+            _ => bail!("{}/keyType: write Hmac or Ed25519", dir.display()),
+        }
+    } else {
+        KeyType::Hmac
+    };
+    Ok(Keys {
+        api_key: part("apiKey")?,
+        api_secret: part("apiSecret")?,
+        key_type,
+        url: None,
+        speed: None,
+    })
+}
+
 /// The key of a venue that is started again, so that whoever holds the file goes on; `None` when there is none yet.
 ///
 /// # Errors
@@ -80,17 +126,24 @@ pub fn reuse(path: &Path) -> Result<Option<ApiCredentials>> {
     if !path.exists() {
         return Ok(None);
     }
-    let keys = read(path)?;
+    built_in(read(path)?, path).map(Some)
+}
+
+/// A key that the built-in venue shall take.
+///
+/// # Errors
+/// It is none that it takes.
+pub fn built_in(keys: Keys, from: &Path) -> Result<ApiCredentials> {
     if keys.key_type != KeyType::Hmac {
         bail!(
-            "{} holds an Ed25519 key, which the built-in venue does not take: choose another file",
-            path.display()
+            "{} holds an Ed25519 key, which the built-in venue does not take: choose another",
+            from.display()
         );
     }
-    Ok(Some(ApiCredentials {
+    Ok(ApiCredentials {
         key: keys.api_key,
         secret: keys.api_secret,
-    }))
+    })
 }
 
 /// Writes the file, mode 0600 from its first byte; a crash leaves the old one or the new one.
@@ -163,6 +216,35 @@ mod tests {
         assert!(reuse(&path).is_err());
         let gone = read(&dir.path().join("gone")).unwrap_err().to_string();
         assert!(gone.contains("helios venue"), "{gone}");
+    }
+
+    #[test]
+    fn a_mounted_secret_is_read_and_what_is_wrong_with_it_is_said_in_words() {
+        let dir = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str, mode| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        let refused = || read_dir(dir.path()).unwrap_err().to_string();
+        assert!(refused().contains("credentialsSecretRef"));
+        put("apiKey", "key\n", 0o600);
+        put("apiSecret", " \n", 0o600);
+        assert!(refused().contains("is empty"));
+        put("apiSecret", "hidden\n", 0o644);
+        assert!(refused().contains("chmod 600"));
+        put("apiSecret", "hidden\n", 0o600);
+        let k = read_dir(dir.path()).unwrap();
+        assert_eq!(
+            (k.api_key.as_str(), k.api_secret.as_str()),
+            ("key", "hidden")
+        );
+        put("keyType", "Ed25519", 0o600);
+        let k = read_dir(dir.path()).unwrap();
+        assert_eq!(k.key_type, KeyType::Ed25519);
+        assert!(built_in(k, dir.path()).is_err());
+        put("keyType", "Rsa", 0o600);
+        assert!(refused().contains("Hmac or Ed25519"));
     }
 
     #[test]

@@ -68,8 +68,11 @@ pub struct VenueArgs {
     credentials_file: PathBuf,
     /// Take the api key `simulated` with the secret `simulated`, which everybody knows; no credentials file is written. Whoever
     /// reaches --listen trades, so the network must say who does
-    #[arg(long, conflicts_with = "credentials_file")]
+    #[arg(long, conflicts_with_all = ["credentials_file", "credentials_dir"])]
     known_key: bool,
+    /// Directory with the key that the venue takes, as a Secret is mounted: files apiKey and apiSecret; nothing is written then
+    #[arg(long, value_name = "DIR", conflicts_with = "credentials_file")]
+    credentials_dir: Option<PathBuf>,
     /// Append the log of fills and protective stops here, one JSON object a line
     #[arg(long, value_name = "FILE")]
     audit_file: Option<PathBuf>,
@@ -106,9 +109,11 @@ async fn serve(args: VenueArgs) -> Result<ExitCode> {
     config.latency_ms = args.latency;
     config.initial_balance = args.balance;
     config.known_key = args.known_key;
-    if !args.known_key {
-        config.credentials = keys::reuse(&args.credentials_file)?;
-    }
+    config.credentials = match &args.credentials_dir {
+        _ if args.known_key => None,
+        Some(dir) => Some(keys::built_in(keys::read_dir(dir)?, dir)?),
+        None => keys::reuse(&args.credentials_file)?,
+    };
     config.state_dir.clone_from(&args.state);
     config.audit_file.clone_from(&args.audit_file);
     config.auto_cancel_orphan_stops = !args.keep_orphan_stops;
@@ -117,7 +122,7 @@ async fn serve(args: VenueArgs) -> Result<ExitCode> {
     let venue = VenueServer::start(config)
         .await
         .context("the venue can't start")?;
-    if !args.known_key {
+    if !args.known_key && args.credentials_dir.is_none() {
         hand_over(&args, &venue)?;
     }
     let end = asked_to_end()?;
@@ -224,7 +229,11 @@ fn source(args: &VenueArgs) -> Result<Box<dyn MarketSource>> {
 }
 
 fn announce(args: &VenueArgs, v: &VenueHandle) {
-    let file = (!args.known_key).then(|| args.credentials_file.display().to_string());
+    let file = args
+        .credentials_dir
+        .as_ref()
+        .unwrap_or(&args.credentials_file);
+    let file = (!args.known_key).then(|| file.display().to_string());
     if args.json {
         let line = serde_json::json!({
             "market": v.label(), "rest": v.rest_url(), "ws": v.ws_url(), "wsPublic": v.ws_public_url(),

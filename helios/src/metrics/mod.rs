@@ -148,7 +148,8 @@ mod tests {
             .lines()
             .filter_map(|l| l.strip_prefix("| `helios_"))
             .filter_map(|l| l.split(['`', '{']).next())
-            .filter(|n| !n.contains(' '))
+            // The operator's are compared where they are made.
+            .filter(|n| !n.contains(' ') && !n.starts_with("operator_"))
             .collect();
         let registered: BTreeSet<&str> = registered
             .iter()

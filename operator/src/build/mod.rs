@@ -29,3 +29,5 @@ pub fn hash(v: &Value) -> String {
 
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod hashes;

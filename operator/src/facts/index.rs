@@ -126,6 +126,11 @@ impl Index {
                     .entry(new.account.clone())
                     .or_default()
                     .insert(name);
+                // No news may come of a node that was gone before its pod was heard of.
+                let node = self.nodes.get(&new.node);
+                if !new.node.is_empty() && self.nodes.synced() && node.is_none_or(|n| !n.heard) {
+                    self.lost.entry(new.node.clone()).or_insert(now_ms);
+                }
                 let state = |p: &PodFact| (p.life, p.ready, p.deleting);
                 if old
                     .as_ref()
@@ -220,4 +225,81 @@ fn both<F>(
         .flatten()
         .filter_map(account)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::PodLife;
+
+    fn pod(node: &str) -> PodFact {
+        PodFact {
+            name: "w".into(),
+            uid: "u".into(),
+            account: "n/a".into(),
+            strategy: "n/s".into(),
+            symbol: "BTCUSDT".into(),
+            spec_hash: String::new(),
+            worker: true,
+            life: PodLife::Running,
+            ready: true,
+            deleting: false,
+            node: node.into(),
+            trouble: None,
+        }
+    }
+
+    fn with_node(heard: bool) -> Index {
+        let mut i = Index::default();
+        i.node(News::Listed("one".into(), NodeFact { heard }), 0);
+        i.node(News::Complete, 0);
+        i
+    }
+
+    #[test]
+    fn a_pod_on_a_node_that_is_gone_or_silent_is_lost_whichever_is_heard_of_first() {
+        let mut i = with_node(true);
+        i.pod(News::Changed("n/w".into(), pod("two")), 5);
+        assert_eq!(
+            (i.lost("one"), i.lost("two")),
+            (None, Some(5)),
+            "no such node"
+        );
+        i.node(News::Changed("two".into(), NodeFact { heard: true }), 6);
+        assert_eq!(i.lost("two"), None, "it was only not heard of yet");
+        i.node(News::Changed("two".into(), NodeFact { heard: false }), 7);
+        i.node(News::Changed("one".into(), NodeFact { heard: false }), 8);
+        assert_eq!((i.lost("one"), i.lost("two")), (Some(8), Some(7)));
+        i.node(News::Gone("two".into()), 9);
+        assert_eq!(i.lost("two"), Some(7), "since then");
+
+        let mut i = with_node(false);
+        i.pod(News::Changed("n/w".into(), pod("one")), 5);
+        assert_eq!(i.lost("one"), Some(0));
+        let mut i = Index::default();
+        i.pod(News::Changed("n/w".into(), pod("one")), 5);
+        assert_eq!(i.lost("one"), None, "no list of nodes yet");
+    }
+
+    #[test]
+    fn a_pod_is_as_it_is_since_it_changed_in_what_matters() {
+        let mut i = Index::default();
+        let concerned = i.pod(News::Changed("n/w".into(), pod("one")), 5);
+        assert_eq!(concerned.into_iter().collect::<Vec<_>>(), ["n/a"]);
+        let trouble = PodFact {
+            trouble: Some("slow".into()),
+            ..pod("one")
+        };
+        i.pod(News::Changed("n/w".into(), trouble), 6);
+        assert_eq!(i.since("u"), 5);
+        let unready = PodFact {
+            ready: false,
+            ..pod("one")
+        };
+        i.pod(News::Changed("n/w".into(), unready), 7);
+        assert_eq!((i.since("u"), i.pods_of("n/a").count()), (7, 1));
+        i.pod(News::Gone("n/w".into()), 8);
+        assert_eq!((i.since("u"), i.pods_of("n/a").count()), (0, 0));
+        assert!(i.all_accounts().is_empty());
+    }
 }

@@ -3,6 +3,8 @@
 //! Each object fails and pauses by itself. A pod is started only when its strategy's parameters stand published and its
 //! strategy says that it must not go without leaving its positions.
 
+mod pods;
+
 use super::dereference::World;
 use super::plan::{Object, Plan};
 use super::validate::{Strategy, Validated};
@@ -11,14 +13,12 @@ use crate::facts::OwnedKind;
 use crate::memory::Memory;
 use crate::writer::{Failure, Refusal, Writer, covers};
 use crate::{build, names};
-use futures_util::{StreamExt, stream};
 use helios_core::plan::Action;
 use std::collections::BTreeSet;
+use tokio::time::Instant;
 
 /// Between two looks whether the lock is there.
 const LEASE_EVERY_MS: u64 = 5_000;
-/// Pods that are made or ended at once for one account.
-const AT_ONCE: usize = 16;
 
 /// Something that could not be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +61,7 @@ pub struct Hands<'a> {
     /// What is remembered.
     pub memory: &'a mut Memory,
     done: Applied,
+    began: Instant,
 }
 
 impl<'a> Hands<'a> {
@@ -79,6 +80,7 @@ impl<'a> Hands<'a> {
             settings,
             memory,
             done: Applied::default(),
+            began: Instant::now(),
         }
     }
 
@@ -107,12 +109,7 @@ impl<'a> Hands<'a> {
         self.pods(plan, &unready).await;
         for action in &plan.actions {
             match action {
-                Action::FinalizeStrategy { strategy } => {
-                    let free = self.guard_strategy(strategy, false).await;
-                    if free {
-                        self.done.finalized.insert(strategy.clone());
-                    }
-                }
+                Action::FinalizeStrategy { strategy } => self.finalize_strategy(strategy).await,
                 Action::StopCoordinator { .. } => self.stop_coordinator().await,
                 Action::FinalizeAccount { .. } => self.finalize_account().await,
                 _ => {}
@@ -156,10 +153,10 @@ impl<'a> Hands<'a> {
             }
             Err(f) => {
                 tracing::warn!(object, reason = f.refusal.name(), "{f}");
-                let until = self
-                    .memory
-                    .backoff
-                    .failed(object, of, &f, self.world.now_ms);
+                // The pause counts from the failure, which a call without an answer makes late.
+                let took = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+                let now_ms = self.world.now_ms.saturating_add(took);
+                let until = self.memory.backoff.failed(object, of, &f, now_ms);
                 self.note(object, strategy, f, until);
                 false
             }
@@ -221,8 +218,11 @@ impl<'a> Hands<'a> {
         let Some(account) = &self.validated.account else {
             return;
         };
-        let result = self.writer.guard_account(&account.object, true).await;
-        self.went("finalizer of the account", "", None, result);
+        let shown = "finalizer of the account";
+        if self.may(shown, "on", None) {
+            let result = self.writer.guard_account(&account.object, true).await;
+            self.went(shown, "on", None, result.map(drop));
+        }
     }
 
     fn strategy(&self, name: &str) -> Option<&'a Strategy> {
@@ -233,8 +233,20 @@ impl<'a> Hands<'a> {
         let Some(s) = self.strategy(name) else {
             return false;
         };
+        let shown = format!("finalizer of {}", s.manifest.metadata.name);
+        let of = if on { "on" } else { "off" };
+        if !self.may(&shown, of, Some(name)) {
+            return false;
+        }
         let result = self.writer.guard_strategy(&s.object, on).await;
-        self.went("finalizer", "", Some(name), result)
+        let as_seen = matches!(result, Ok(true));
+        self.went(&shown, of, Some(name), result.map(drop)) && as_seen
+    }
+
+    async fn finalize_strategy(&mut self, name: &str) {
+        if self.guard_strategy(name, false).await {
+            self.done.finalized.insert(name.into());
+        }
     }
 
     /// The strategy's parameters stand as wanted; true when they do.
@@ -284,107 +296,23 @@ impl<'a> Hands<'a> {
         well
     }
 
-    /// Starts, stops, clears away and strikes off workers: beside each other, as each is a pod of its own.
-    async fn pods(&mut self, plan: &Plan, unready: &BTreeSet<String>) {
-        enum Work {
-            Create(serde_json::Value),
-            Delete {
-                name: String,
-                uid: String,
-                now: bool,
-            },
-        }
-        let mut work = Vec::new();
-        let pod_of = |uid: &str| {
-            self.world
-                .pods
-                .iter()
-                .map(|p| &p.pod)
-                .find(|p| p.uid == uid)
-        };
-        for action in &plan.actions {
-            let (uid, now) = match action {
-                Action::StartWorker(w) => {
-                    let (Some(s), Some(account)) =
-                        (self.strategy(&w.strategy), &self.validated.account)
-                    else {
-                        continue;
-                    };
-                    if !unready.contains(&w.strategy) {
-                        let pod =
-                            build::pod(&account.manifest, &s.manifest, self.settings, &w.symbol);
-                        work.push((
-                            w.strategy.clone(),
-                            format!("worker of {}", w.symbol),
-                            Work::Create(pod),
-                        ));
-                    }
-                    continue;
-                }
-                Action::StopWorker { uid, .. } | Action::RemoveWorker { uid } => (uid, false),
-                Action::StrikeWorker { uid } => (uid, true),
-                _ => continue,
-            };
-            if let Some(p) = pod_of(uid) {
-                let delete = Work::Delete {
-                    name: p.name.clone(),
-                    uid: uid.clone(),
-                    now,
-                };
-                work.push((
-                    p.strategy.clone(),
-                    format!("worker of {}", p.symbol),
-                    delete,
-                ));
-            }
-        }
-        let mut due = Vec::new();
-        for (strategy, shown, w) in work {
-            let of = match &w {
-                Work::Create(pod) => build::hash(pod),
-                Work::Delete { uid, .. } => uid.clone(),
-            };
-            if self.may(&shown, &of, Some(&strategy)) {
-                due.push((strategy, shown, of, w));
-            }
-        }
-        let (namespace, writer) = (names::split(&self.world.account).0, self.writer);
-        let calls = due.into_iter().map(|(strategy, shown, of, w)| async move {
-            let result = match &w {
-                Work::Create(pod) => writer.create_pod(pod).await,
-                Work::Delete { name, uid, now } => {
-                    writer.delete_pod(namespace, name, uid, *now).await
-                }
-            };
-            (strategy, shown, of, w, result)
-        });
-        let results: Vec<_> = stream::iter(calls)
-            .buffer_unordered(AT_ONCE)
-            .collect()
-            .await;
-        for (strategy, shown, of, w, result) in results {
-            if !self.went(&shown, &of, Some(&strategy), result) {
-                continue;
-            }
-            match w {
-                Work::Create(_) => drop(self.done.started.insert(strategy)),
-                Work::Delete {
-                    name, now: true, ..
-                } => self.done.struck.push((strategy, name)),
-                Work::Delete { .. } => {}
-            }
-        }
-    }
-
     /// Ends the coordinators: the strategies are gone, nothing is left to guard.
     async fn stop_coordinator(&mut self) {
         let (namespace, name) = names::split(&self.world.account);
         let full = format!("{namespace}/{}", names::coordinator(name));
         let key = (OwnedKind::Deployment, full);
         if let Some(d) = self.world.owned.get(&key) {
-            let result = self.writer.delete(key.0, &key.1, d.uid()).await;
-            self.went("Deployment of the coordinator", "", None, result);
+            self.remove(key.0, &key.1, d.uid()).await;
         }
+    }
+
+    async fn remove(&mut self, kind: OwnedKind, name: &str, uid: Option<&str>) -> bool {
+        let shown = format!("removal of {kind:?} {name}");
+        if !self.may(&shown, "", None) {
+            return false;
+        }
+        let result = self.writer.delete(kind, name, uid).await;
+        self.went(&shown, "", None, result)
     }
 
     /// Clears away what was made for the account, and lets it go.
@@ -392,21 +320,28 @@ impl<'a> Hands<'a> {
         let Some(account) = &self.validated.account else {
             return;
         };
-        for ((kind, name), o) in &self.world.owned {
-            let result = self.writer.delete(*kind, name, o.uid()).await;
-            if !self.went(&format!("{kind:?} {name}"), "", None, result) {
+        let world = self.world;
+        for ((kind, name), o) in &world.owned {
+            if !self.remove(*kind, name, o.uid()).await {
                 return;
             }
         }
-        let (namespace, name) = names::split(&self.world.account);
-        let lease = self
-            .writer
-            .delete_lease(namespace, &names::coordinator(name))
-            .await;
-        if !self.went("Lease of the coordinator", "", None, lease) {
+        let (namespace, name) = names::split(&world.account);
+        let name = names::coordinator(name);
+        let shown = format!("removal of Lease {name}");
+        if !self.may(&shown, "", None) {
             return;
         }
-        let result = self.writer.guard_account(&account.object, false).await;
-        self.done.account_finalized = self.went("finalizer of the account", "", None, result);
+        let lease = self.writer.delete_lease(namespace, &name).await;
+        if !self.went(&shown, "", None, lease) {
+            return;
+        }
+        let shown = "finalizer of the account";
+        if self.may(shown, "off", None) {
+            let result = self.writer.guard_account(&account.object, false).await;
+            let as_seen = matches!(result, Ok(true));
+            self.done.account_finalized =
+                self.went(shown, "off", None, result.map(drop)) && as_seen;
+        }
     }
 }

@@ -43,6 +43,8 @@ pub struct Plan {
     pub claims: Option<BTreeMap<String, String>>,
     /// The snapshot that was decided by is old.
     pub stale: bool,
+    /// What workers are built from now, by strategy.
+    pub spec_hashes: BTreeMap<String, String>,
     /// Liveness ms by which it must be looked at again.
     pub wake_ms: Option<u64>,
 }
@@ -50,6 +52,13 @@ pub struct Plan {
 impl Plan {
     fn wake(&mut self, at_ms: u64) {
         self.wake_ms = Some(self.wake_ms.map_or(at_ms, |w| w.min(at_ms)));
+    }
+
+    /// A time that has passed wakes nobody: what was due then is done by now, or waits for something else.
+    fn wake_after(&mut self, at_ms: u64, now_ms: u64) {
+        if at_ms > now_ms {
+            self.wake(at_ms);
+        }
     }
 }
 
@@ -84,22 +93,33 @@ pub fn plan(
             p.documents.insert(s.name.clone(), document);
         }
     }
+    let readable = v
+        .strategies
+        .iter()
+        .map(|s| strategy(world, v, s, &p, settings, patience));
+    let unreadable = v
+        .unreadable
+        .iter()
+        .filter_map(|name| left_alone(world, name));
+    let strategies: Vec<_> = readable.chain(unreadable).collect();
+    // What is open is not known while the account's picture has holes: nothing counts as flat then.
+    let holes = snapshot.as_deref().is_some_and(|s| !s.known);
     let observed = Observed {
         now_ms: world.now_ms,
         accounts: vec![ObservedAccount {
             name: world.account.clone(),
             deleting: account_going,
             snapshot: snapshot.as_deref().cloned(),
-            stale,
+            stale: stale || holes,
         }],
-        strategies: v
-            .strategies
-            .iter()
-            .map(|s| strategy(world, v, s, &p, settings, patience))
-            .collect(),
+        strategies,
         coordinators: coordinator(world).into_iter().collect(),
-        workers: workers(world, v, memory, &mut p),
+        workers: workers(world, memory, &mut p),
     };
+    let hashes = observed.strategies.iter().filter(|s| !s.held);
+    p.spec_hashes = hashes
+        .map(|s| (s.name.clone(), s.spec_hash.clone()))
+        .collect();
     p.claims = snapshot
         .as_deref()
         .map(|s| plan::claims(&observed.strategies, s));
@@ -230,6 +250,38 @@ fn strategy(
     }
 }
 
+/// A strategy whose object can't be read: it keeps its workers, its symbols and its parameters until it can be again.
+fn left_alone(world: &World, name: &str) -> Option<ObservedStrategy> {
+    let standing = world.documents.get(name).and_then(|d| d.document.as_ref());
+    let params = standing.map_or_else(
+        || {
+            // Nothing is published for it in any case: what a strategy says that says nothing.
+            let bare = serde_json::json!({
+                "apiVersion": helios_crds::API_VERSION, "kind": "HeliosStrategy",
+                "metadata": {"name": names::split(name).1},
+                "spec": {"accountRef": {"name": names::split(&world.account).1}},
+            });
+            let bare: helios_crds::HeliosStrategy = serde_json::from_value(bare).ok()?;
+            Some(helios_crds::convert::params_document(&bare, "", 0, 0))
+        },
+        |d| Some((**d).clone()),
+    )?;
+    Some(ObservedStrategy {
+        name: name.into(),
+        account: world.account.clone(),
+        priority: params.stable.priority,
+        created_ms: i64::MAX,
+        deleting: false,
+        on_delete: OnDelete::KeepProtected,
+        spec_hash: String::new(),
+        published: Some(params.order()),
+        params,
+        held: true,
+        replace_now: false,
+        let_go: false,
+    })
+}
+
 fn coordinator(world: &World) -> Option<ObservedCoordinator> {
     let (namespace, name) = names::split(&world.account);
     let full = format!("{namespace}/{}", names::coordinator(name));
@@ -250,12 +302,12 @@ fn coordinator(world: &World) -> Option<ObservedCoordinator> {
     })
 }
 
-/// Workers as the planner sees them. Those of a strategy that can't be read are left alone.
-fn workers(world: &World, v: &Validated, memory: &mut Memory, p: &mut Plan) -> Vec<ObservedWorker> {
+/// Workers as the planner sees them.
+fn workers(world: &World, memory: &mut Memory, p: &mut Plan) -> Vec<ObservedWorker> {
     let mut all = Vec::new();
     for seen in &world.pods {
         let pod = &seen.pod;
-        if !pod.worker || v.unreadable.contains(&pod.strategy) {
+        if !pod.worker {
             continue;
         }
         let phase = match (pod.deleting, pod.life) {
@@ -265,13 +317,13 @@ fn workers(world: &World, v: &Validated, memory: &mut Memory, p: &mut Plan) -> V
         };
         let failures = if phase == Phase::Failed {
             let n = memory.failed(&pod.name, &pod.uid, world.now_ms);
-            p.wake(seen.since_ms + restart_delay_ms(n));
+            p.wake_after(seen.since_ms + restart_delay_ms(n), world.now_ms);
             n
         } else {
             0
         };
         if let (Phase::Ending, Some(lost)) = (phase, seen.lost_ms) {
-            p.wake(lost + plan::STRIKE_AFTER_MS);
+            p.wake_after(lost + plan::STRIKE_AFTER_MS, world.now_ms);
         }
         all.push(ObservedWorker {
             uid: pod.uid.clone(),

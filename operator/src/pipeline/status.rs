@@ -25,14 +25,15 @@ pub fn coordinators(world: &World) -> Option<(i64, i64)> {
     Some((number("/status/readyReplicas"), number("/spec/replicas")))
 }
 
-/// The words of what could not be done for a strategy or, with `None`, for the account: of all, the first and how many more.
+/// The words of what could not be done for a strategy or, with `None`, for the account: of all, the first by name and how
+/// many more. By name, because the order in which calls ended would make other words each time.
 fn failure<'a>(
     failed: &'a [Failed],
     strategy: Option<&str>,
 ) -> Option<(&'static str, String, &'a Failed)> {
-    let mut mine = failed.iter().filter(|f| f.strategy.as_deref() == strategy);
-    let first = mine.next()?;
-    let more = mine.count();
+    let mine = failed.iter().filter(|f| f.strategy.as_deref() == strategy);
+    let more = mine.clone().count().saturating_sub(1);
+    let first = mine.min_by_key(|f| &f.what)?;
     let mut words = format!("{}: {}", first.what, first.failure);
     if more > 0 {
         words += &format!(" (and {more} more)");

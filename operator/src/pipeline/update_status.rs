@@ -219,27 +219,35 @@ impl Clerk<'_> {
 }
 
 /// What turns one status into another as a merge patch: absent fields are taken away. `None` when they are the same.
-fn difference<T: Serialize + PartialEq>(before: &T, after: &T) -> Option<Value> {
-    if before == after {
-        return None;
-    }
-    let (before, mut after) = (
-        serde_json::to_value(before).unwrap_or_default(),
-        serde_json::to_value(after).unwrap_or_default(),
-    );
-    if let (Value::Object(b), Value::Object(a)) = (&before, &mut after) {
-        for key in b.keys() {
-            a.entry(key.clone()).or_insert(Value::Null);
-        }
-        a.retain(|key, value| b.get(key) != Some(value));
-    }
-    Some(after)
+fn difference<T: Serialize>(before: &T, after: &T) -> Option<Value> {
+    let value = |v: &T| serde_json::to_value(v).unwrap_or_default();
+    merge_patch(&value(before), &value(after))
+}
+
+/// Objects are merged at every depth, so what is gone must be named at every depth.
+fn merge_patch(before: &Value, after: &Value) -> Option<Value> {
+    let (Value::Object(b), Value::Object(a)) = (before, after) else {
+        return (before != after).then(|| after.clone());
+    };
+    let gone = b.keys().filter(|key| !a.contains_key(*key));
+    let gone = gone.map(|key| (key.clone(), Value::Null));
+    let changed = a.iter().filter_map(|(key, value)| {
+        let differs = match b.get(key) {
+            Some(old) => merge_patch(old, value)?,
+            None => value.clone(),
+        };
+        Some((key.clone(), differs))
+    });
+    let patch: serde_json::Map<String, Value> = gone.chain(changed).collect();
+    (!patch.is_empty()).then(|| patch.into())
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
-    use helios_crds::kube::StrategyStatus;
+    use helios_crds::kube::{RolloutStatus, StrategyStatus};
+    use proptest::prelude::*;
     use serde_json::json;
 
     #[test]
@@ -260,5 +268,58 @@ mod tests {
             difference(&before, &after),
             Some(json!({"ready": "1/1", "symbols": null}))
         );
+    }
+
+    fn rollout(message: Option<String>, step: i32) -> RolloutStatus {
+        RolloutStatus {
+            generation: 2,
+            step,
+            canary_symbols: vec!["A".into()],
+            started_at: None,
+            outcome: None,
+            message,
+        }
+    }
+
+    fn statuses() -> impl Strategy<Value = StrategyStatus> {
+        let rollout = (proptest::option::of("[ab]"), 0..2).prop_map(|(m, s)| rollout(m, s));
+        let lists = proptest::collection::vec("[AB]", 0..3);
+        let parts = (
+            proptest::option::of("[ab]"),
+            lists,
+            proptest::option::of(rollout),
+        );
+        parts.prop_map(|(ready, symbols, rollout)| StrategyStatus {
+            ready,
+            symbols,
+            rollout,
+            ..StrategyStatus::default()
+        })
+    }
+
+    proptest! {
+        /// As an API server merges it.
+        #[test]
+        fn a_status_with_its_patch_is_the_other_status(before in statuses(), after in statuses()) {
+            let mut now = serde_json::to_value(&before).unwrap();
+            if let Some(patch) = difference(&before, &after) {
+                merge(&mut now, &patch);
+            }
+            prop_assert_eq!(now, serde_json::to_value(&after).unwrap());
+        }
+    }
+
+    fn merge(into: &mut Value, patch: &Value) {
+        let (Value::Object(o), Value::Object(p)) = (&mut *into, patch) else {
+            *into = patch.clone();
+            return;
+        };
+        for (key, value) in p {
+            if value.is_null() {
+                o.remove(key);
+            } else {
+                merge(o.entry(key.clone()).or_insert(Value::Null), value);
+            }
+        }
     }
 }

@@ -21,15 +21,14 @@ pub fn covers(there: &Value, wanted: &Value) -> bool {
     }
 }
 
-/// API servers leave out what is empty.
+/// API servers leave out empty lists and texts. `false`, 0 and `{}` are kept and mean something: no token is mounted, none
+/// may be missing, in every namespace.
 fn is_nothing(v: &Value) -> bool {
     match v {
         Value::Null => true,
-        Value::Object(o) => o.values().all(is_nothing),
         Value::Array(a) => a.is_empty(),
         Value::String(s) => s.is_empty(),
-        Value::Bool(b) => !b,
-        Value::Number(n) => n.as_i64() == Some(0),
+        Value::Object(_) | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 
@@ -44,7 +43,7 @@ mod tests {
         assert!(covers(&there, &json!({"a": {"b": 1}, "l": [{"n": "x"}]})));
         assert!(covers(
             &there,
-            &json!({"empty": {}, "list": [], "a": {"no": false}})
+            &json!({"list": [], "text": "", "none": null})
         ));
     }
 
@@ -53,6 +52,9 @@ mod tests {
         let there = json!({"a": {"b": 1}, "l": [{"n": "x"}, {"n": "y"}]});
         assert!(!covers(&there, &json!({"a": {"b": 2}})));
         assert!(!covers(&there, &json!({"c": "d"})));
+        for meant in [json!(false), json!(0), json!({})] {
+            assert!(!covers(&there, &json!({"c": meant})), "{meant}");
+        }
         assert!(
             !covers(&there, &json!({"l": [{"n": "x"}]})),
             "an element too many"

@@ -1,5 +1,6 @@
 //! What goes wrong, and that it is put right: one function for each failure, on real programs and fake nodes.
 
+mod definitions;
 mod losses;
 mod objects;
 mod operators;

@@ -176,3 +176,72 @@ async fn recreated_strategy_ignores_stale_parameters() {
     assert!(acknowledged.values().all(|g| *g == 1), "{acknowledged:?}");
     stage.end().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn canary_rolls_back() {
+    let cluster = shared().await.unwrap();
+    if !cluster.has_fake_nodes() {
+        return;
+    }
+    let mut stage = Stage::new(cluster, "canary").await.unwrap();
+    stage.operator().await.unwrap();
+    stage.account("paper", "").await.unwrap();
+    let canary = |threshold: &str| {
+        let list = changed(THREE, threshold);
+        format!("{list}  rollout: {{canarySymbols: 1, soakSeconds: 3600}}\n")
+    };
+    stage.strategy("nobi", "paper", &canary("0.4")).unwrap();
+    stage.speak_for_workers().unwrap();
+    stage.trading("nobi", 3, WHILE).await.unwrap();
+    stage.strategy("nobi", "paper", &canary("0.9")).unwrap();
+    let waited = wait_for("the canary to run the change", WHILE, async || {
+        let snapshot = stage.snapshot("paper")?;
+        let runs = &snapshot["health"]["workers"]["BTCUSDT"]["params"];
+        anyhow::ensure!(*runs == serde_json::json!([2, 1, 1]), "{runs}");
+        let others = &snapshot["health"]["workers"]["ETHUSDT"]["params"];
+        anyhow::ensure!(
+            *others == serde_json::json!([2, 1, 1]),
+            "{others}: the document is one"
+        );
+        Ok(())
+    })
+    .await;
+    if let Err(e) = waited {
+        panic!("{e:#}\n{}", stage.logs());
+    }
+    // It is not ready any more, and stays so for a minute.
+    stage.unready("BTCUSDT").await.unwrap();
+    let words = stage
+        .reason(
+            "HeliosStrategy",
+            "nobi",
+            "Stalled",
+            "RolledBack",
+            Duration::from_secs(120),
+        )
+        .await
+        .unwrap();
+    assert!(
+        words.contains("BTCUSDT") && words.contains("not ready for 60 s"),
+        "{words}"
+    );
+    let map = [
+        "get",
+        "configmap",
+        "hs-nobi",
+        "-o",
+        "jsonpath={.data.params\\.json}",
+    ];
+    let document: serde_json::Value = serde_json::from_str(&stage.kubectl(&map).unwrap()).unwrap();
+    assert!(document["canary"].is_null());
+    assert_eq!(document["stable"]["signals"]["nobiTriggerThreshold"], 0.4);
+    // The next change begins a rollout of its own.
+    stage
+        .strategy("nobi", "paper", &changed(THREE, "0.5"))
+        .unwrap();
+    stage
+        .reason("HeliosStrategy", "nobi", "Stalled", "AsWanted", WHILE)
+        .await
+        .unwrap();
+    stage.end().await.unwrap();
+}

@@ -8,6 +8,7 @@ use crate::pipeline::validate::{Account, Strategy};
 use helios_core::messages::{AccountSnapshot, ParamsDocument, WorkerHealth};
 use helios_core::plan::rollout::{Change, Stage, next};
 use helios_crds::convert;
+use k8s_openapi::jiff::Timestamp;
 use std::time::Duration;
 
 /// A strategy's parameters as they shall stand published.
@@ -89,14 +90,19 @@ pub(super) fn document(
         running: &running,
         soaked: watch.as_ref().is_some_and(|w| w.soaked),
         breached: breach.is_some(),
+        taken_back: fact.is_some_and(|f| f.breach.is_some()),
     });
     document.sha256 = convert::digest(&document);
     let same_canaries = published.is_some_and(|p| {
         p.generation == document.generation && p.rollout_step == document.rollout_step
     });
     let (since, breach) = match stage {
-        Stage::Soaking if same_canaries => (fact.and_then(|f| f.since.clone()), None),
-        Stage::Soaking => (Some(rfc3339(world.wall_s)), None),
+        // A time that somebody took off, or spoilt, begins anew: without one the canaries would soak for ever.
+        Stage::Soaking => {
+            let stands = fact.filter(|f| same_canaries && began(f).is_some());
+            let since = stands.and_then(|f| f.since.clone());
+            (since.or_else(|| Some(rfc3339(world.wall_s))), None)
+        }
         Stage::RolledBack => (None, breach.or_else(|| fact.and_then(|f| f.breach.clone()))),
         Stage::Settled => (None, None),
     };
@@ -120,9 +126,14 @@ pub(super) fn document(
 }
 
 fn rfc3339(wall_s: i64) -> String {
-    k8s_openapi::jiff::Timestamp::from_second(wall_s)
+    Timestamp::from_second(wall_s)
         .unwrap_or_default()
         .to_string()
+}
+
+/// When the canaries of a published document began.
+fn began(fact: &DocumentFact) -> Option<Timestamp> {
+    fact.since.as_deref()?.parse().ok()
 }
 
 /// Canaries of a published document.
@@ -157,19 +168,14 @@ impl Canaries<'_> {
                     .any(|p| p.pod.symbol == **s && p.pod.strategy == self.strategy)
             })
             .collect();
+        let began = fact.and_then(began);
+        let ran_s = began.map_or(0, |t| self.world.wall_s - t.as_second());
         let breach = symbols.iter().find_map(|s| {
             let words = self
-                .unready(s, patience)
+                .unready(s, ran_s, patience)
                 .or_else(|| self.health(s, memory))?;
             Some(format!("{s}: {words}"))
         });
-        let began = fact.and_then(|f| {
-            f.since
-                .as_deref()?
-                .parse::<k8s_openapi::jiff::Timestamp>()
-                .ok()
-        });
-        let ran_s = began.map_or(0, |t| self.world.wall_s - t.as_second());
         let soak_s = i64::try_from(soak.as_secs()).unwrap_or(i64::MAX);
         // A canary that has not taken the change over has not tried it.
         let acknowledged = symbols.iter().all(|s| {
@@ -189,14 +195,16 @@ impl Canaries<'_> {
         workers.get(symbol).filter(|w| w.strategy == self.strategy)
     }
 
-    /// Not ready for too long.
-    fn unready(&self, symbol: &str, patience: &Patience) -> Option<String> {
+    /// Not ready for too long, under the change: what it was before it is not the change's fault.
+    fn unready(&self, symbol: &str, ran_s: i64, patience: &Patience) -> Option<String> {
         let pods = self.world.pods.iter();
         let seen = pods
             .into_iter()
             .find(|p| p.pod.symbol == symbol && p.pod.strategy == self.strategy)?;
         let limit = u64::try_from(patience.canary_unready.as_millis()).unwrap_or(u64::MAX);
-        let long = self.world.now_ms.saturating_sub(seen.since_ms) >= limit;
+        let ran_ms = u64::try_from(ran_s).unwrap_or(0).saturating_mul(1000);
+        let unready_ms = self.world.now_ms.saturating_sub(seen.since_ms);
+        let long = unready_ms.min(ran_ms) >= limit;
         let why = seen.pod.trouble.as_deref().unwrap_or("it does not say why");
         (!seen.pod.ready && long).then(|| format!("not ready for {} s: {why}", limit / 1000))
     }

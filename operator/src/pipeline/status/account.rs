@@ -56,7 +56,7 @@ pub fn account_status(
     let status = AccountStatus {
         observed_generation: Some(generation),
         conditions: merge(&before.conditions, &found, generation, world.wall_s),
-        strategies: i32::try_from(v.strategies.len()).ok(),
+        strategies: i32::try_from(v.strategies.len() + v.unreadable.len()).ok(),
         coordinators: counts.map(|(have, want)| format!("{have}/{want}")),
         leader: snapshot.map(|s| s.holder.clone()).filter(|h| !h.is_empty()),
         epoch: snapshot.and_then(|s| i64::try_from(s.epoch).ok()),
@@ -126,8 +126,15 @@ fn patiently(
     memory: &mut Memory,
     patience: &Patience,
 ) -> (Finding, Option<u64>) {
-    let flaps =
-        ["CoordinatorNotReady", "CoordinatorSilent", "AccountUnknown"].contains(&found.reason);
+    let flaps = [
+        "CoordinatorNotReady",
+        "CoordinatorSilent",
+        "AccountUnknown",
+        // The operator's own troubles with the API server say nothing about the coordinator, until they last.
+        "ApiUnavailable",
+        "Conflict",
+    ]
+    .contains(&found.reason);
     if found.holds || !flaps {
         memory.unready.remove("");
         return (found, None);

@@ -96,14 +96,14 @@ fn facts<'a>(
             .filter(|w| w.task_uid == p.uid);
         told.zip(order).is_some_and(|(w, order)| w.params >= order)
     });
-    let hash = ready.first().map(|p| p.spec_hash.clone());
+    let hash = plan.spec_hashes.get(&s.name);
     let account = v.account.as_ref().map(|a| &a.manifest);
     Facts {
         halted: account.is_some_and(|a| a.spec.halt) || snapshot.is_some_and(|s| s.halted),
         updated: updated.count(),
         replacing: ready
             .iter()
-            .filter(|p| Some(&p.spec_hash) != hash.as_ref())
+            .filter(|p| hash.is_some_and(|h| *h != p.spec_hash))
             .count(),
         ready: ready.len(),
         troubles: pods
@@ -133,6 +133,9 @@ impl Facts<'_> {
             "WorkersNotReady",
             "CoordinatorNotReady",
             "CoordinatorSilent",
+            // The operator's own troubles with the API server say nothing about the workers, until they last.
+            "ApiUnavailable",
+            "Conflict",
         ]
         .contains(&found.reason);
         if found.holds || !flaps {

@@ -1,0 +1,237 @@
+//! A change of parameters that runs on canary symbols first.
+
+use super::bench::*;
+use helios_crds::kube::RolloutOutcome;
+use serde_json::json;
+
+const APPLY: &str = "apply configmaps/hs-nobi";
+
+/// Five workers trade, and a change runs on the first two of them.
+async fn soaking() -> Bench {
+    let mut b = Bench::trading().await;
+    b.edit(NOBI, |s| {
+        s["rollout"] = json!({"canarySymbols": 2, "soakSeconds": 600})
+    });
+    b.after(1000);
+    b.settle().await;
+    change(&mut b).await;
+    b
+}
+
+async fn change(b: &mut Bench) {
+    b.workers_are_ready();
+    b.settle().await;
+    b.edit(NOBI, |s| {
+        s["signals"] = json!({"nobiTriggerThreshold": "0.5"})
+    });
+    b.after(1000);
+    assert_eq!(b.look().await, [APPLY, "status heliosstrategies/nobi"]);
+    assert_eq!(b.published().canary.unwrap().symbols, FIVE[..2]);
+    b.workers_are_ready();
+    b.after(1000);
+    b.settle().await;
+}
+
+fn threshold(b: &Bench, symbol: &str) -> f64 {
+    b.published()
+        .for_symbol(symbol)
+        .signals
+        .nobi_trigger_threshold
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_soaks_on_two_symbols_and_is_promoted_and_nothing_else_is_sent() {
+    let mut b = soaking().await;
+    assert_eq!(
+        (threshold(&b, "ADAUSDT"), threshold(&b, "XRPUSDT")),
+        (0.5, 0.4)
+    );
+    assert_eq!(b.condition("Progressing").reason, "Rollout");
+    assert_eq!(b.condition("Ready").status, "True");
+    b.after(590_000);
+    let asked = b.look().await;
+    assert!(asked.iter().all(|a| a.starts_with("get ")), "{asked:?}");
+    assert!(b.wake <= b.now + 5_000, "its time is nearly over");
+    b.after(10_000);
+    let asked = b.look().await;
+    assert_eq!(
+        asked[asked.len() - 2..],
+        [APPLY, "status heliosstrategies/nobi"]
+    );
+    assert_eq!(
+        (b.published().canary, threshold(&b, "XRPUSDT")),
+        (None, 0.5)
+    );
+    let r = b.status().rollout.unwrap();
+    assert_eq!(r.outcome, Some(RolloutOutcome::Promoted));
+    assert_eq!(r.canary_symbols, FIVE[..2]);
+    b.after(1000);
+    b.workers_are_ready();
+    b.settle().await;
+    assert_eq!(b.condition("Progressing").status, "False");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_canary_that_did_not_take_the_change_over_has_not_tried_it() {
+    let mut b = soaking().await;
+    b.worker("ADAUSDT", |w| w.params = (1, 1, 0));
+    b.after(700_000);
+    b.look().await;
+    assert!(b.published().canary.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_that_is_restarted_in_mid_soak_goes_on() {
+    let mut b = soaking().await;
+    let since = b.status().rollout.unwrap().started_at;
+    b.after(400_000);
+    b.restart();
+    b.look().await;
+    assert_eq!(b.status().rollout.unwrap().started_at, since);
+    assert!(b.published().canary.is_some());
+    b.after(200_000);
+    b.look().await;
+    assert_eq!(b.published().canary, None, "600 s in all");
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_breach_takes_the_change_back_with_its_words_and_only_once() {
+    type Break = fn(&mut Bench);
+    let kinds: [(Break, &str); 4] = [
+        (
+            |b| b.worker("BNBUSDT", |w| w.refused = true),
+            "BNBUSDT: its worker does not understand the parameters",
+        ),
+        (
+            |b| b.worker("ADAUSDT", |w| w.alarms += 1),
+            "ADAUSDT: its worker raised a critical alert",
+        ),
+        (
+            |b| b.worker("ADAUSDT", |w| w.realised_net = (-201).into()),
+            "ADAUSDT: lost 201",
+        ),
+        (
+            |b| {
+                b.pod_runs(&pod("ADAUSDT"), false);
+                b.sees();
+                b.after(61_000);
+            },
+            "ADAUSDT: not ready for 60 s",
+        ),
+    ];
+    for (break_it, words) in kinds {
+        let mut b = soaking().await;
+        break_it(&mut b);
+        b.after(1000);
+        let asked = b.look().await;
+        assert_eq!(asked.iter().filter(|a| *a == APPLY).count(), 1, "{words}");
+        assert_eq!(
+            (b.published().canary, threshold(&b, "ADAUSDT")),
+            (None, 0.4)
+        );
+        for type_ in ["Degraded", "Stalled"] {
+            let c = b.condition(type_);
+            assert_eq!(
+                (c.status.as_str(), c.reason.as_str()),
+                ("True", "RolledBack")
+            );
+            assert!(c.message.contains(words), "{}", c.message);
+        }
+        let r = b.status().rollout.unwrap();
+        assert_eq!(r.outcome, Some(RolloutOutcome::RolledBack));
+        b.restart();
+        b.after(700_000);
+        let asked = b.look().await;
+        assert!(!asked.contains(&APPLY.into()), "{asked:?}");
+        assert!(
+            b.condition("Stalled").message.contains(words),
+            "it is remembered"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn losses_and_alarms_from_before_the_change_and_small_losses_are_no_breach() {
+    let mut b = Bench::trading().await;
+    b.edit(NOBI, |s| {
+        s["rollout"] = json!({"canarySymbols": 2, "soakSeconds": 600})
+    });
+    b.after(1000);
+    b.settle().await;
+    b.worker("ADAUSDT", |w| {
+        (w.alarms, w.realised_net) = (3, (-5000).into())
+    });
+    change(&mut b).await;
+    b.worker("ADAUSDT", |w| w.realised_net = (-5199).into());
+    b.after(1000);
+    b.look().await;
+    assert!(b.published().canary.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_canary_that_was_not_ready_before_the_change_has_its_time_under_it() {
+    let mut b = Bench::trading().await;
+    b.edit(NOBI, |s| {
+        s["rollout"] = json!({"canarySymbols": 2, "soakSeconds": 600})
+    });
+    b.after(1000);
+    b.settle().await;
+    b.pod_runs(&pod("ADAUSDT"), false);
+    b.sees();
+    b.after(300_000);
+    b.settle().await;
+    b.edit(NOBI, |s| {
+        s["signals"] = json!({"nobiTriggerThreshold": "0.5"})
+    });
+    b.look().await;
+    b.after(5_000);
+    b.look().await;
+    assert!(b.published().canary.is_some());
+    b.after(56_000);
+    b.look().await;
+    assert_eq!(b.condition("Degraded").reason, "RolledBack");
+}
+
+#[tokio::test(start_paused = true)]
+async fn canaries_whose_beginning_somebody_took_off_or_spoilt_begin_anew() {
+    for notes in [
+        json!({}),
+        json!({"helios.trading/rollout-since": "yesterday"}),
+    ] {
+        let mut b = soaking().await;
+        b.after(300_000);
+        b.change(PARAMS, |m| m["metadata"]["annotations"] = notes);
+        let asked = b.look().await;
+        assert!(asked.contains(&APPLY.into()), "{asked:?}");
+        b.after(590_000);
+        b.look().await;
+        assert!(b.published().canary.is_some());
+        b.after(11_000);
+        b.look().await;
+        assert_eq!(b.published().canary, None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_change_after_one_that_was_taken_back_leaves_nothing_of_it_in_the_status() {
+    let mut b = soaking().await;
+    b.worker("ADAUSDT", |w| w.refused = true);
+    b.after(1000);
+    b.look().await;
+    assert!(b.status().rollout.unwrap().message.is_some());
+    b.worker("ADAUSDT", |w| w.refused = false);
+    b.edit(NOBI, |s| {
+        s["signals"] = json!({"nobiTriggerThreshold": "0.6"})
+    });
+    b.after(1000);
+    b.look().await;
+    b.workers_are_ready();
+    b.after(1000);
+    b.settle().await;
+    let r = b.status().rollout.unwrap();
+    assert_eq!(
+        (r.outcome, r.message),
+        (Some(RolloutOutcome::Soaking), None)
+    );
+    assert_eq!(b.condition("Stalled").status, "False");
+}

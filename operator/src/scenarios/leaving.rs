@@ -1,0 +1,277 @@
+//! Strategies and accounts that are deleted, are missing, or come back as others.
+
+use super::bench::*;
+use serde_json::json;
+
+const NOTHING: [&str; 0] = [];
+
+/// Five workers trade, BTCUSDT has a position, and the strategy is deleted.
+async fn deleted() -> Bench {
+    let mut b = Bench::trading().await;
+    b.heard(|s| {
+        s.positions.insert("BTCUSDT".into(), 1.into());
+    });
+    b.delete(NOBI);
+    let mut wanted = vec!["get namespace".to_string()];
+    wanted.extend(FIVE.map(|s| format!("delete {}", pod(s))));
+    wanted.push("status heliosstrategies/nobi".into());
+    assert_eq!(b.look().await, wanted, "workers go first");
+    assert_eq!(b.condition("Ready").reason, "Deleting");
+    b.after(2000);
+    assert_eq!(b.look().await, ["get namespace"], "their end is waited for");
+    for key in b.pods() {
+        b.gone(&key);
+    }
+    b
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deleted_strategy_goes_when_it_is_flat_and_not_before() {
+    let mut b = deleted().await;
+    // As a coordinator says it of a strategy that goes.
+    b.heard(|s| {
+        s.wanted.clear();
+        s.drained.insert("t/nobi".into(), vec!["BTCUSDT".into()]);
+    });
+    b.after(2000);
+    b.look().await;
+    b.after(100_000);
+    let asked = b.look().await;
+    assert!(
+        !asked.iter().any(|a| a.starts_with("finalizers")),
+        "{asked:?}"
+    );
+    b.heard(|s| {
+        s.positions.clear();
+        s.drained.clear();
+    });
+    b.after(1000);
+    let asked = b.look().await;
+    assert_eq!(asked, ["get namespace", "finalizers heliosstrategies/nobi"]);
+    assert_eq!(b.get(NOBI), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_picture_with_holes_lets_no_strategy_go() {
+    let mut b = deleted().await;
+    b.heard(|s| {
+        s.positions.clear();
+        s.known = false;
+    });
+    b.after(2000);
+    b.look().await;
+    assert!(b.get(NOBI).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_the_annotation_nothing_is_waited_for_but_the_workers_end() {
+    let mut b = deleted().await;
+    b.change(NOBI, |o| {
+        o["metadata"]["annotations"] = json!({"helios.trading/skip-flatten": "true"});
+    });
+    assert_eq!(
+        b.look().await,
+        ["get namespace", "finalizers heliosstrategies/nobi"]
+    );
+    assert_eq!(b.get(NOBI), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_five_minutes_a_strategy_is_let_go_although_something_is_open() {
+    let mut b = deleted().await;
+    b.after(297_000);
+    b.look().await;
+    assert!(b.get(NOBI).is_some(), "299 s after the deletion");
+    b.after(1_000);
+    let asked = b.look().await;
+    assert!(
+        asked.contains(&"finalizers heliosstrategies/nobi".into()),
+        "{asked:?}"
+    );
+    assert_eq!(b.get(NOBI), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_a_namespace_that_goes_nothing_is_made_and_all_is_let_go_within_half_a_minute() {
+    let mut b = deleted().await;
+    b.api.lock().unwrap().namespace_going = true;
+    b.delete(PAPER);
+    b.gone(DEPLOYMENT);
+    b.gone(PARAMS);
+    b.after(12_000);
+    let asked = b.look().await;
+    assert!(
+        !asked
+            .iter()
+            .any(|a| a.starts_with("apply") || a.starts_with("create")),
+        "{asked:?}"
+    );
+    b.after(1_000);
+    assert!(
+        b.look()
+            .await
+            .contains(&"finalizers heliosstrategies/nobi".into()),
+        "15 s after"
+    );
+    b.after(1_000);
+    b.look().await;
+    assert_eq!((b.get(NOBI), b.get(PAPER)), (None, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deleted_accounts_coordinator_goes_first_then_the_rest_and_the_finalizer_last() {
+    let mut b = Bench::new();
+    b.settle().await;
+    b.gone(NOBI);
+    b.gone(PARAMS);
+    b.coordinators_are_ready(2);
+    let labels = b.get(DEPLOYMENT).unwrap()["spec"]["template"]["metadata"]["labels"].clone();
+    let coordinator = json!({"apiVersion": "v1", "kind": "Pod", "spec": {"containers": []},
+        "metadata": {"name": "hc-paper-0", "namespace": "t", "labels": labels}});
+    b.api.lock().unwrap().put("pods/hc-paper-0", coordinator);
+    b.delete(PAPER);
+    let first = [
+        "get namespace",
+        "delete deployments/hc-paper",
+        "status heliosaccounts/paper",
+    ];
+    assert_eq!(b.look().await, first);
+    assert_eq!(b.account_condition("Ready").reason, "Deleting");
+    b.after(2000);
+    b.look().await;
+    b.after(2000);
+    assert_eq!(b.look().await, ["get namespace"], "its pods end first");
+    b.gone("pods/hc-paper-0");
+    let rest = [
+        "get namespace",
+        "delete serviceaccounts/hc-paper",
+        "delete serviceaccounts/hw-paper",
+        "delete rolebindings/hc-paper",
+        "delete services/hc-paper",
+        "delete poddisruptionbudgets/hc-paper",
+        "delete networkpolicies/hc-paper",
+        "delete networkpolicies/hw-paper",
+        "delete configmaps/paper-guardian",
+        "delete leases/hc-paper",
+        "finalizers heliosaccounts/paper",
+    ];
+    assert_eq!(b.look().await, rest);
+    assert!(b.api.lock().unwrap().objects.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_a_strategy_still_uses_keeps_its_coordinator() {
+    for spoil in [false, true] {
+        let mut b = Bench::trading().await;
+        if spoil {
+            b.change(NOBI, |o| o["spec"] = json!({"accountRef": 5}));
+        }
+        b.delete(PAPER);
+        b.look().await;
+        b.after(1000);
+        for key in b.pods() {
+            b.gone(&key);
+        }
+        b.look().await;
+        assert!(
+            b.get(DEPLOYMENT).is_some() && b.get(PAPER).is_some(),
+            "{spoil}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_its_account_a_strategy_is_stalled_and_nothing_is_started() {
+    let mut b = Bench::new();
+    b.gone(PAPER);
+    assert_eq!(b.look().await, ["status heliosstrategies/nobi"]);
+    let stalled = b.condition("Stalled");
+    assert_eq!(
+        (stalled.status.as_str(), stalled.reason.as_str()),
+        ("True", "AccountNotFound")
+    );
+    assert!(stalled.message.contains("no HeliosAccount paper"));
+    assert_eq!(b.condition("Reconciling").status, "False");
+    b.after(2000);
+    assert_eq!(b.look().await, NOTHING);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_vanishes_takes_nothing_with_it() {
+    let mut b = Bench::trading().await;
+    b.gone(PAPER);
+    b.after(1000);
+    assert_eq!(b.look().await, ["status heliosstrategies/nobi"]);
+    assert_eq!(b.pods().len(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_keeps_what_runs_and_nothing_is_sent() {
+    let mut b = Bench::trading().await;
+    b.change(NOBI, |o| o["spec"] = json!({"accountRef": 5}));
+    b.after(1000);
+    assert_eq!(b.look().await, NOTHING);
+    // Another one that wants the same symbols does not get them meanwhile.
+    b.put(
+        "HeliosStrategy",
+        "heliosstrategies/other",
+        json!({"accountRef": {"name": "paper"}}),
+    );
+    let five = FIVE.iter().map(ToString::to_string).collect();
+    b.heard(|s| drop(s.wanted.insert("t/other".into(), five)));
+    b.after(1000);
+    let asked = b.look().await;
+    assert!(!asked.iter().any(|a| a.contains(" pods/")), "{asked:?}");
+
+    let mut b = Bench::trading().await;
+    b.change(PAPER, |o| o["spec"] = json!({"venue": 5}));
+    b.after(1000);
+    assert_eq!(b.look().await, ["status heliosstrategies/nobi"]);
+    assert_eq!(b.condition("Stalled").reason, "AccountStalled");
+    b.after(1000);
+    assert_eq!(b.look().await, NOTHING);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_breaks_a_rule_keeps_what_runs_and_its_parameters() {
+    let mut b = Bench::trading().await;
+    let before = b.published();
+    b.edit(NOBI, |s| s["risk"] = json!({"leverage": 1000}));
+    b.after(1000);
+    assert_eq!(b.look().await, ["status heliosstrategies/nobi"]);
+    let stalled = b.condition("Stalled");
+    assert_eq!(stalled.reason, "Invalid");
+    assert!(stalled.message.contains("leverage"), "{}", stalled.message);
+    assert_eq!((b.pods().len(), b.published()), (5, before));
+    b.edit(NOBI, |s| s["risk"] = json!({"leverage": 10}));
+    b.after(1000);
+    b.look().await;
+    assert_eq!(b.condition("Stalled").status, "False");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_strategy_that_was_made_anew_owes_nothing_to_the_old_ones_parameters() {
+    let mut b = Bench::trading().await;
+    for generation in 2..5 {
+        b.edit(NOBI, |s| s["priority"] = json!(generation));
+        b.after(1000);
+        b.look().await;
+    }
+    b.workers_are_ready();
+    assert_eq!(b.published().generation, 4);
+    let old = b.published().strategy_uid;
+    b.gone(NOBI);
+    let spec = json!({"accountRef": {"name": "paper"}, "rollout": {"canarySymbols": 2}, "signals": {"nobiTriggerThreshold": "0.9"}});
+    b.put("HeliosStrategy", NOBI, spec);
+    b.after(1000);
+    let asked = b.look().await;
+    assert!(
+        asked.contains(&"apply configmaps/hs-nobi".into()),
+        "{asked:?}"
+    );
+    let d = b.published();
+    assert_ne!(d.strategy_uid, old);
+    assert_eq!((d.generation, d.rollout_step, d.canary), (1, 0, None));
+    // Its workers belong to the old one: replaced, one at a time.
+    assert_eq!(asked.iter().filter(|a| a.starts_with("delete ")).count(), 1);
+}

@@ -1,0 +1,12 @@
+//! Whole looks at an account, against an API server that keeps what it is sent and an index that sees it: each scenario
+//! says what was asked, in order, and that nothing else was.
+#![allow(clippy::unwrap_used)]
+
+mod api;
+mod bench;
+mod canary;
+mod first;
+mod leaving;
+mod refused;
+mod trouble;
+mod watches;
