@@ -80,7 +80,7 @@ pub(super) fn most() -> PodSettings {
 }
 
 fn of_account(a: &HeliosAccount, s: &PodSettings) -> Vec<Value> {
-    vec![
+    let mut all = vec![
         coordinator_account(a),
         workers_account(a),
         role_binding(a, s),
@@ -91,7 +91,11 @@ fn of_account(a: &HeliosAccount, s: &PodSettings) -> Vec<Value> {
         workers_policy(a, s),
         coordinator_budget(a, s),
         deployment(a, s),
-    ]
+    ];
+    if has_venue(a) {
+        all.extend([venue_service(a), venue_policy(a), venue(a, s)]);
+    }
+    all
 }
 
 fn of_strategy(a: &HeliosAccount, h: &HeliosStrategy, s: &PodSettings) -> Vec<Value> {
