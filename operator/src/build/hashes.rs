@@ -81,7 +81,11 @@ fn whatever_a_running_worker_cannot_take_over_replaces_it() {
             &s,
         ),
         spec_hash(
-            &on(json!({"venue": "Simulated", "credentialsSecretRef": {"name": "k"}})),
+            &on(json!({
+                "venue": "Simulated",
+                "simulated": {"url": "http://venue:9181"},
+                "credentialsSecretRef": {"name": "k"},
+            })),
             &h,
             &s,
         ),
