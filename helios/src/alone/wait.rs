@@ -112,7 +112,7 @@ mod tests {
     async fn what_is_missing_is_said_only_while_nobody_leads() {
         let dir = tempfile::tempdir().unwrap();
         let lock: Arc<dyn LeaseStore> =
-            Arc::new(FileLease::open(&dir.path().join("leader.json")).unwrap());
+            Arc::new(FileLease::open(dir.path().join("leader.json")).unwrap());
         let bus = AccountBus::new(Arc::new(MemoryBus::new()), "default/a");
         let waits = Waits::default();
         waits.set(Some("credentials missing: Secret s has no apiKey"));
