@@ -35,5 +35,5 @@ pub use namespace::Namespace;
 pub use node::Node;
 pub use programs::programs;
 pub use shared::{shared, shared_node};
-pub use stage::Stage;
+pub use stage::{Stage, helios as helios_program, nats_server as nats_program};
 pub use wait::wait_for;

@@ -9,7 +9,7 @@ mod look;
 mod run;
 mod voices;
 
-pub use run::Running;
+pub use run::{Running, helios, nats_server};
 
 use crate::cluster::ControlPlane;
 use crate::namespace::Namespace;

@@ -68,7 +68,7 @@ pub(super) fn free_port() -> Result<u16> {
 }
 
 /// The `helios` beside this test's own binary: built with it, with the same features.
-pub(super) fn helios() -> Result<PathBuf> {
+pub fn helios() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("HELIOS_E2E_HELIOS") {
         return Ok(path.into());
     }
@@ -80,7 +80,7 @@ pub(super) fn helios() -> Result<PathBuf> {
 }
 
 /// nats-server, built where it is missing.
-pub(super) fn nats_server() -> Result<PathBuf> {
+pub fn nats_server() -> Result<PathBuf> {
     static PATH: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let find = || {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../tools/nats.sh");

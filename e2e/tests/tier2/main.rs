@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod trading;
+
 use helios_e2e::{Image, Node, shared_node, wait_for};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, LogParams};

@@ -4,7 +4,7 @@
 //! that is started again goes on, a pod that is replaced begins a new exchange.
 
 use super::parts::{
-    CREDENTIALS_DIR, METRICS_PORT, container, labels, meta, mount, pod_spec, probes, selector,
+    CREDENTIALS_DIR, METRICS_PORT, container, labels, meta, pod_spec, probes, selector,
 };
 use crate::config::PodSettings;
 use crate::names;
@@ -79,9 +79,8 @@ pub fn venue(a: &HeliosAccount, s: &PodSettings) -> Value {
         "requests": {"cpu": "50m", "memory": "64Mi"},
         "limits": {"memory": "512Mi"},
     });
-    let mut state = mount("state", STATE_DIR);
-    state["readOnly"] = json!(false);
-    c["volumeMounts"] = json!([state]);
+    // The API server leaves out what is false, so it is not said that this one can be written.
+    c["volumeMounts"] = json!([{"name": "state", "mountPath": STATE_DIR}]);
     let volumes = json!([{"name": "state", "emptyDir": {"sizeLimit": "256Mi"}}]);
     // It may do nothing at the API server, as the workers.
     let mut spec = pod_spec(s, &names::workers(account), c, volumes);
