@@ -25,7 +25,11 @@ fn images(node: &Node) -> Result<()> {
         .arg(helios_program()?)
         .status();
     ensure!(strip.context("strip (binutils)")?.success(), "strip failed");
-    node.image(&Image::of_program("helios.local/helios:e2e", &helios)?)?;
+    let mut image = Image::of_program("helios.local/helios:e2e", &helios)?;
+    // No client of the exchange is made without authorities to believe.
+    let authorities = "/etc/ssl/certs/ca-certificates.crt";
+    image.files.push((authorities.into(), authorities.into()));
+    node.image(&image)?;
     node.image(&Image::of_program(
         "helios.local/nats-server:e2e",
         &nats_program()?,
@@ -98,7 +102,7 @@ async fn trade(cluster: &ControlPlane) -> Result<()> {
     cluster.kubectl(&["apply", "-f", &sample.display().to_string()])?;
     wait_for(
         "five workers that trade",
-        Duration::from_secs(180),
+        Duration::from_secs(120),
         async || {
             let status = object(cluster, "hs", "nobi")?["status"].clone();
             ensure!(
