@@ -81,7 +81,7 @@ stage "spine (helios up, end to end)" 600 spine
 stage "coordinator (real NATS, processes)" 360 coordination
 stage "Kubernetes (control plane, kwok)" 480 control_plane
 stage "charts (helm, control plane)" 300 charts
-if [ "$(id -u)" = 0 ] && tools/packages.sh tier2 check 2>/dev/null; then
+if [ "$(id -u)" = 0 ] && tools/packages.sh tier2; then
   unset HELIOS_E2E_BIN
   stage "build: a node for tests" 900 tools/kubernetes.sh tier2 && stage "Kubernetes (a real node)" 300 node
 else

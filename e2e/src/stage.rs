@@ -15,9 +15,9 @@ use crate::cluster::ControlPlane;
 use crate::namespace::Namespace;
 use anyhow::{Context, Result};
 use kube::Client;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 use voices::Voices;
 
 /// Namespace of the operators' service accounts and leases.
@@ -61,27 +61,28 @@ pub struct Desk {
     credentials: PathBuf,
 }
 
-/// The kinds, installed once for all scenarios.
+/// The kinds, installed once in each cluster: a scenario may have changed them since.
 async fn kinds(cluster: &ControlPlane) -> Result<()> {
-    static DONE: OnceCell<()> = OnceCell::const_new();
-    DONE.get_or_try_init(|| async {
-        let charts = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../charts/helios-crds/templates"
-        );
-        cluster.kubectl(&["apply", "--server-side", "-f", charts])?;
-        let established = [
-            "wait",
-            "--for=condition=Established",
-            "crd",
-            "heliosaccounts.helios.trading",
-            "heliosstrategies.helios.trading",
-        ];
-        cluster.kubectl(&established)?;
-        Ok(())
-    })
-    .await
-    .copied()
+    static DONE: Mutex<BTreeSet<PathBuf>> = Mutex::const_new(BTreeSet::new());
+    let mut done = DONE.lock().await;
+    if done.contains(cluster.directory()) {
+        return Ok(());
+    }
+    let charts = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../charts/helios-crds/templates"
+    );
+    cluster.kubectl(&["apply", "--server-side", "-f", charts])?;
+    let established = [
+        "wait",
+        "--for=condition=Established",
+        "crd",
+        "heliosaccounts.helios.trading",
+        "heliosstrategies.helios.trading",
+    ];
+    cluster.kubectl(&established)?;
+    done.insert(cluster.directory().to_owned());
+    Ok(())
 }
 
 impl<'a> Stage<'a> {
