@@ -12,7 +12,7 @@ mod status;
 
 pub use crate::account::AccountResource as HeliosAccount;
 pub use crate::strategy::StrategyResource as HeliosStrategy;
-pub use definition::{SCHEMA_SHA256, SCHEMA_VERSION, crds, schema_digest};
+pub use definition::{SCHEMA_NUMBER, SCHEMA_SHA256, SCHEMA_VERSION, crds, schema_digest};
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 pub use status::{AccountStatus, RolloutOutcome, RolloutStatus, StrategyStatus, SymbolTaken};
 

@@ -23,6 +23,7 @@ pub mod pipeline;
 pub mod queue;
 pub mod reconcile;
 pub mod served;
+mod time;
 pub mod watch;
 pub mod writer;
 

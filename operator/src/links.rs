@@ -4,6 +4,7 @@
 //! pushed, so a push that is lost costs seconds and nothing else.
 
 use crate::board::Board;
+use crate::time::now_ms;
 use helios_bus::Bus;
 use helios_bus::typed::AccountBus;
 use helios_core::messages::ParamsDocument;
@@ -125,7 +126,7 @@ impl Link {
             tokio::select! {
                 s = snapshots.next() => {
                     let Some((s, _)) = s else { return };
-                    let now = helios_clock::mono_ns() / 1_000_000;
+                    let now = now_ms();
                     let account = self.bus.account();
                     if self.board.hear(account, s, now, self.silence_ms) && self.woken.send(account.into()).await.is_err() {
                         return;

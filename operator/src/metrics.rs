@@ -1,14 +1,11 @@
 //! What an engineer on call looks at: how reconciles and API calls go, who leads, what waits.
 
+use crate::time::now_ms;
 use crate::writer::Refusal;
 use prometheus::core::Collector;
 use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
-
-fn now_ms() -> u64 {
-    helios_clock::mono_ns() / 1_000_000
-}
 
 /// The operator's metrics, in a registry of their own.
 #[derive(Debug)]

@@ -12,6 +12,7 @@ use crate::metrics::Metrics;
 use crate::queue::Queue;
 use crate::reconcile::{Context, reconcile};
 use crate::served::{self, NotServed};
+use crate::time::{ms, now_ms};
 use crate::watch::{self, Sink};
 use crate::writer::Writer;
 use futures_util::FutureExt;
@@ -98,7 +99,7 @@ pub async fn run(config: OperatorConfig, links: OperatorLinks) -> Result<(), Ope
         woken: woken.clone(),
     };
     let mut watches = watch::start(&links.client, config.namespace.as_deref(), &sink);
-    let silence_ms = u64::try_from(config.patience.stale_after.as_millis()).unwrap_or(u64::MAX);
+    let silence_ms = ms(config.patience.stale_after);
     let context = Context {
         writer: Writer::new(
             links.client.clone(),
@@ -150,10 +151,6 @@ pub async fn run(config: OperatorConfig, links: OperatorLinks) -> Result<(), Ope
     operator.context.metrics.leads(false);
     leader.release().await;
     ended
-}
-
-fn now_ms() -> u64 {
-    helios_clock::mono_ns() / 1_000_000
 }
 
 struct Operator {

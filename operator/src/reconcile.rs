@@ -12,6 +12,7 @@ use crate::pipeline::dereference::World;
 use crate::pipeline::plan::plan;
 use crate::pipeline::update_status::Clerk;
 use crate::pipeline::validate::validate;
+use crate::time::{ms, now_ms};
 use crate::writer::Writer;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,7 +53,7 @@ impl Context {
 
 /// Looks at an account once; returns liveness ms by which it must be looked at again.
 pub async fn reconcile(ctx: &Context, account: &str) -> u64 {
-    let now_ms = helios_clock::mono_ns() / 1_000_000;
+    let now_ms = now_ms();
     let wall_s = i64::try_from(helios_clock::wall().as_secs()).unwrap_or(0);
     reconcile_at(ctx, account, now_ms, wall_s).await
 }
@@ -97,7 +98,7 @@ pub async fn reconcile_at(ctx: &Context, account: &str, now_ms: u64, wall_s: i64
     let wake = clerk.update().await;
     ctx.metrics
         .reconciled(applied.failed.is_empty(), began.elapsed());
-    let resync = now_ms + u64::try_from(patience.resync.as_millis()).unwrap_or(u64::MAX);
+    let resync = now_ms + ms(patience.resync);
     [wake, plan.wake_ms]
         .into_iter()
         .flatten()

@@ -4,23 +4,18 @@
 //! words. Kinds that are missing are waited for, as charts are installed in any order. A newer schema is fine: fields are
 //! only ever added.
 
-use helios_crds::kube::{HeliosAccount, HeliosStrategy};
+use helios_crds::kube::{HeliosAccount, HeliosStrategy, SCHEMA_NUMBER, SCHEMA_VERSION};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::core::CustomResourceExt;
 use kube::{Api, Client};
 use std::time::Duration;
-
-/// Annotation with the version of a definition's schema.
-pub const SCHEMA_VERSION: &str = "helios.trading/schema-version";
-/// The version this operator knows; grows by one with every change of the definitions.
-pub const OWN_VERSION: u32 = 1;
 
 /// Why the operator can't work with what is served.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotServed {
     /// An older schema.
     #[error(
-        "{name} is served with schema version {found}, this operator needs {OWN_VERSION}: upgrade the chart helios-crds first (helm upgrade helios-crds ...)"
+        "{name} is served with schema version {found}, this operator needs {SCHEMA_NUMBER}: upgrade the chart helios-crds first (helm upgrade helios-crds ...)"
     )]
     Older {
         /// Name of the definition.
@@ -39,7 +34,7 @@ fn check(name: &str, found: Option<&CustomResourceDefinition>) -> Result<bool, N
         .as_ref()
         .and_then(|a| a.get(SCHEMA_VERSION));
     let version = noted.and_then(|v| v.parse::<u32>().ok());
-    if version.is_none_or(|v| v < OWN_VERSION) {
+    if version.is_none_or(|v| v < SCHEMA_NUMBER) {
         return Err(NotServed::Older {
             name: name.into(),
             found: noted.cloned().unwrap_or_else(|| "none".into()),

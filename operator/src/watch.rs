@@ -7,6 +7,7 @@ use crate::facts::{
     AccountFact, DocumentFact, Index, News, NodeFact, Owned, OwnedKind, PodFact, StrategyFact,
 };
 use crate::names;
+use crate::time::now_ms;
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use helios_crds::kube::{HeliosAccount, HeliosStrategy};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -44,10 +45,6 @@ impl Sink {
             let _ = self.woken.send(account).await;
         }
     }
-}
-
-fn now_ms() -> u64 {
-    helios_clock::mono_ns() / 1_000_000
 }
 
 /// Starts all watches of one namespace (`None`: of all).

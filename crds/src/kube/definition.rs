@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 
 /// Annotation that counts incompatible changes of the schema.
 pub const SCHEMA_VERSION: &str = "helios.trading/schema-version";
+/// Its number now; it grows by one with every change that an operator needs.
+pub const SCHEMA_NUMBER: u32 = 1;
 /// Annotation with the schema's digest.
 pub const SCHEMA_SHA256: &str = "helios.trading/schema-sha256";
 
@@ -75,7 +77,7 @@ fn finished(mut crd: CustomResourceDefinition, columns: &[Column]) -> CustomReso
     crd.metadata.annotations = Some(BTreeMap::from([
         // A chart that is uninstalled must not take every strategy with it.
         ("helm.sh/resource-policy".into(), "keep".into()),
-        (SCHEMA_VERSION.into(), "1".into()),
+        (SCHEMA_VERSION.into(), SCHEMA_NUMBER.to_string()),
         (SCHEMA_SHA256.into(), digest(&schema)),
     ]));
     for version in &mut crd.spec.versions {

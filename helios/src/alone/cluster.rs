@@ -13,6 +13,7 @@ use accept::Told;
 use anyhow::{Context, Result, bail};
 use helios_coordinator::store::ConfigMapStore;
 use helios_lease::kubernetes::KubeLease;
+use helios_operator::names;
 use kube::Client;
 use std::sync::Arc;
 use watch::Seen;
@@ -60,7 +61,7 @@ impl Cluster {
 /// Lease and ConfigMap of an account, as the operator names them.
 pub(super) fn kept(client: &Client, account: &str) -> Result<Kept> {
     let (namespace, name) = split(account)?;
-    let lease = KubeLease::new(client.clone(), namespace, &format!("hc-{name}"));
+    let lease = KubeLease::new(client.clone(), namespace, &names::coordinator(name));
     Ok(Kept {
         store: Arc::new(ConfigMapStore::new(client.clone(), namespace, name)),
         lock: Some(Arc::new(lease)),

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use helios_bus::auth::validator::Claim;
 use helios_bus::auth::{ClientInfo, Identity, Refused, Role, StaticTokens, Validator};
 use helios_core::plan::worker_name;
+use helios_operator::names;
 use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec, UserInfo};
 use kube::api::PostParams;
 use kube::core::Request;
@@ -106,7 +107,7 @@ impl TokenReviews {
         let found = self
             .review(token, &format!("{AUDIENCE}:{strategy}"))
             .await?;
-        let wanted = user(namespace, &format!("hw-{name}"));
+        let wanted = user(namespace, &names::workers(name));
         is(&found, &wanted)?;
         let pod = worker_name(account, symbol);
         let of = found.extra.as_ref().and_then(|e| e.get(POD_NAME));

@@ -11,6 +11,7 @@ use super::validate::{Strategy, Validated};
 use crate::config::PodSettings;
 use crate::facts::OwnedKind;
 use crate::memory::Memory;
+use crate::time::ms;
 use crate::writer::{Failure, Refusal, Writer, covers};
 use crate::{build, names};
 use helios_core::plan::Action;
@@ -154,7 +155,7 @@ impl<'a> Hands<'a> {
             Err(f) => {
                 tracing::warn!(object, reason = f.refusal.name(), "{f}");
                 // The pause counts from the failure, which a call without an answer makes late.
-                let took = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+                let took = ms(self.began.elapsed());
                 let now_ms = self.world.now_ms.saturating_add(took);
                 let until = self.memory.backoff.failed(object, of, &f, now_ms);
                 self.note(object, strategy, f, until);

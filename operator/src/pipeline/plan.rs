@@ -13,6 +13,7 @@ use super::validate::{Strategy, Validated};
 use crate::config::{Patience, PodSettings};
 use crate::facts::{OwnedKind, PodLife};
 use crate::memory::Memory;
+use crate::time::ms;
 use crate::{build, names};
 use helios_core::messages::AccountSnapshot;
 use helios_core::params::OnDelete;
@@ -20,7 +21,7 @@ use helios_core::plan::{
     self, Action, Observed, ObservedAccount, ObservedCoordinator, ObservedStrategy, ObservedWorker,
     Phase, WorkerSpec, restart_delay_ms,
 };
-use helios_crds::{OnDelete as OnDeleteWish, UpdatePolicy};
+use helios_crds::UpdatePolicy;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -167,7 +168,6 @@ fn snapshot(
     v: &Validated,
     patience: &Patience,
 ) -> (Option<Arc<AccountSnapshot>>, bool) {
-    let ms = |d: std::time::Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
     if let Some(h) = &world.heard {
         // A coordinator that has not scanned yet knows of no wishes; that is no reason to stop anything.
         let said = h.snapshot.known || !h.snapshot.wanted.is_empty();
@@ -216,6 +216,10 @@ fn strategy(
     let late = deleted_s.is_some_and(|s| s >= i64::try_from(by.as_secs()).unwrap_or(i64::MAX));
     let alone = world.object.is_none() && coordinator(world).is_none();
     let uid = m.uid.clone().unwrap_or_default();
+    let params = p.documents.get(&s.name).map_or_else(
+        || helios_crds::convert::params_document(&s.manifest, &uid, 0, 0),
+        |d| d.document.clone(),
+    );
     let account = v.account.as_ref().map(|a| &a.manifest);
     let published = world
         .documents
@@ -230,17 +234,11 @@ fn strategy(
             .as_ref()
             .map_or(0, |t| t.0.as_millisecond()),
         deleting: deleted_s.is_some(),
-        on_delete: match s.manifest.spec.on_delete {
-            OnDeleteWish::Flatten => OnDelete::Flatten,
-            OnDeleteWish::KeepProtected => OnDelete::KeepProtected,
-        },
+        on_delete: params.stable.on_delete,
         spec_hash: account
             .map(|a| build::spec_hash(a, &s.manifest, settings))
             .unwrap_or_default(),
-        params: p.documents.get(&s.name).map_or_else(
-            || helios_crds::convert::params_document(&s.manifest, &uid, 0, 0),
-            |d| d.document.clone(),
-        ),
+        params,
         published: published
             .filter(|d| d.strategy_uid == uid)
             .map(|d| d.order()),

@@ -11,10 +11,56 @@ pub use strategy::strategy_status;
 
 use super::apply::Failed;
 use super::plan::Plan;
+use crate::conditions::Finding;
+use crate::config::Patience;
 use crate::facts::OwnedKind;
+use crate::memory::Memory;
 use crate::names;
 use crate::pipeline::dereference::World;
+use crate::time::ms;
+use helios_crds::kube::Condition;
 use serde_json::Value;
+
+/// How patient a Ready is.
+struct Patient<'a> {
+    /// Its object, as memory calls it.
+    key: &'a str,
+    /// Reasons that may last a moment without being news.
+    flaps: &'a [&'a str],
+    /// Reasons for which it holds, as they are kept meanwhile; the first stands for any other.
+    kept: &'a [&'static str],
+}
+
+impl Patient<'_> {
+    /// What is told of what was found, and liveness ms at which that patience ends.
+    fn tell(
+        &self,
+        found: Finding,
+        before: &[Condition],
+        now_ms: u64,
+        memory: &mut Memory,
+        patience: &Patience,
+    ) -> (Finding, Option<u64>) {
+        if found.holds || !self.flaps.contains(&found.reason) {
+            memory.unready.remove(self.key);
+            return (found, None);
+        }
+        let since = *memory.unready.entry(self.key.into()).or_insert(now_ms);
+        let until = since + ms(patience.flap);
+        let was = before
+            .iter()
+            .find(|c| c.type_ == "Ready" && c.status == "True");
+        match was {
+            // Unready for a moment: what was said stays, word for word.
+            Some(c) if now_ms < until => {
+                let reason = self.kept.iter().find(|r| **r == c.reason);
+                let reason = reason.or(self.kept.first()).copied().unwrap_or_default();
+                (Finding::yes(reason, c.message.clone()), Some(until))
+            }
+            _ => (found, None),
+        }
+    }
+}
 
 /// Coordinators that are ready, of how many wanted; `None` when there is no Deployment.
 pub fn coordinators(world: &World) -> Option<(i64, i64)> {

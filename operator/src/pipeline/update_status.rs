@@ -9,6 +9,7 @@ use crate::config::Patience;
 use crate::events::{Note, Notes};
 use crate::memory::Memory;
 use crate::names;
+use crate::time::ms;
 use crate::writer::{Failure, Writer};
 use helios_crds::kube::Condition;
 use kube::Resource;
@@ -119,7 +120,7 @@ impl Clerk<'_> {
     {
         let patch = patch?;
         let now = self.world.now_ms;
-        let every = u64::try_from(self.patience.status_every.as_millis()).unwrap_or(u64::MAX);
+        let every = ms(self.patience.status_every);
         if let Some(at) = self.memory.written.get(key).filter(|at| now < **at + every) {
             return Some(at + every);
         }

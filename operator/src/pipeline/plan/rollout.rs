@@ -5,6 +5,7 @@ use crate::facts::DocumentFact;
 use crate::memory::{Baseline, Memory};
 use crate::pipeline::dereference::World;
 use crate::pipeline::validate::{Account, Strategy};
+use crate::time::ms;
 use helios_core::messages::{AccountSnapshot, ParamsDocument, WorkerHealth};
 use helios_core::plan::rollout::{Change, Stage, next};
 use helios_crds::convert;
@@ -201,7 +202,7 @@ impl Canaries<'_> {
         let seen = pods
             .into_iter()
             .find(|p| p.pod.symbol == symbol && p.pod.strategy == self.strategy)?;
-        let limit = u64::try_from(patience.canary_unready.as_millis()).unwrap_or(u64::MAX);
+        let limit = ms(patience.canary_unready);
         let ran_ms = u64::try_from(ran_s).unwrap_or(0).saturating_mul(1000);
         let unready_ms = self.world.now_ms.saturating_sub(seen.since_ms);
         let long = unready_ms.min(ran_ms) >= limit;

@@ -1,6 +1,6 @@
 //! An account's status.
 
-use super::{coordinators, failure};
+use super::{Patient, coordinators, failure};
 use crate::conditions::{Finding, Findings, merge};
 use crate::config::Patience;
 use crate::memory::Memory;
@@ -26,7 +26,7 @@ pub fn account_status(
     let generation = a.object.metadata.generation.unwrap_or(0);
     let counts = coordinators(world);
     let now = ready(world, a, snapshot, counts, plan, applied);
-    let (ready, wake) = patiently(now, &before, world, memory, patience);
+    let (ready, wake) = PATIENT.tell(now, &before.conditions, world.now_ms, memory, patience);
     let (have, want) = counts.unwrap_or((0, 0));
     let halted = a.manifest.spec.halt;
     let found = Findings {
@@ -119,39 +119,18 @@ fn ready(
 }
 
 /// A coordinator that is away for a moment is no news.
-fn patiently(
-    found: Finding,
-    before: &AccountStatus,
-    world: &World,
-    memory: &mut Memory,
-    patience: &Patience,
-) -> (Finding, Option<u64>) {
-    let flaps = [
+const PATIENT: Patient<'_> = Patient {
+    key: "",
+    flaps: &[
         "CoordinatorNotReady",
         "CoordinatorSilent",
         "AccountUnknown",
         // The operator's own troubles with the API server say nothing about the coordinator, until they last.
         "ApiUnavailable",
         "Conflict",
-    ]
-    .contains(&found.reason);
-    if found.holds || !flaps {
-        memory.unready.remove("");
-        return (found, None);
-    }
-    let since = *memory.unready.entry(String::new()).or_insert(world.now_ms);
-    let until = since + u64::try_from(patience.flap.as_millis()).unwrap_or(u64::MAX);
-    let was = before
-        .conditions
-        .iter()
-        .find(|c| c.type_ == "Ready" && c.status == "True");
-    match was {
-        Some(c) if world.now_ms < until => {
-            (Finding::yes("Guarding", c.message.clone()), Some(until))
-        }
-        _ => (found, None),
-    }
-}
+    ],
+    kept: &["Guarding"],
+};
 
 fn degraded(snapshot: Option<&AccountSnapshot>) -> Finding {
     let Some(s) = snapshot else {

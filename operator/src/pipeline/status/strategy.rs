@@ -1,6 +1,6 @@
 //! A strategy's status.
 
-use super::{coordinators, failure, symbols};
+use super::{Patient, coordinators, failure, symbols};
 use crate::conditions::{Finding, Findings, merge};
 use crate::config::Patience;
 use crate::memory::Memory;
@@ -119,6 +119,16 @@ fn facts<'a>(
     }
 }
 
+/// What may last a moment without being news.
+const FLAPS: [&str; 5] = [
+    "WorkersNotReady",
+    "CoordinatorNotReady",
+    "CoordinatorSilent",
+    // The operator's own troubles with the API server say nothing about the workers, until they last.
+    "ApiUnavailable",
+    "Conflict",
+];
+
 impl Facts<'_> {
     /// Ready, with patience for what flaps, and when that patience ends.
     fn ready(
@@ -127,41 +137,14 @@ impl Facts<'_> {
         memory: &mut Memory,
         patience: &Patience,
     ) -> (Finding, Option<u64>) {
-        let name = &self.s.name;
         let found = self.ready_now();
-        let flaps = [
-            "WorkersNotReady",
-            "CoordinatorNotReady",
-            "CoordinatorSilent",
-            // The operator's own troubles with the API server say nothing about the workers, until they last.
-            "ApiUnavailable",
-            "Conflict",
-        ]
-        .contains(&found.reason);
-        if found.holds || !flaps {
-            memory.unready.remove(name);
-            return (found, None);
-        }
-        let now = self.world.now_ms;
-        let since = *memory.unready.entry(name.clone()).or_insert(now);
-        let until = since + u64::try_from(patience.flap.as_millis()).unwrap_or(u64::MAX);
-        let was = before
-            .conditions
-            .iter()
-            .find(|c| c.type_ == "Ready" && c.status == "True");
-        match was {
-            // Unready for a moment: what was said stays, word for word.
-            Some(c) if now < until => {
-                let reason = ["Trading", "Suspended", "Halted"]
-                    .into_iter()
-                    .find(|r| *r == c.reason);
-                (
-                    Finding::yes(reason.unwrap_or("Trading"), c.message.clone()),
-                    Some(until),
-                )
-            }
-            _ => (found, None),
-        }
+        let patient = Patient {
+            key: &self.s.name,
+            flaps: &FLAPS,
+            kept: &["Trading", "Suspended", "Halted"],
+        };
+        let now_ms = self.world.now_ms;
+        patient.tell(found, &before.conditions, now_ms, memory, patience)
     }
 
     fn ready_now(&self) -> Finding {
