@@ -42,7 +42,8 @@ fn a_minute_of_the_demo_trades_protects_every_fill_and_agrees_with_the_venue() {
     ] {
         assert!(!s[key].is_null(), "{key} is missing in {s}");
     }
-    assert_eq!(s["symbols"].as_array().unwrap().len(), 5);
+    // Five at a time; a rescan may have put another one in the place of one of them.
+    assert!(s["symbols"].as_array().unwrap().len() >= 5, "{s}");
     assert!(
         s["round_trips"].as_u64().unwrap() >= 20,
         "{} round trips",
