@@ -1,5 +1,9 @@
 #!/usr/bin/env bash
-# `make soak`: what needs longer than `make test`. Writes docs/soak.md with the results and the commit they belong to.
+# `make soak`: what needs longer than `make test`. Each part writes its results and the commit they belong to:
+#   tools/soak.sh trading     docs/soak.md: statistics, crashes, fresh random cases, kills, long runs
+#   tools/soak.sh kubernetes  docs/soak-kubernetes.md: the oldest release that is supported, and what a cluster goes through
+#   tools/soak.sh             both
+# The knobs of the first:
 #   HELIOS_SOAK_ROUNDS  rounds of every property with fresh random cases (default 10)
 #   HELIOS_CRASH_PATHS  crashes of each set of the margin ladder (default 1000)
 #   HELIOS_SOAK_FOR     wall time of each long run of the whole system (default 5m)
@@ -14,6 +18,11 @@ trap 'rm -rf "$work"' EXIT
 commit=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 [ -z "$(git status --porcelain 2>/dev/null)" ] || commit="$commit and changes that are not committed"
 table="" failed=0
+case ${1:-all} in
+  all) "$0" trading; trading=$?; "$0" kubernetes && exit "$trading" ;;
+  trading | kubernetes) ;;
+  *) echo "helios: tools/soak.sh knows trading and kubernetes, not '$1'" >&2; exit 2 ;;
+esac
 
 stage() { # name log command...
   local name=$1 log=$2 t0=$SECONDS verdict=ok; shift 2
@@ -64,14 +73,20 @@ processes() {
   HELIOS_SOAK=1 HELIOS_NATS_SERVER=$server cargo test --release --locked -p helios --features nats --test coordinator -- --nocapture
 }
 
-stage "Statistics: the simulator gives no money away" statistics statistics
-stage "Crashes: no account is liquidated under protection" crashes crashes
-stage "Properties, $rounds rounds of fresh cases" properties properties
-stage "Coordinator over NATS: killed, stopped, cut off" processes processes
-stage "The whole system, $run_for for each seed ($seeds)" runs long_runs
+# The selection of features that `make test` has built already.
+tests=(cargo test --workspace --locked --features "helios/kubernetes,helios-bus/testing,helios-lease/testing")
+oldest=1.34
 
-{
-  echo "# Soak"
+built() {
+  HELIOS_NATS_SERVER=$(tools/nats.sh) && export HELIOS_NATS_SERVER &&
+    tools/kubernetes.sh tier2 >/dev/null && HELIOS_E2E_KUBERNETES=$oldest tools/kubernetes.sh tier2 >/dev/null && "${tests[@]}" --no-run
+}
+control_plane() { HELIOS_E2E_KUBERNETES=$oldest "${tests[@]}" --test tier1 --test charts -- --test-threads=4; }
+real_node() { HELIOS_E2E_KUBERNETES=$oldest tools/tier2.sh "${tests[@]}" --test tier2; }
+long_scenarios() { tools/tier2.sh "${tests[@]}" --test tier2 -- --ignored --nocapture --test-threads=1; }
+
+head_of() { # title
+  echo "# $1"
   echo
   echo "Written by \`make soak\`; don't edit. Nothing here holds for another commit."
   echo
@@ -81,6 +96,34 @@ stage "The whole system, $run_for for each seed ($seeds)" runs long_runs
   echo "| stage | result | minutes |"
   echo "|---|---|---|"
   printf '%s' "$table"
+}
+
+if [ "$1" = kubernetes ]; then
+  built || exit 1
+  stage "Control plane of $oldest: every scenario of tier 1, and the charts" oldest-tier1 control_plane
+  stage "Real node of $oldest: every scenario of tier 2" oldest-tier2 real_node
+  stage "Real nodes: what needs longer" long long_scenarios
+  {
+    head_of "Soak in Kubernetes"
+    echo
+    echo "What each scenario said:"
+    echo
+    echo '```'
+    grep -hE '^test .*(ok|FAILED|ignored)$|^soak: ' "$work/oldest-tier1" "$work/oldest-tier2" "$work/long" 2>/dev/null
+    echo '```'
+  } >docs/soak-kubernetes.md.tmp && mv docs/soak-kubernetes.md.tmp docs/soak-kubernetes.md
+  echo; printf '%s' "$table"
+  exit $failed
+fi
+
+stage "Statistics: the simulator gives no money away" statistics statistics
+stage "Crashes: no account is liquidated under protection" crashes crashes
+stage "Properties, $rounds rounds of fresh cases" properties properties
+stage "Coordinator over NATS: killed, stopped, cut off" processes processes
+stage "The whole system, $run_for for each seed ($seeds)" runs long_runs
+
+{
+  head_of Soak
   echo
   echo "What the statistics, the crashes and the long runs said:"
   echo

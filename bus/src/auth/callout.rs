@@ -133,6 +133,11 @@ pub async fn connect(
     Ok(options.connect(url).await?)
 }
 
+/// There is a connection now.
+pub fn connected(client: &async_nats::Client) -> bool {
+    client.connection_state() == async_nats::connection::State::Connected
+}
+
 impl Callout {
     /// A service that checks tokens with `validator`.
     pub fn new(options: Options, validator: Arc<dyn Validator>) -> Self {

@@ -3,7 +3,7 @@
 
 use crate::admission::definitions;
 use crate::pods::binary;
-use crate::processes::{RIGHTS, Running, SOON, apply, args_of, clear, free_port, job};
+use crate::processes::{RIGHTS, Running, SOON, apply, args_of, clear, free_port, get, job};
 use anyhow::ensure;
 use helios_e2e::{shared, wait_for};
 use serde_json::Value;
@@ -51,7 +51,7 @@ async fn nats_of_the_chart_lets_in_whom_the_callout_of_the_chart_knows() {
 
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
-    let (port, health) = (free_port(), free_port());
+    let (port, health, numbers) = (free_port(), free_port(), free_port());
     let config = all.iter().find(|o| o["kind"] == "ConfigMap").unwrap();
     let config = config["data"]["nats-server.conf"].as_str().unwrap();
     let config = config
@@ -100,6 +100,8 @@ async fn nats_of_the_chart_lets_in_whom_the_callout_of_the_chart_knows() {
             callout.arg(dir.path());
         } else if arg.starts_with("--nats=") {
             callout.arg(format!("--nats=nats://127.0.0.1:{port}"));
+        } else if arg.starts_with("--metrics=") {
+            callout.arg(format!("--metrics=127.0.0.1:{numbers}"));
         } else {
             callout.arg(arg);
         }
@@ -155,5 +157,27 @@ async fn nats_of_the_chart_lets_in_whom_the_callout_of_the_chart_knows() {
         let answer = connect(port, user, &token).unwrap_or_else(|e| format!("{e}"));
         assert!(!answer.starts_with("PONG"), "{what} is let in");
     }
+    let said = get(numbers, "/readyz").unwrap();
+    assert!(said.contains("200 OK"), "{said}");
+    let said = get(numbers, "/metrics").unwrap();
+    for line in [
+        "helios_nats_auth_connected 1",
+        "helios_nats_auth_admitted_total 1",
+        "helios_nats_auth_refused_total 4",
+    ] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    // Without its server it is no pod to count on, and it says so.
+    drop(nats);
+    wait_for("the callout not to be ready", SOON, async || {
+        let said = get(numbers, "/readyz")?;
+        ensure!(
+            said.contains("503") && said.contains("no connection"),
+            "{said}"
+        );
+        Ok(())
+    })
+    .await
+    .unwrap();
     clear(cluster, ns.name());
 }

@@ -57,7 +57,7 @@ pub fn free_port() -> u16 {
 }
 
 /// Status line and body of a GET.
-fn get(port: u16, path: &str) -> Result<String> {
+pub fn get(port: u16, path: &str) -> Result<String> {
     let mut s = TcpStream::connect(("127.0.0.1", port))?;
     s.set_read_timeout(Some(Duration::from_secs(5)))?;
     write!(s, "GET {path} HTTP/1.0\r\nHost: x\r\n\r\n")?;

@@ -3,11 +3,13 @@
 #[cfg(feature = "kubernetes")]
 use super::token_review::{Both, TokenReviews};
 use super::{asked_to_end, block_on, say};
+use crate::metrics::{self, CalloutMetrics};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use helios_bus::auth::keys::{Issuer, Login, Sealer};
 use helios_bus::auth::setup::{self, Setup};
 use helios_bus::auth::{Callout, Options, Placement, StaticTokens, Validator, callout};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -105,6 +107,9 @@ pub struct NatsAuthArgs {
     /// Place all clients in this one NATS account, instead of one for each account of Helios (docs/nats.md says what that gives up)
     #[arg(long, value_name = "NAME")]
     nats_account: Option<String>,
+    /// Serve /metrics (Prometheus), /healthz and /readyz here, e.g. 127.0.0.1:9184; no password
+    #[arg(long, value_name = "ADDR")]
+    metrics: Option<SocketAddr>,
 }
 
 /// Runs `helios nats-auth`.
@@ -239,14 +244,30 @@ async fn serve(args: NatsAuthArgs) -> Result<ExitCode> {
         .await
         .with_context(|| format!("{} can't be used", args.nats))?;
     let service = Arc::new(Callout::new(options, validator));
+    let shown = Arc::new(CalloutMetrics::new(service.clone(), {
+        let client = client.clone();
+        move || callout::connected(&client)
+    })?);
+    if let Some(addr) = args.metrics {
+        metrics::serve(addr, shown.clone()).await?;
+    }
     let ready = || {
+        shown.serving();
         say(&format!("answering {} with {known}", args.nats));
+    };
+    let beats = async {
+        let mut every = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            every.tick().await;
+            shown.beat.beat();
+        }
     };
     let reason = tokio::select! {
         r = service.clone().serve(client.clone(), ready) => {
             r?;
             bail!("the connection to NATS is closed");
         }
+        () = beats => bail!("its loop ended"),
         why = asked_to_end()? => why,
     };
     // The server forgets us, and whoever asks meanwhile is asked by another.

@@ -5,11 +5,15 @@
 
 mod account;
 mod coordinator;
+#[cfg(feature = "nats")]
+mod nats_auth;
 mod serve;
 mod shared;
 mod worker;
 
 pub use coordinator::CoordinatorMetrics;
+#[cfg(feature = "nats")]
+pub use nats_auth::CalloutMetrics;
 pub use serve::{Shown, serve};
 pub use shared::{Beat, Waits};
 pub use worker::WorkerMetrics;
@@ -144,6 +148,14 @@ mod tests {
             .into_iter()
             .chain(w.book().names())
             .collect();
+        #[cfg(feature = "nats")]
+        let registered = {
+            let n = nats_auth::tests::metrics(Arc::default());
+            registered
+                .into_iter()
+                .chain(n.book().names())
+                .collect::<BTreeSet<_>>()
+        };
         let listed: BTreeSet<&str> = PAGE
             .lines()
             .filter_map(|l| l.strip_prefix("| `helios_"))
