@@ -6,7 +6,7 @@ ALL := --workspace --features helios/kubernetes,helios-bus/testing,helios-lease/
 UP := --no-default-features --features up
 
 .DEFAULT_GOAL := help
-.PHONY: help up build build-all test check soak bench generate clean
+.PHONY: help up build build-all image test check soak bench generate clean
 
 help: ## This list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -21,6 +21,9 @@ build: ## The binary `make up` runs: release, without Kubernetes, NATS, Redis
 build-all: ## The whole binary: what `make build` has, and the bus between processes (NATS)
 	@tools/toolchain.sh
 	cargo build --release --locked -p helios --features nats
+
+image: ## The image for Kubernetes as an archive in target/image, without a daemon; ARCH=arm64 for another machine's
+	@tools/image.sh $(ARCH)
 
 test: ## Everything that must hold, with a table of the minutes each stage took
 	@tools/test.sh

@@ -62,6 +62,14 @@ coordination() { cargo test --workspace --locked "${features[@]}" --test nats_ro
 control_plane() { cargo test --workspace --locked "${features[@]}" --test tier1 -- --test-threads=4; }
 # What the charts render, and what a real API server says to it.
 charts() { cargo test --workspace --locked "${features[@]}" --test charts -- --test-threads=4; }
+# The image's first line says where it is. Compiled as it is shipped, so not with what other stages built; its cache is its own.
+image() {
+  local said
+  said=$(tools/image.sh --check) || return 1
+  echo "$said"
+  HELIOS_E2E_IMAGE=$(head -1 <<<"$said")
+}
+image_tests() { cargo test --workspace --locked "${features[@]}" --test image -- --nocapture; }
 # One real node, in namespaces that need root and Debian's packages; whatever it needs is built before it starts.
 node() { tools/tier2.sh cargo test --workspace --locked "${features[@]}" --test tier2; }
 simulation() { integration sim -- --nocapture --test-threads=2; }
@@ -81,6 +89,10 @@ stage "spine (helios up, end to end)" 600 spine
 stage "coordinator (real NATS, processes)" 360 coordination
 stage "Kubernetes (control plane, kwok)" 480 control_plane
 stage "charts (helm, control plane)" 300 charts
+if stage "build: the image" 1200 image; then
+  export HELIOS_E2E_IMAGE
+  stage "image (what is in it)" 60 image_tests
+fi
 if [ "$(id -u)" = 0 ] && tools/packages.sh tier2; then
   unset HELIOS_E2E_BIN
   stage "build: a node for tests" 900 tools/kubernetes.sh tier2 && stage "Kubernetes (a real node)" 300 node

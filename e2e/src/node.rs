@@ -123,6 +123,12 @@ impl Node {
         self.cluster.programs.join("probe")
     }
 
+    /// Puts the images of an archive on the node, as `docker save` or `make image` writes one. Pods name them as it does.
+    pub fn archive(&self, archive: &Path) -> Result<()> {
+        ensure!(archive.is_file(), "{} is not there", archive.display());
+        load(&self.socket, archive)
+    }
+
     /// Makes an image and puts it on the node.
     pub fn image(&self, image: &Image) -> Result<()> {
         let archive = image.write(self.cluster.directory())?;
