@@ -92,17 +92,17 @@ build() { # architecture directory: makes files `helios` and `crates` in directo
   say "building helios for $target, glibc $glibc ($(nproc) cores; minutes when everything is new)"
   (
     cd "$dir/src"
-    local name remap
+    local name flags
     for name in $(compgen -e); do
       case $name in RUSTFLAGS | CARGO_BUILD_* | CARGO_PROFILE_* | CARGO_TARGET_* | CC | CXX | CFLAGS* | CXXFLAGS* | LDFLAGS | RUSTC*) unset "$name" ;; esac
     done
-    remap=("--remap-path-prefix=$PWD=/helios" "--remap-path-prefix=$dir/target=/target"
+    flags=("--remap-path-prefix=$PWD=/helios" "--remap-path-prefix=$dir/target=/target"
       "--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
-      "--remap-path-prefix=$(rustc --print sysroot)/lib/rustlib/src/rust=/rust")
-    CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f'; echo "${remap[*]}")
+      "--remap-path-prefix=$(rustc --print sysroot)/lib/rustlib/src/rust=/rustc" -Cstrip=symbols)
+    CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f'; echo "${flags[*]}")
     CARGO_ZIGBUILD_ZIG_PATH=$(echo "$linker"/lib/python3*/site-packages/ziglang/zig)
     export CARGO_ENCODED_RUSTFLAGS CARGO_ZIGBUILD_ZIG_PATH CARGO_TARGET_DIR=$dir/target CARGO_INCREMENTAL=0 SOURCE_DATE_EPOCH=0
-    export CARGO_PROFILE_RELEASE_STRIP=symbols CARGO_ZIGBUILD_CACHE_DIR=$home/zigbuild ZIG_GLOBAL_CACHE_DIR=$home/zig
+    export CARGO_ZIGBUILD_CACHE_DIR=$home/zigbuild ZIG_GLOBAL_CACHE_DIR=$home/zig
     "$linker/bin/cargo-zigbuild" zigbuild --profile "$profile" --locked -p helios --features kubernetes --target "$target.$glibc" >&2 9>&-
     cargo tree --locked -p helios --features kubernetes --target "$target" -e normal,no-proc-macro --prefix none \
       --format $'{p}\t{l}\t{r}' >"$dir/$1/tree"

@@ -78,8 +78,8 @@ def download(uri, to):
     if os.access(HELPER, os.X_OK):
         out = subprocess.run([HELPER, "-o", "APT::Sandbox::User=", "download-file", uri, str(to)],
                              capture_output=True, text=True, check=False)
-        errors = [line for line in out.stderr.splitlines() if line.startswith("E:")]
-        return None if out.returncode == 0 else (errors or out.stderr.splitlines() or ["apt-helper failed"])[-1]
+        errors = [line for line in out.stderr.splitlines() if line.startswith("E:")] or [f"{HELPER} failed"]
+        return None if out.returncode == 0 else errors[0].removeprefix(f"E: Failed to fetch {uri}").strip()
     try:
         with urllib.request.urlopen(uri, timeout=60) as answer, open(to, "wb") as file:
             shutil.copyfileobj(answer, file)
