@@ -67,7 +67,7 @@ linker() {
 
 compiler() { # target: the pinned compiler, with what it needs for the target
   if command -v rustup >/dev/null; then
-    rustup toolchain list | grep -q "^$rust-" || rustup toolchain install "$rust" --profile minimal --no-self-update >&2 ||
+    [[ $(rustup toolchain list) = *"$rust-"* ]] || rustup toolchain install "$rust" --profile minimal --no-self-update >&2 ||
       die "Rust $rust, which images are built with, can't be installed: rustup says why above (it needs the network, once)"
     export RUSTUP_TOOLCHAIN=$rust
     rustup -q target add --toolchain "$rust" "$1" >&2 ||
