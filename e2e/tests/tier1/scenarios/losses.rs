@@ -16,7 +16,7 @@ async fn lease_deleted_under_load() {
     let mut stage = Stage::new(cluster, "lease").await.unwrap();
     stage.operator().await.unwrap();
     stage.account("paper", "").await.unwrap();
-    stage.coordinator("paper").unwrap();
+    stage.coordinator("paper").await.unwrap();
     stage.strategy("nobi", "paper", THREE).unwrap();
     stage.speak_for_workers().unwrap();
     stage.trading("nobi", 3, WHILE).await.unwrap();
@@ -76,7 +76,7 @@ async fn guardian_state_lost() {
     stage
         .kubectl(&["delete", "configmap", "paper-guardian"])
         .unwrap();
-    stage.coordinator("paper").unwrap();
+    stage.coordinator("paper").await.unwrap();
     // The lock has changed hands before, so a state that is missing is no beginning: nobody takes new risk.
     wait_for("the latch stateLost", WHILE, async || {
         let latches = account(&stage).await["latches"].to_string();

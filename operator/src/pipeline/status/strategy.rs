@@ -163,6 +163,13 @@ impl Facts<'_> {
         if let Some((reason, words, _)) = failure(&self.applied.failed, None) {
             return Finding::no(reason, words);
         }
+        // Said by a coordinator that waits for them: it is not ready, and has no watchlist, and neither says as much.
+        let said = self.snapshot.filter(|_| !self.plan.stale);
+        if let Some(unknown) = said.and_then(|s| s.unknown.as_ref())
+            && unknown.contains("credentials")
+        {
+            return Finding::no("CredentialsMissing", unknown.clone());
+        }
         let (coordinators, _) = coordinators(self.world).unwrap_or((0, 0));
         if coordinators == 0 {
             return Finding::no(
@@ -175,11 +182,6 @@ impl Facts<'_> {
                 "its account's coordinator has not been heard: see its pods, NATS, and the callout";
             return Finding::no("CoordinatorSilent", words);
         };
-        if let Some(unknown) = self.snapshot.and_then(|s| s.unknown.as_ref())
-            && unknown.contains("credentials")
-        {
-            return Finding::no("CredentialsMissing", unknown.clone());
-        }
         if wanted.is_empty() {
             let words = if self.taken().is_empty() {
                 "the scan has found no symbol yet"
