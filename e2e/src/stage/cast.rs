@@ -247,6 +247,30 @@ impl Stage<'_> {
         Ok(())
     }
 
+    /// Speaks for a worker of a strategy that has no pod: `early`.
+    pub async fn speak_as(&self, account: &str, strategy: &str, symbol: &str) -> Result<()> {
+        let object = self.object("HeliosStrategy", strategy).await?;
+        let uid = object.context("no such strategy")?["metadata"]["uid"].clone();
+        let voice = serde_json::json!({
+            "account": format!("{}/{account}", self.ns),
+            "strategy": format!("{}/{strategy}", self.ns),
+            "strategyUid": uid,
+            "symbol": symbol,
+            "taskUid": "early",
+        });
+        if let Some(v) = &self.voices {
+            v.more(Some(voice));
+        }
+        Ok(())
+    }
+
+    /// The one without a pod is silent again.
+    pub fn speak_for_pods_alone(&self) {
+        if let Some(v) = &self.voices {
+            v.more(None);
+        }
+    }
+
     /// Symbols of which the workers are not to be spoken for.
     pub fn silence(&self, symbols: &[&str]) {
         if let Some(v) = &self.voices {

@@ -5,7 +5,7 @@ use helios_e2e::{Stage, shared, wait_for};
 use std::time::Duration;
 
 /// A strategy of three symbols, with a real worker that is in position in ETHUSDT.
-async fn in_position(stage: &mut Stage<'_>) {
+pub async fn in_position(stage: &mut Stage<'_>) {
     stage.operator().await.unwrap();
     stage.account_at("paper", &[], 30, "").await.unwrap();
     stage
