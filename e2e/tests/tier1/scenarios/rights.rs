@@ -120,8 +120,8 @@ async fn rbac_is_exactly_the_golden_list() {
     let gone = ["delete", "heliosstrategy", "nobi", "--timeout=90s"];
     stage.kubectl(&gone).unwrap();
     stage.accounts["paper"].coordinators[0].kill();
-    let gone = ["delete", "heliosaccount", "paper", "--timeout=90s"];
-    stage.kubectl(&gone).unwrap();
+    let gone = ["delete", "heliosaccount", "paper", "--timeout=60s"];
+    let gone = stage.kubectl(&gone);
 
     let users = stage.users();
     let audit = cluster.audit_about(mark, &users).unwrap();
@@ -130,7 +130,8 @@ async fn rbac_is_exactly_the_golden_list() {
     assert_ne!(&operator, coordinator);
     let refused: Vec<Request> = [of(&operator), of(coordinator)].concat();
     let refused: Vec<_> = refused.iter().filter(|r| r.forbidden).collect();
-    assert!(refused.is_empty(), "{refused:#?}");
+    assert!(refused.is_empty(), "rights that lack: {refused:#?}");
+    gone.unwrap();
     let (by_operator, by_coordinator) = (of(&operator), of(coordinator));
     let unused: Vec<String> = listed
         .iter()
