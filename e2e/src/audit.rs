@@ -1,7 +1,8 @@
 //! Who wrote what: the API server's audit log, counted.
 //!
-//! An operator is judged by its writes. Reads are not recorded. What every component does all the time (renewing leases,
-//! telling events, asking what it may do) is kept apart, as are writes that were refused and dry runs, which write nothing.
+//! An operator is judged by its writes. Reads are recorded of service accounts alone, and kept apart. So is what every component
+//! does all the time (renewing leases, telling events, asking what it may do), and so are refusals and dry runs, which write
+//! nothing.
 //! A window is measured between [`ControlPlane::audit_mark`](crate::ControlPlane::audit_mark) and
 //! [`ControlPlane::audit_since`](crate::ControlPlane::audit_since).
 
@@ -10,13 +11,15 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// One request that would change something.
+/// One request.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Request {
     /// Who: of an impersonation, the one acted for.
     pub user: String,
-    /// `create`, `update`, `patch`, `delete` or `deletecollection`.
+    /// `create`, `update`, `patch`, `delete`, `deletecollection`, `get`, `list` or `watch`.
     pub verb: String,
+    /// API group, empty for the core one.
+    pub group: String,
     /// Plural, as in `pods`.
     pub resource: String,
     /// As in `status`; empty for the object itself.
@@ -27,6 +30,8 @@ pub struct Request {
     pub name: String,
     /// Status of the answer.
     pub code: u64,
+    /// It was refused because its user may not do that. A namespace that goes refuses too, and is not meant.
+    pub forbidden: bool,
     /// What it is counted as.
     pub kind: Kind,
 }
@@ -42,6 +47,8 @@ pub enum Kind {
     Event,
     /// Asked who somebody is or what they may do.
     Review,
+    /// Looked.
+    Read,
     /// Only tried.
     DryRun,
     /// Changed nothing, because the server said no.
@@ -155,8 +162,12 @@ fn request(event: &Value) -> Option<Request> {
         let found = event.pointer(path).and_then(Value::as_str);
         found.unwrap_or_default().to_owned()
     };
-    // Other stages are of the same request.
-    if !matches!(at("/stage").as_str(), "ResponseComplete" | "Panic") {
+    // Other stages are of the same request. A watch ends minutes later, or with the log: its begin counts.
+    let counted = match at("/verb").as_str() {
+        "watch" => at("/stage") == "ResponseStarted",
+        _ => matches!(at("/stage").as_str(), "ResponseComplete" | "Panic"),
+    };
+    if !counted {
         return None;
     }
     let mut user = at("/impersonatedUser/username");
@@ -167,15 +178,20 @@ fn request(event: &Value) -> Option<Request> {
     let mut request = Request {
         user,
         verb: at("/verb"),
+        group: at("/objectRef/apiGroup"),
         resource: at("/objectRef/resource"),
         subresource: at("/objectRef/subresource"),
         namespace: at("/objectRef/namespace"),
         name: at("/objectRef/name"),
         code: code.and_then(Value::as_u64).unwrap_or_default(),
+        forbidden: false,
         kind: Kind::Write,
     };
-    request.kind = match at("/objectRef/apiGroup").as_str() {
+    request.forbidden =
+        request.code == 403 && !at("/responseStatus/message").contains("being terminated");
+    request.kind = match request.group.as_str() {
         _ if request.code >= 400 || request.code == 0 => Kind::Refused,
+        _ if ["get", "list", "watch"].contains(&request.verb.as_str()) => Kind::Read,
         _ if at("/requestURI").contains("dryRun=") => Kind::DryRun,
         "coordination.k8s.io" => Kind::Lease,
         "events.k8s.io" => Kind::Event,
@@ -225,6 +241,25 @@ mod tests {
             audit
                 .to_string()
                 .ends_with("apart: 1 of leases, 2 of events, 1 reviews, 1 dry runs, 1 refused")
+        );
+    }
+
+    #[test]
+    fn a_watch_counts_when_it_begins_and_a_namespace_that_goes_forbids_nothing() {
+        let mut text = line("a", "watch", "", "pods", 200, "/");
+        text += &line("a", "watch", "", "pods", 200, "/").replace("Complete", "Started");
+        text += &line("a", "list", "", "secrets", 403, "/");
+        let going = "\"responseStatus\":{\"message\":\"n is being terminated\",";
+        text += &line("a", "create", "", "pods", 403, "/").replace("\"responseStatus\":{", going);
+        let audit = Audit::parse(&text).unwrap();
+        let shown = audit.requests.iter().map(|r| (r.kind, r.forbidden));
+        assert_eq!(
+            shown.collect::<Vec<_>>(),
+            [
+                (Kind::Read, false),
+                (Kind::Refused, true),
+                (Kind::Refused, false)
+            ]
         );
     }
 

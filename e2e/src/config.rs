@@ -11,12 +11,19 @@ use serde_json::json;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
-/// Writes are recorded without their bodies; what only reads is not.
+/// Writes are recorded without their bodies. What only reads is recorded of service accounts that are not Kubernetes' own, so
+/// that it is seen which of their rights they use.
 const AUDIT_POLICY: &str = r#"
 apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 rules:
+- level: None
+  userGroups: ["system:serviceaccounts:kube-system"]
+  verbs: [get, list, watch]
+- level: Metadata
+  userGroups: ["system:serviceaccounts"]
+  verbs: [get, list, watch]
 - level: None
   verbs: [get, list, watch]
 - level: Metadata

@@ -6,6 +6,8 @@
 
 mod cast;
 mod look;
+mod mount;
+mod rights;
 mod run;
 mod voices;
 
@@ -15,6 +17,7 @@ use crate::cluster::ControlPlane;
 use crate::namespace::Namespace;
 use anyhow::{Context, Result};
 use kube::Client;
+use mount::Mount;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use tokio::sync::Mutex;
@@ -40,6 +43,11 @@ pub struct Stage<'a> {
     files: PathBuf,
     voices: Option<Voices>,
     traders: Vec<Running>,
+    /// Of its own, the chart's manifests that were applied.
+    applied: Vec<PathBuf>,
+    mounts: Vec<Mount>,
+    /// Where the audit log ended when it began; none in an existing cluster.
+    mark: Option<u64>,
     // Last: its programs end before the namespace is deleted.
     namespace: Namespace<'a>,
 }
@@ -55,10 +63,30 @@ impl std::fmt::Debug for Stage<'_> {
 pub struct Desk {
     /// Its venue.
     pub venue: Running,
+    /// Address of its venue.
+    pub url: String,
     /// Its coordinators, in the order in which they were started.
     pub coordinators: Vec<Running>,
     /// Key of the venue.
-    credentials: PathBuf,
+    keys: Keys,
+}
+
+/// From where coordinators and workers of an account have the venue's key.
+#[derive(Debug)]
+enum Keys {
+    /// A file that the venue wrote.
+    File(PathBuf),
+    /// The account's Secret, mounted.
+    Secret(Mount),
+}
+
+impl Keys {
+    fn arg(&self) -> String {
+        match self {
+            Self::File(f) => format!("--credentials-file={}", f.display()),
+            Self::Secret(m) => format!("--credentials-dir={}", m.dir().display()),
+        }
+    }
 }
 
 /// The kinds, installed once in each cluster: a scenario may have changed them since.
@@ -106,13 +134,7 @@ impl<'a> Stage<'a> {
         ];
         let nats = run::start(cluster, &format!("{ns}-nats"), nats, &args, Vec::new())?;
         // Elsewhere, as an operator of a cluster is: it must outlive the namespace.
-        let account = format!(
-            "apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: {ns}-operator, namespace: {HOME}}}\n---\n\
-             apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {{name: {ns}-operator}}\n\
-             roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}}\n\
-             subjects: [{{kind: ServiceAccount, name: {ns}-operator, namespace: {HOME}}}]\n"
-        );
-        cluster.apply(&account)?;
+        let rights = rights::give(cluster, &ns, &files)?;
         Ok(Self {
             client: cluster.client().await?,
             cluster,
@@ -124,6 +146,9 @@ impl<'a> Stage<'a> {
             files,
             voices: None,
             traders: Vec::new(),
+            applied: vec![rights],
+            mounts: Vec::new(),
+            mark: cluster.audit_mark().ok(),
             namespace,
         })
     }
@@ -172,6 +197,7 @@ impl<'a> Stage<'a> {
 
     /// The end of a scenario that went well: everything is deleted and seen to go.
     pub async fn end(self) -> Result<()> {
+        self.nobody_was_refused()?;
         let Self {
             operators,
             accounts,
@@ -181,6 +207,7 @@ impl<'a> Stage<'a> {
             namespace,
             cluster,
             ns,
+            applied,
             ..
         } = self;
         drop((traders, voices, accounts, operators, nats));
@@ -192,9 +219,7 @@ impl<'a> Stage<'a> {
                 cluster.kubectl(&["-n", &ns, "patch", name, "--type=merge", "-p", patch])?;
             }
         }
-        let name = format!("{ns}-operator");
-        cluster.kubectl(&["delete", "clusterrolebinding", &name])?;
-        cluster.kubectl(&["-n", HOME, "delete", "serviceaccount", &name])?;
-        namespace.delete().await.context("the end of the stage")
+        namespace.delete().await.context("the end of the stage")?;
+        applied.iter().try_for_each(|f| rights::take(cluster, f))
     }
 }

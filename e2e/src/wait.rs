@@ -15,14 +15,16 @@ pub async fn wait_for<T>(
     mut look: impl AsyncFnMut() -> Result<T>,
 ) -> Result<T> {
     let start = Instant::now();
+    let mut seen = "nothing".to_owned();
     loop {
         // A look that hangs must not outlast the limit either.
         let left = limit.saturating_sub(start.elapsed()).max(LOOK);
-        let seen = match tokio::time::timeout(left, look()).await {
+        match tokio::time::timeout(left, look()).await {
             Ok(Ok(found)) => return Ok(found),
-            Ok(Err(e)) => format!("{e:#}"),
-            Err(_) => "the look at it did not come back".to_owned(),
-        };
+            Ok(Err(e)) => seen = format!("{e:#}"),
+            // The last look is cut off by the limit: what the one before saw says more.
+            Err(_) => seen += " (then a look did not come back)",
+        }
         if start.elapsed() >= limit {
             bail!(
                 "waited {:.1} s for {what}; last seen: {seen}",

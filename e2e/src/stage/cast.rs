@@ -1,11 +1,17 @@
 //! Who plays on a stage: operators, venues and coordinators, workers that trade, and the one that speaks for the rest.
 
+use super::mount::Mount;
 use super::voices::Voices;
-use super::{Desk, HOME, Stage, run};
+use super::{Desk, HOME, Keys, Running, Stage, run};
 use crate::wait_for;
 use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::api::Api;
 use serde_json::Value;
 use std::time::Duration;
+
+/// Longest that an operator may take until an account's objects are made, on a busy machine.
+const MADE: Duration = Duration::from_secs(60);
 
 impl Stage<'_> {
     /// Starts an operator for the namespace.
@@ -24,6 +30,7 @@ impl Stage<'_> {
             &format!("--lease-namespace={HOME}"),
             &format!("--lease={account}"),
             &format!("--image={image}"),
+            &format!("--coordinator-role={}-coordinator", self.ns),
             &format!("--nats={}", self.nats_url),
         ];
         let env = vec![
@@ -39,42 +46,112 @@ impl Stage<'_> {
 
     /// Applies an account on a simulated venue, and starts its venue and its coordinator. `extra` is YAML of its spec.
     pub async fn account(&mut self, name: &str, extra: &str) -> Result<()> {
-        self.account_at(name, 1, extra).await
+        self.account_at(name, &[], 1, extra).await
     }
 
-    /// The same with a market that runs faster than time.
-    pub async fn account_at(&mut self, name: &str, speed: u32, extra: &str) -> Result<()> {
+    /// The same with more arguments of its venue, and a market that runs faster than time.
+    pub async fn account_at(
+        &mut self,
+        name: &str,
+        venue: &[&str],
+        speed: u32,
+        extra: &str,
+    ) -> Result<()> {
+        let keys = self.files.join(format!("{name}-venue.json"));
+        let file = format!("--credentials-file={}", keys.display());
+        let venue = [venue, &[&file]].concat();
+        let (venue, url) = self.venue(name, &venue, speed)?;
+        wait_for("the venue's key", Duration::from_secs(10), async || {
+            ensure!(keys.exists(), "no file; {}", venue.tail());
+            Ok(())
+        })
+        .await?;
+        self.open(name, (venue, url), Keys::File(keys), speed, extra)
+            .await
+    }
+
+    /// The same with keys of a Secret, which need not be there yet. The venue takes the key of the Secret `<name>-venue`, which
+    /// must be, and of what it becomes.
+    pub async fn account_of_secret(
+        &mut self,
+        name: &str,
+        secret: &str,
+        speed: u32,
+        extra: &str,
+    ) -> Result<()> {
+        let own = format!("{name}-venue");
+        let of_venue = self.mount(&own)?;
+        wait_for("the venue's Secret", Duration::from_secs(10), async || {
+            let there = of_venue.dir().join("apiKey").exists();
+            ensure!(there, "Secret {own} has no apiKey");
+            Ok(())
+        })
+        .await?;
+        let keys = format!("--credentials-dir={}", of_venue.dir().display());
+        let (venue, url) = self.venue(name, &[&keys], speed)?;
+        self.mounts.push(of_venue);
+        let mount = self.mount(secret)?;
+        let extra = format!("  credentialsSecretRef: {{name: {secret}}}\n{extra}");
+        self.open(name, (venue, url), Keys::Secret(mount), speed, &extra)
+            .await
+    }
+
+    fn mount(&self, secret: &str) -> Result<Mount> {
+        let secrets = Api::namespaced(self.client.clone(), &self.ns);
+        Mount::start(secrets, secret.into(), self.files.join(secret))
+    }
+
+    fn venue(&self, name: &str, more: &[&str], speed: u32) -> Result<(Running, String)> {
         let listen = format!("127.0.0.1:{}", run::free_port()?);
-        let credentials = self.files.join(format!("{name}-venue.json"));
+        let (at, speed) = (format!("--listen={listen}"), format!("--speed={speed}"));
+        let fills = self.files.join(format!("{name}-fills.jsonl"));
+        let fills = format!("--audit-file={}", fills.display());
         let args = [
             "venue",
             "--edge=0.5",
             "--admin=127.0.0.1:0",
-            &format!("--listen={listen}"),
-            &format!("--speed={speed}"),
-            &format!("--credentials-file={}", credentials.display()),
+            &at,
+            &speed,
+            &fills,
         ];
         let log = format!("{}-venue-{name}", self.ns);
+        let args = [&args[..], more].concat();
         let venue = run::start(self.cluster, &log, run::helios()?, &args, Vec::new())?;
-        wait_for("the venue's key", Duration::from_secs(10), async || {
-            ensure!(credentials.exists(), "no file; {}", venue.tail());
-            Ok(())
-        })
-        .await?;
+        Ok((venue, format!("http://{listen}")))
+    }
+
+    async fn open(
+        &mut self,
+        name: &str,
+        (venue, url): (Running, String),
+        keys: Keys,
+        speed: u32,
+        extra: &str,
+    ) -> Result<()> {
         self.apply(&format!(
-            "apiVersion: helios.trading/v1alpha1\nkind: HeliosAccount\nmetadata: {{name: {name}}}\nspec:\n  venue: Simulated\n  simulated: {{url: \"http://{listen}\", speed: {speed}}}\n{extra}"
+            "apiVersion: helios.trading/v1alpha1\nkind: HeliosAccount\nmetadata: {{name: {name}}}\nspec:\n  venue: Simulated\n  simulated: {{url: \"{url}\", speed: {speed}}}\n{extra}"
         ))?;
         let desk = Desk {
             venue,
+            url,
             coordinators: Vec::new(),
-            credentials,
+            keys,
         };
         self.accounts.insert(name.into(), desk);
-        self.coordinator(name)
+        self.coordinator(name).await
     }
 
-    /// Starts one more coordinator of an account, as its Deployment would.
-    pub fn coordinator(&mut self, account: &str) -> Result<()> {
+    /// Starts one more coordinator of an account, as its Deployment would: with the rights of its service account, once the
+    /// operator has made what it stands on.
+    pub async fn coordinator(&mut self, account: &str) -> Result<()> {
+        let own = format!("hc-{account}");
+        let deployments: Api<Deployment> = Api::namespaced(self.client.clone(), &self.ns);
+        let made = wait_for("the coordinators' Deployment", MADE, async || {
+            // The operator makes it last.
+            deployments.get(&own).await.map(drop).map_err(Into::into)
+        });
+        made.await.with_context(|| self.logs())?;
+        let kubeconfig = self.cluster.kubeconfig_of(&self.ns, &own).await?;
         let desk = self.accounts.get_mut(account).context("no such account")?;
         let n = desk.coordinators.len();
         let args = [
@@ -83,9 +160,9 @@ impl Stage<'_> {
             "--json",
             &format!("--account={}/{account}", self.ns),
             &format!("--nats={}", self.nats_url),
-            &format!("--credentials-file={}", desk.credentials.display()),
+            &desk.keys.arg(),
         ];
-        let kubeconfig = self.cluster.kubeconfig_path().display().to_string();
+        let kubeconfig = kubeconfig.display().to_string();
         let env = vec![
             ("KUBECONFIG".into(), kubeconfig),
             ("POD_NAME".into(), format!("hc-{account}-{n}")),
@@ -145,7 +222,7 @@ impl Stage<'_> {
             &format!("--symbol={symbol}"),
             &format!("--task-uid={uid}"),
             &format!("--nats={}", self.nats_url),
-            &format!("--credentials-file={}", desk.credentials.display()),
+            &desk.keys.arg(),
         ];
         let name = format!("{}-trader-{symbol}-{}", self.ns, self.traders.len());
         let started = run::start(self.cluster, &name, run::helios()?, &args, Vec::new())?;
@@ -168,6 +245,30 @@ impl Stage<'_> {
         let voices = Voices::start(self.client.clone(), self.ns.clone(), list, speaker);
         self.voices = Some(voices);
         Ok(())
+    }
+
+    /// Speaks for a worker of a strategy that has no pod: `early`.
+    pub async fn speak_as(&self, account: &str, strategy: &str, symbol: &str) -> Result<()> {
+        let object = self.object("HeliosStrategy", strategy).await?;
+        let uid = object.context("no such strategy")?["metadata"]["uid"].clone();
+        let voice = serde_json::json!({
+            "account": format!("{}/{account}", self.ns),
+            "strategy": format!("{}/{strategy}", self.ns),
+            "strategyUid": uid,
+            "symbol": symbol,
+            "taskUid": "early",
+        });
+        if let Some(v) = &self.voices {
+            v.more(Some(voice));
+        }
+        Ok(())
+    }
+
+    /// The one without a pod is silent again.
+    pub fn speak_for_pods_alone(&self) {
+        if let Some(v) = &self.voices {
+            v.more(None);
+        }
     }
 
     /// Symbols of which the workers are not to be spoken for.

@@ -1,6 +1,6 @@
 //! What scenarios look at: statuses, conditions, worker pods, and how long they come to be as expected.
 
-use super::Stage;
+use super::{Running, Stage};
 use crate::wait_for;
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
@@ -8,6 +8,8 @@ use kube::api::{Api, ApiResource, DynamicObject, ListParams};
 use kube::core::GroupVersionKind;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 impl Stage<'_> {
@@ -85,6 +87,16 @@ impl Stage<'_> {
         waited.await.with_context(|| self.logs())
     }
 
+    /// Uids of the pods of a component, by name.
+    pub async fn pods(&self, component: &str) -> Result<BTreeMap<String, String>> {
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), &self.ns);
+        let label = format!("app.kubernetes.io/component={component}");
+        let pods = api.list(&ListParams::default().labels(&label)).await?;
+        let named = pods.items.into_iter().map(|p| p.metadata);
+        let named = named.map(|m| (m.name.unwrap_or_default(), m.uid.unwrap_or_default()));
+        Ok(named.collect())
+    }
+
     /// Worker pods that are not on their way out, by symbol.
     pub async fn workers(&self) -> Result<BTreeMap<String, Pod>> {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), &self.ns);
@@ -112,6 +124,33 @@ impl Stage<'_> {
 }
 
 impl Stage<'_> {
+    /// Fills at the venue of an account, as it has written them down.
+    pub fn fills(&self, account: &str) -> Result<usize> {
+        let log = self.files.join(format!("{account}-fills.jsonl"));
+        let text = std::fs::read_to_string(log)?;
+        let fills = text.lines().filter(|l| l.contains("\"kind\":\"fill\""));
+        Ok(fills.count())
+    }
+
+    /// Asks the venue of an account with an API key and nothing else; returns the status of its answer.
+    pub fn ask_venue(&self, account: &str, method: &str, path: &str, key: &str) -> Result<u16> {
+        let desk = self.accounts.get(account).context("no such account")?;
+        let host = desk.url.trim_start_matches("http://");
+        let mut s = TcpStream::connect(host)?;
+        s.set_read_timeout(Some(Duration::from_secs(5)))?;
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nX-MBX-APIKEY: {key}\r\n");
+        write!(s, "{head}Content-Length: 0\r\nConnection: close\r\n\r\n")?;
+        let mut text = String::new();
+        s.read_to_string(&mut text)?;
+        let status = text.split(' ').nth(1).context("no answer")?;
+        status.parse().with_context(|| text.clone())
+    }
+
+    /// The workers that trade.
+    pub fn traders(&self) -> &[Running] {
+        &self.traders
+    }
+
     /// The pod of a symbol says that it is not ready, and goes on running.
     pub async fn unready(&self, symbol: &str) -> Result<()> {
         let pods = self.workers().await?;

@@ -18,16 +18,19 @@ const LOOK: Duration = Duration::from_millis(300);
 pub(super) struct Voices {
     speaker: Running,
     silent: Arc<Mutex<BTreeSet<String>>>,
+    more: Arc<Mutex<Option<Value>>>,
     task: JoinHandle<()>,
 }
 
 impl Voices {
     pub(super) fn start(client: Client, ns: String, list: PathBuf, speaker: Running) -> Self {
         let silent = Arc::new(Mutex::new(BTreeSet::new()));
-        let task = tokio::spawn(follow(client, ns, list, silent.clone()));
+        let more = Arc::new(Mutex::new(None));
+        let task = tokio::spawn(follow(client, ns, list, silent.clone(), more.clone()));
         Self {
             speaker,
             silent,
+            more,
             task,
         }
     }
@@ -35,6 +38,11 @@ impl Voices {
     pub(super) fn silence(&self, symbols: &[&str]) {
         let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
         *silent = symbols.iter().map(ToString::to_string).collect();
+    }
+
+    /// One that has no pod, instead of the one before.
+    pub(super) fn more(&self, voice: Option<Value>) {
+        *self.more.lock().unwrap_or_else(PoisonError::into_inner) = voice;
     }
 
     pub(super) fn speaker(&self) -> &Running {
@@ -48,7 +56,13 @@ impl Drop for Voices {
     }
 }
 
-async fn follow(client: Client, ns: String, list: PathBuf, silent: Arc<Mutex<BTreeSet<String>>>) {
+async fn follow(
+    client: Client,
+    ns: String,
+    list: PathBuf,
+    silent: Arc<Mutex<BTreeSet<String>>>,
+    more: Arc<Mutex<Option<Value>>>,
+) {
     let api: Api<Pod> = Api::namespaced(client, &ns);
     let workers = ListParams::default().labels("app.kubernetes.io/component=worker");
     let mut written = String::new();
@@ -60,6 +74,7 @@ async fn follow(client: Client, ns: String, list: PathBuf, silent: Arc<Mutex<BTr
                 .clone();
             let mut all: Vec<Value> = pods.iter().filter_map(|p| voice(p, &ns)).collect();
             all.retain(|v| v["symbol"].as_str().is_some_and(|s| !silent.contains(s)));
+            all.extend(more.lock().unwrap_or_else(PoisonError::into_inner).clone());
             let text = json!(all).to_string();
             let next = list.with_extension("new");
             if text != written

@@ -1,6 +1,6 @@
 //! The charts at a real API server: each rendering as a dry run, one installed, tested, upgraded and uninstalled.
 
-use crate::admission::definitions;
+use crate::definitions::definitions;
 use crate::rendering::{RENDERINGS, chart, objects, try_template};
 use helios_e2e::{ControlPlane, shared};
 use k8s_openapi::api::rbac::v1::RoleBinding;

@@ -5,7 +5,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod admission;
+mod definitions;
 mod install;
 mod messages;
 mod pods;

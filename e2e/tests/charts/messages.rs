@@ -1,7 +1,7 @@
 //! NATS as the chart configures it, with the keys that the job makes, asking the callout as the chart starts it: whoever has a
 //! token of the operator's service account is let in, and a token that is made for something else is not.
 
-use crate::admission::definitions;
+use crate::definitions::definitions;
 use crate::pods::binary;
 use crate::processes::{RIGHTS, Running, SOON, apply, args_of, clear, free_port, get, job};
 use anyhow::ensure;

@@ -1,7 +1,7 @@
 //! The binary with the rights that the chart gives: its jobs, its operator, its callout and NATS run here as processes, each with
 //! the kubeconfig of the service account it has in its pod. Every right that lacks is seen as a refusal.
 
-use crate::admission::definitions;
+use crate::definitions::definitions;
 use crate::pods::binary;
 use crate::rendering::{objects, try_template};
 use anyhow::{Result, bail, ensure};

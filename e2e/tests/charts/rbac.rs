@@ -1,37 +1,13 @@
 //! Who may do what, as the chart gives it: word for word in a golden file, and by rules that hold whatever is set.
 
-use crate::rendering::{RENDERINGS, chart, render, strings};
+use crate::rendering::{RENDERINGS, chart, render};
+use helios_e2e::Right;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// Each right of a role as a line: role, API group and resource, verb, names.
+/// Each right of a role as a line.
 fn rights(role: &Value) -> BTreeSet<String> {
-    let kind = role["kind"].as_str().unwrap();
-    let place = match role["metadata"]["namespace"].as_str() {
-        Some(n) => format!("{n}/"),
-        None => String::new(),
-    };
-    let name = role["metadata"]["name"].as_str().unwrap();
-    let mut lines = BTreeSet::new();
-    for rule in role["rules"].as_array().unwrap() {
-        let names = strings(&rule["resourceNames"]);
-        let names = if names.is_empty() {
-            "any".into()
-        } else {
-            names.join(",")
-        };
-        for group in strings(&rule["apiGroups"]) {
-            for resource in strings(&rule["resources"]) {
-                for verb in strings(&rule["verbs"]) {
-                    let group = if group.is_empty() { "core" } else { group };
-                    lines.insert(format!(
-                        "{kind} {place}{name}: {group}/{resource} {verb} {names}"
-                    ));
-                }
-            }
-        }
-    }
-    lines
+    Right::of(role).iter().map(ToString::to_string).collect()
 }
 
 fn roles(values: &[&str]) -> Vec<Value> {

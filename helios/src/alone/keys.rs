@@ -72,15 +72,18 @@ pub fn read(path: &Path) -> Result<Keys> {
         .with_context(|| format!("{shown} is no credentials file of `helios venue`"))
 }
 
-/// Reads a directory as a Secret is mounted: `apiKey`, `apiSecret` and, unless it is `Hmac`, `keyType`, a file each.
+/// Reads a directory as a Secret is mounted: `apiKey`, `apiSecret` and, unless it is `Hmac`, `keyType`, a file each. All are
+/// of one state: the kubelet replaces them together, by a link.
 ///
 /// # Errors
 /// One is missing, holds something else, or others may read it.
 pub fn read_dir(dir: &Path) -> Result<Keys> {
+    let data = std::fs::canonicalize(dir.join("..data"));
+    let at = data.as_deref().unwrap_or(dir);
     let part = |name: &str| -> Result<String> {
         let path = dir.join(name);
         let shown = path.display();
-        let mut file = File::open(&path).with_context(|| {
+        let mut file = File::open(at.join(name)).with_context(|| {
             format!(
                 "{shown} can't be read: is there a Secret by the name in spec.credentialsSecretRef, with apiKey and apiSecret?"
             )
@@ -100,7 +103,7 @@ pub fn read_dir(dir: &Path) -> Result<Keys> {
             t => Ok(t.into()),
         }
     };
-    let key_type = if dir.join("keyType").exists() {
+    let key_type = if at.join("keyType").exists() {
         match part("keyType")?.as_str() {
             "Hmac" => KeyType::Hmac,
             "Ed25519" => KeyType::Ed25519,

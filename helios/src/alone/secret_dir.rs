@@ -87,7 +87,7 @@ impl SecretDir {
                 let missing = missing.iter().filter(|(_, m)| *m).map(|(n, _)| *n);
                 let missing = missing.collect::<Vec<_>>().join(", ");
                 Err(format!(
-                    "credentials missing: {} has no {missing}",
+                    "credentials missing: {} has no {missing}: write apiKey and apiSecret into it, and keyType unless it is Hmac",
                     self.whose
                 ))
             }

@@ -5,11 +5,13 @@ use super::{asked_to_end, block_on, say};
 use crate::metrics::{self, Beat, Shown};
 use anyhow::{Context, Result};
 use clap::Args;
-use helios_venue::market::{Generator, GeneratorConfig, MarketSource, Profile, Replay};
-use helios_venue::server::{KNOWN_KEY, VenueConfig, VenueHandle, VenueServer};
+use helios_venue::market::{
+    DEMO_SYMBOLS, Generator, GeneratorConfig, MarketSource, Profile, Replay,
+};
+use helios_venue::server::{ApiCredentials, KNOWN_KEY, VenueConfig, VenueHandle, VenueServer};
 use rust_decimal::Decimal;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,8 +44,11 @@ pub struct VenueArgs {
     /// Profile of the generated market
     #[arg(long, value_name = "NAME", default_value = "demo", value_parser = clap::builder::PossibleValuesParser::new(Profile::NAMES))]
     profile: String,
+    /// Contracts of the generated market: the eight of the demo, then made-up ones (C9USDT, C10USDT, ...)
+    #[arg(long, value_name = "N", default_value_t = DEMO_SYMBOLS.len(), value_parser = contracts)]
+    symbols: usize,
     /// Replay a recorded market instead: a raw capture, `<local ns> <combined stream json>` a line, plain or gz
-    #[arg(long, value_name = "CAPTURE", conflicts_with_all = ["seed", "edge", "profile"])]
+    #[arg(long, value_name = "CAPTURE", conflicts_with_all = ["seed", "edge", "profile", "symbols"])]
     replay: Option<PathBuf>,
     /// Market seconds a wall second
     #[arg(long, value_name = "N", default_value_t = 1.0)]
@@ -70,7 +75,8 @@ pub struct VenueArgs {
     /// reaches --listen trades, so the network must say who does
     #[arg(long, conflicts_with_all = ["credentials_file", "credentials_dir"])]
     known_key: bool,
-    /// Directory with the key that the venue takes, as a Secret is mounted: files apiKey and apiSecret; nothing is written then
+    /// Directory with the key that the venue takes, as a Secret is mounted: files apiKey and apiSecret; nothing is written then.
+    /// A key that is replaced is taken at once, and the one before no more
     #[arg(long, value_name = "DIR", conflicts_with = "credentials_file")]
     credentials_dir: Option<PathBuf>,
     /// Append the log of fills and protective stops here, one JSON object a line
@@ -109,9 +115,10 @@ async fn serve(args: VenueArgs) -> Result<ExitCode> {
     config.latency_ms = args.latency;
     config.initial_balance = args.balance;
     config.known_key = args.known_key;
+    let mut door = Door::default();
     config.credentials = match &args.credentials_dir {
         _ if args.known_key => None,
-        Some(dir) => Some(keys::built_in(keys::read_dir(dir)?, dir)?),
+        Some(dir) => door.look(dir)?,
         None => keys::reuse(&args.credentials_file)?,
     };
     config.state_dir.clone_from(&args.state);
@@ -137,7 +144,7 @@ async fn serve(args: VenueArgs) -> Result<ExitCode> {
     }
     let why = tokio::select! {
         why = end => why,
-        () = watched(&args, &venue, &port.0) => "it has stopped",
+        () = watched(&args, &venue, &port.0, door) => "it has stopped",
     };
     tracing::info!("leaving: {why}");
     let (ledger, stats) = (venue.ledger().await?, venue.stats().await?);
@@ -176,13 +183,55 @@ fn hand_over(args: &VenueArgs, venue: &VenueHandle) -> Result<()> {
     keys::write(&args.credentials_file, &keys)
 }
 
-/// Looks whether the venue answers, and saves its state as often as it shall; ends when it has stopped.
-async fn watched(args: &VenueArgs, venue: &VenueHandle, beat: &Beat) {
+/// The key of a directory, which may be replaced while the venue runs.
+#[derive(Default)]
+struct Door {
+    used: Option<ApiCredentials>,
+    /// What was wrong last, so that it is told once.
+    wrong: Option<String>,
+}
+
+impl Door {
+    /// The key that is there, unless it was given out before.
+    fn look(&mut self, dir: &Path) -> Result<Option<ApiCredentials>> {
+        let now = Some(keys::built_in(keys::read_dir(dir)?, dir)?);
+        if now == self.used {
+            return Ok(None);
+        }
+        self.used.clone_from(&now);
+        Ok(now)
+    }
+
+    /// Has the venue take the key that is there. One that can't be used changes nothing.
+    async fn follow(&mut self, dir: &Path, venue: &VenueHandle) {
+        let wrong = match self.look(dir) {
+            Ok(Some(key)) => {
+                tracing::info!("the key was replaced: the one before is taken no more");
+                venue.renew(key).await.err().map(|e| e.to_string())
+            }
+            Ok(None) => None,
+            Err(e) => Some(format!("{e:#}")),
+        };
+        if wrong != self.wrong {
+            if let Some(why) = &wrong {
+                tracing::error!("{why}; the key before is taken still");
+            }
+            self.wrong = wrong;
+        }
+    }
+}
+
+/// Looks whether the venue answers and which key it is to take, and saves its state as often as it shall; ends when it has
+/// stopped.
+async fn watched(args: &VenueArgs, venue: &VenueHandle, beat: &Beat, mut door: Door) {
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut saved = Instant::now();
     while venue.stats().await.is_ok() {
         beat.beat();
+        if let Some(dir) = &args.credentials_dir {
+            door.follow(dir, venue).await;
+        }
         let due = |s: u64| saved.elapsed() >= Duration::from_secs(s);
         if args.save_every.is_some_and(due) {
             saved = Instant::now();
@@ -215,6 +264,13 @@ impl Shown for Port {
     }
 }
 
+fn contracts(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(n @ 1..=512) => Ok(n),
+        _ => Err("write a number from 1 to 512".into()),
+    }
+}
+
 fn source(args: &VenueArgs) -> Result<Box<dyn MarketSource>> {
     if let Some(path) = &args.replay {
         let replay =
@@ -222,7 +278,10 @@ fn source(args: &VenueArgs) -> Result<Box<dyn MarketSource>> {
         return Ok(Box::new(replay));
     }
     let profile = Profile::named(&args.profile).context("no such profile")?;
-    let config = GeneratorConfig::new(args.seed, args.edge, profile);
+    let mut config = GeneratorConfig::new(args.seed, args.edge, profile);
+    let made_up = (config.symbols.len() + 1..=args.symbols).map(|n| format!("C{n}USDT"));
+    config.symbols.extend(made_up);
+    config.symbols.truncate(args.symbols);
     Ok(Box::new(
         Generator::new(config).context("the market can't be generated")?,
     ))

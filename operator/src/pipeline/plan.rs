@@ -94,6 +94,14 @@ pub fn plan(
             p.documents.insert(s.name.clone(), document);
         }
     }
+    // Nothing else may happen by then: coordinator and workers can be gone for good.
+    for at in v
+        .strategies
+        .iter()
+        .filter_map(|s| let_go_ms(world, s, patience))
+    {
+        p.wake_after(at, world.now_ms);
+    }
     let readable = v
         .strategies
         .iter()
@@ -191,6 +199,21 @@ fn snapshot(
     )
 }
 
+/// Liveness ms at which a strategy that is being deleted is let go although something is open.
+fn let_go_ms(world: &World, s: &Strategy, patience: &Patience) -> Option<u64> {
+    let deleted = s.object.metadata.deletion_timestamp.as_ref()?;
+    let by = if world.namespace_going {
+        patience.namespace_by
+    } else {
+        patience.flatten_by
+    };
+    let since = world.wall_s.saturating_sub(deleted.0.as_second());
+    let left = by
+        .as_secs()
+        .saturating_sub(u64::try_from(since).unwrap_or(0));
+    Some(world.now_ms + left * 1000)
+}
+
 fn strategy(
     world: &World,
     v: &Validated,
@@ -200,20 +223,12 @@ fn strategy(
     patience: &Patience,
 ) -> ObservedStrategy {
     let m = &s.object.metadata;
-    let deleted_s = m
-        .deletion_timestamp
-        .as_ref()
-        .map(|t| world.wall_s - t.0.as_second());
     let skip = m
         .annotations
         .as_ref()
         .and_then(|a| a.get(names::SKIP_FLATTEN));
-    let by = if world.namespace_going {
-        patience.namespace_by
-    } else {
-        patience.flatten_by
-    };
-    let late = deleted_s.is_some_and(|s| s >= i64::try_from(by.as_secs()).unwrap_or(i64::MAX));
+    let going = m.deletion_timestamp.is_some();
+    let late = let_go_ms(world, s, patience).is_some_and(|at| at <= world.now_ms);
     let alone = world.object.is_none() && coordinator(world).is_none();
     let uid = m.uid.clone().unwrap_or_default();
     let params = p.documents.get(&s.name).map_or_else(
@@ -233,7 +248,7 @@ fn strategy(
             .creation_timestamp
             .as_ref()
             .map_or(0, |t| t.0.as_millisecond()),
-        deleting: deleted_s.is_some(),
+        deleting: going,
         on_delete: params.stable.on_delete,
         spec_hash: account
             .map(|a| build::spec_hash(a, &s.manifest, settings))
@@ -244,7 +259,7 @@ fn strategy(
             .map(|d| d.order()),
         held: s.stall.is_some(),
         replace_now: s.manifest.spec.worker.update_policy == UpdatePolicy::Now,
-        let_go: deleted_s.is_some() && (skip.is_some_and(|v| v == "true") || late || alone),
+        let_go: going && (skip.is_some_and(|v| v == "true") || late || alone),
     }
 }
 

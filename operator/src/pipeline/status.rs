@@ -87,6 +87,15 @@ fn failure<'a>(
     Some((first.failure.refusal.name(), words, first))
 }
 
+/// What a coordinator's word led to before this process began. Until it is heard nothing else is known, and what is not known is
+/// no news.
+fn kept(before: &[Condition], type_: &str, reason: &'static str) -> Option<Finding> {
+    let found = before
+        .iter()
+        .find(|c| c.type_ == type_ && c.reason == reason && c.status == "True");
+    found.map(|c| Finding::yes(reason, c.message.clone()))
+}
+
 /// Symbols of a strategy, sorted; `None` when that is not known.
 fn symbols(plan: &Plan, strategy: &str) -> Option<Vec<String>> {
     let claims = plan.claims.as_ref()?;

@@ -82,6 +82,7 @@ async fn after_five_minutes_a_strategy_is_let_go_although_something_is_open() {
     b.after(297_000);
     b.look().await;
     assert!(b.get(NOBI).is_some(), "299 s after the deletion");
+    assert_eq!(b.wake, b.now + 1_000, "it is looked when its time is over");
     b.after(1_000);
     let asked = b.look().await;
     assert!(

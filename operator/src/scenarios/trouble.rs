@@ -1,6 +1,7 @@
 //! What happens around workers that trade: lost nodes, silence, crashes, claims, and how much of it people are told.
 
 use super::bench::*;
+use helios_core::messages::{AccountSnapshot, LadderLevel};
 use serde_json::json;
 
 const NOTHING: [&str; 0] = [];
@@ -241,4 +242,53 @@ async fn workers_of_another_image_are_replaced_one_at_a_time_and_that_is_shown()
     );
     assert_eq!(calls(&asked, "delete"), 1);
     assert_eq!(b.condition("Progressing").reason, "Replacing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_that_has_heard_nobody_yet_has_no_news() {
+    let mut b = Bench::trading().await;
+    b.heard(|s| {
+        s.halted = true;
+        s.latches = vec!["drawdown".into()];
+        s.level = LadderLevel::Warning;
+        let taken = vec![("XUSDT".into(), "t/other".into())];
+        s.taken.insert("t/nobi".into(), taken);
+    });
+    b.settle().await;
+    assert_eq!(b.condition("Paused").reason, "AccountHalted");
+    assert_eq!(b.account_condition("Paused").reason, "Latched");
+    assert_eq!(b.account_condition("Degraded").reason, "MarginProtection");
+    let before = (b.status(), b.account_status());
+    b.restart();
+    b.ctx.board.forget("t/paper");
+    b.silent = true;
+    for _ in 0..5 {
+        b.after(1000);
+        let asked = b.look().await;
+        assert_eq!(calls(&asked, "status "), 0, "{asked:?}");
+    }
+    assert_eq!((b.status(), b.account_status()), before);
+    // A change that it takes up before it has heard anybody is pending all the same.
+    b.edit(NOBI, |s| {
+        s["signals"] = json!({"nobiTriggerThreshold": "0.6"})
+    });
+    b.after(1000);
+    b.settle().await;
+    assert_eq!(b.status().updated_workers, Some(0));
+    assert_eq!(b.condition("Progressing").reason, "ParametersPending");
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_that_lack_are_what_both_kinds_say_though_no_coordinator_is_ready() {
+    let mut b = Bench::new();
+    b.settle().await;
+    b.says(AccountSnapshot {
+        unknown: Some("credentials missing: Secret s has no apiKey".into()),
+        ..AccountSnapshot::default()
+    });
+    b.settle().await;
+    for c in [b.condition("Ready"), b.account_condition("Ready")] {
+        assert_eq!(c.reason, "CredentialsMissing");
+        assert!(c.message.contains("Secret s has no apiKey"), "{c:?}");
+    }
 }

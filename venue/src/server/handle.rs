@@ -288,6 +288,15 @@ impl VenueHandle {
         self.link.call(move |v| v.set_speed(speed)).await
     }
 
+    /// Takes this key from now on, instead of the account's one until now.
+    ///
+    /// # Errors
+    /// [`VenueServerError::Stopped`].
+    pub async fn renew(&self, key: ApiCredentials) -> Result<(), VenueServerError> {
+        let renew = move |v: &mut Venue| v.credentials[0] = key;
+        self.link.call(renew).await
+    }
+
     /// Time, speed, sockets.
     ///
     /// # Errors

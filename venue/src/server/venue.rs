@@ -40,6 +40,7 @@ pub(super) struct Venue {
     pub(super) limits: Limits,
     pub(super) klines: Klines,
     /// Keys that are taken, all of one account; the first is its own.
+    /// The account's, then the known one where that is taken.
     pub(super) credentials: Vec<ApiCredentials>,
     /// Active listen key and when it expires, market ms.
     pub(super) listen_key: Option<(String, i64)>,

@@ -31,8 +31,8 @@ async fn two_operators_one_leader() {
         (1, 0)
     };
     assert!(
-        !says(standby, "parameters written", &stage),
-        "a standby wrote something"
+        !says(standby, "INFO leads\n", &stage) && !says(standby, "parameters written", &stage),
+        "a standby leads, or wrote something"
     );
 
     // Killed: the other one takes over, and a change comes through, within 15 s.
@@ -161,10 +161,25 @@ async fn recreated_strategy_ignores_stale_parameters() {
     stage
         .kubectl(&["delete", "hs", "nobi", "--timeout=60s"])
         .unwrap();
-    // The bus still holds generation 3 of the one that is gone; the new one begins at 1.
+    // The bus still holds generation 3 of the one that is gone, and nobody is there to replace it: a worker of the new one
+    // that comes now hears it, and must not run it.
+    stage.operators[0].kill();
     stage
         .strategy("nobi", "paper", &changed(THREE, "0.7"))
         .unwrap();
+    stage.speak_as("paper", "nobi", "BTCUSDT").await.unwrap();
+    let early = wait_for("the early worker to be heard", WHILE, async || {
+        let snapshot = stage.snapshot("paper")?;
+        let worker = snapshot["health"]["workers"]["BTCUSDT"].clone();
+        anyhow::ensure!(worker["taskUid"] == "early", "{worker}");
+        Ok(worker)
+    })
+    .await
+    .unwrap();
+    assert_eq!(early["params"], serde_json::json!([0, 0, 0]), "{early}");
+    stage.speak_for_pods_alone();
+    // The new one begins at 1.
+    stage.operator().await.unwrap();
     stage.trading("nobi", 3, WHILE).await.unwrap();
     let after = stage.uids().await.unwrap();
     assert!(

@@ -1,22 +1,15 @@
 //! Workers in position: nothing takes them away before they are flat.
 
-use super::WHILE;
+use super::{WHILE, eager};
 use helios_e2e::{Stage, shared, wait_for};
 use std::time::Duration;
 
-/// Enters soon, holds for a while, and does not leave for an opposite signal.
-fn eager(symbols: &str) -> String {
-    format!(
-        "  watchlist: {{symbols: [{symbols}]}}\n  signals: {{nobiTriggerThreshold: \"0.05\", cooldownSeconds: 0, model: {{mode: \"Off\"}}}}\n  risk: {{sizing: FixedNotional, fixedNotional: \"500\", costGate: \"Off\", atr: {{barSeconds: 5, multiplier: \"20\"}}, protections: {{maxConsecutiveLosses: 0}}}}\n  exits: {{maxHoldSeconds: 900, onOppositeSignal: Ignore}}\n"
-    )
-}
-
 /// A strategy of three symbols, with a real worker that is in position in ETHUSDT.
-async fn in_position(stage: &mut Stage<'_>) {
+pub async fn in_position(stage: &mut Stage<'_>) {
     stage.operator().await.unwrap();
-    stage.account_at("paper", 30, "").await.unwrap();
+    stage.account_at("paper", &[], 30, "").await.unwrap();
     stage
-        .strategy("nobi", "paper", &eager("BTCUSDT, ETHUSDT, SOLUSDT"))
+        .strategy("nobi", "paper", &eager("BTCUSDT, ETHUSDT, SOLUSDT", 900))
         .unwrap();
     stage.speak_for_workers().unwrap();
     stage.trading("nobi", 3, WHILE).await.unwrap();
@@ -61,7 +54,7 @@ async fn rescan_drains_before_removal() {
     in_position(&mut stage).await;
     let before = stage.uids().await.unwrap();
     stage
-        .strategy("nobi", "paper", &eager("BTCUSDT, SOLUSDT, XRPUSDT"))
+        .strategy("nobi", "paper", &eager("BTCUSDT, SOLUSDT, XRPUSDT", 900))
         .unwrap();
     wait_for("a worker of the new symbol", WHILE, async || {
         anyhow::ensure!(stage.uids().await?.contains_key("XRPUSDT"), "not yet");

@@ -1,6 +1,6 @@
 //! An account's status.
 
-use super::{Patient, coordinators, failure};
+use super::{Patient, coordinators, failure, kept};
 use crate::conditions::{Finding, Findings, merge};
 use crate::config::Patience;
 use crate::memory::Memory;
@@ -9,7 +9,7 @@ use crate::pipeline::dereference::World;
 use crate::pipeline::plan::Plan;
 use crate::pipeline::validate::{Account, Validated};
 use helios_core::messages::{AccountSnapshot, LadderLevel};
-use helios_crds::kube::AccountStatus;
+use helios_crds::kube::{AccountStatus, Condition};
 
 /// The status of an account, and liveness ms at which it may differ without any news.
 pub fn account_status(
@@ -38,14 +38,16 @@ pub fn account_status(
         } else {
             Finding::no("Settled", "")
         },
-        degraded: degraded(snapshot),
-        paused: match snapshot.filter(|s| s.halted && !halted) {
-            Some(s) => Finding::yes(
+        degraded: degraded(snapshot, &before.conditions),
+        paused: match snapshot {
+            _ if halted => Finding::yes("Halted", "spec.halt is true"),
+            Some(s) if s.halted => Finding::yes(
                 "Latched",
                 format!("latches hold new risk back: {}", s.latches.join(", ")),
             ),
-            None if halted => Finding::yes("Halted", "spec.halt is true"),
-            None => Finding::no("Running", ""),
+            Some(_) => Finding::no("Running", ""),
+            None => kept(&before.conditions, "Paused", "Latched")
+                .unwrap_or_else(|| Finding::no("Running", "")),
         },
         stalled: a
             .stall
@@ -58,12 +60,19 @@ pub fn account_status(
         conditions: merge(&before.conditions, &found, generation, world.wall_s),
         strategies: i32::try_from(v.strategies.len() + v.unreadable.len()).ok(),
         coordinators: counts.map(|(have, want)| format!("{have}/{want}")),
-        leader: snapshot.map(|s| s.holder.clone()).filter(|h| !h.is_empty()),
-        epoch: snapshot.and_then(|s| i64::try_from(s.epoch).ok()),
-        margin: snapshot
-            .filter(|s| s.known)
-            .map(|s| format!("{:?}", s.level)),
-        latches: snapshot.map(|s| s.latches.clone()).unwrap_or_default(),
+        leader: match snapshot {
+            Some(s) => Some(s.holder.clone()).filter(|h| !h.is_empty()),
+            None => before.leader,
+        },
+        epoch: match snapshot {
+            Some(s) => i64::try_from(s.epoch).ok(),
+            None => before.epoch,
+        },
+        margin: match snapshot {
+            Some(s) => s.known.then(|| format!("{:?}", s.level)),
+            None => before.margin,
+        },
+        latches: snapshot.map_or(before.latches, |s| s.latches.clone()),
     };
     (status, wake)
 }
@@ -132,9 +141,10 @@ const PATIENT: Patient<'_> = Patient {
     kept: &["Guarding"],
 };
 
-fn degraded(snapshot: Option<&AccountSnapshot>) -> Finding {
+fn degraded(snapshot: Option<&AccountSnapshot>, before: &[Condition]) -> Finding {
     let Some(s) = snapshot else {
-        return Finding::no("AsWanted", "");
+        let found = kept(before, "Degraded", "MarginProtection");
+        return found.unwrap_or_else(|| Finding::no("AsWanted", ""));
     };
     if s.level > LadderLevel::Normal {
         return Finding::yes(

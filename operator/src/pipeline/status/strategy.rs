@@ -1,6 +1,6 @@
 //! A strategy's status.
 
-use super::{Patient, coordinators, failure, symbols};
+use super::{Patient, coordinators, failure, kept, symbols};
 use crate::conditions::{Finding, Findings, merge};
 use crate::config::Patience;
 use crate::memory::Memory;
@@ -18,6 +18,8 @@ struct Facts<'a> {
     plan: &'a Plan,
     applied: &'a Applied,
     snapshot: Option<&'a AccountSnapshot>,
+    /// Its status as it stands.
+    before: &'a StrategyStatus,
     halted: bool,
     wanted: Option<Vec<String>>,
     ready: usize,
@@ -36,8 +38,8 @@ pub fn strategy_status(
     memory: &mut Memory,
     patience: &Patience,
 ) -> (StrategyStatus, Option<u64>) {
-    let f = facts(world, v, s, plan, applied);
     let before = s.object.status.clone().unwrap_or_default();
+    let f = facts(world, v, s, plan, applied, &before);
     let generation = s.object.metadata.generation.unwrap_or(0);
     let (ready, wake) = f.ready(&before, memory, patience);
     let document = plan.documents.get(&s.name);
@@ -61,13 +63,13 @@ pub fn strategy_status(
         conditions: merge(&before.conditions, &found, generation, world.wall_s),
         ready: wanted
             .map(|w| format!("{}/{}", f.ready, w.len()))
-            .or(before.ready),
+            .or(before.ready.clone()),
         wanted_workers: wanted.map(|w| count(w.len())).or(before.wanted_workers),
         ready_workers: Some(count(f.ready)),
         updated_workers: Some(count(f.updated)),
-        symbols: wanted.cloned().unwrap_or(before.symbols),
+        symbols: wanted.cloned().unwrap_or(before.symbols.clone()),
         taken: f.taken(),
-        rollout: rollout(document, before.rollout, world),
+        rollout: rollout(document, before.rollout.clone(), world),
     };
     (status, wake)
 }
@@ -78,6 +80,7 @@ fn facts<'a>(
     s: &'a Strategy,
     plan: &'a Plan,
     applied: &'a Applied,
+    before: &'a StrategyStatus,
 ) -> Facts<'a> {
     let snapshot = world.heard.as_ref().map(|h| &*h.snapshot);
     let wanted = symbols(plan, &s.name);
@@ -96,11 +99,24 @@ fn facts<'a>(
             .filter(|w| w.task_uid == p.uid);
         told.zip(order).is_some_and(|(w, order)| w.params >= order)
     });
+    // Who has which parameters is the coordinator's to say. Until it is heard, what was said of this generation stands.
+    let same = before.observed_generation == s.object.metadata.generation;
+    let said = before.updated_workers.filter(|_| same);
+    let updated = match snapshot {
+        Some(_) => updated.count(),
+        None => said
+            .and_then(|n| usize::try_from(n).ok())
+            .map_or(0, |n| n.min(ready.len())),
+    };
+    let halted = match snapshot {
+        Some(s) => s.halted,
+        None => kept(&before.conditions, "Paused", "AccountHalted").is_some(),
+    };
     let hash = plan.spec_hashes.get(&s.name);
     let account = v.account.as_ref().map(|a| &a.manifest);
     Facts {
-        halted: account.is_some_and(|a| a.spec.halt) || snapshot.is_some_and(|s| s.halted),
-        updated: updated.count(),
+        halted: halted || account.is_some_and(|a| a.spec.halt),
+        updated,
         replacing: ready
             .iter()
             .filter(|p| hash.is_some_and(|h| *h != p.spec_hash))
@@ -115,6 +131,7 @@ fn facts<'a>(
         plan,
         applied,
         snapshot,
+        before,
         wanted,
     }
 }
@@ -163,6 +180,13 @@ impl Facts<'_> {
         if let Some((reason, words, _)) = failure(&self.applied.failed, None) {
             return Finding::no(reason, words);
         }
+        // Said by a coordinator that waits for them: it is not ready, and has no watchlist, and neither says as much.
+        let said = self.snapshot.filter(|_| !self.plan.stale);
+        if let Some(unknown) = said.and_then(|s| s.unknown.as_ref())
+            && unknown.contains("credentials")
+        {
+            return Finding::no("CredentialsMissing", unknown.clone());
+        }
         let (coordinators, _) = coordinators(self.world).unwrap_or((0, 0));
         if coordinators == 0 {
             return Finding::no(
@@ -175,11 +199,6 @@ impl Facts<'_> {
                 "its account's coordinator has not been heard: see its pods, NATS, and the callout";
             return Finding::no("CoordinatorSilent", words);
         };
-        if let Some(unknown) = self.snapshot.and_then(|s| s.unknown.as_ref())
-            && unknown.contains("credentials")
-        {
-            return Finding::no("CredentialsMissing", unknown.clone());
-        }
         if wanted.is_empty() {
             let words = if self.taken().is_empty() {
                 "the scan has found no symbol yet"
@@ -254,6 +273,11 @@ impl Facts<'_> {
                 format!("the account's margin ladder is at {level:?}"),
             );
         }
+        if self.snapshot.is_none()
+            && let Some(found) = kept(&self.before.conditions, "Degraded", "MarginProtection")
+        {
+            return found;
+        }
         let taken = self.taken();
         if let Some(t) = taken.first() {
             let words = format!(
@@ -281,7 +305,10 @@ impl Facts<'_> {
     }
 
     fn taken(&self) -> Vec<SymbolTaken> {
-        let all = self.snapshot.and_then(|s| s.taken.get(&self.s.name));
+        let Some(snapshot) = self.snapshot else {
+            return self.before.taken.clone();
+        };
+        let all = snapshot.taken.get(&self.s.name);
         let all = all.into_iter().flatten().map(|(symbol, by)| SymbolTaken {
             symbol: symbol.clone(),
             by: by.clone(),
