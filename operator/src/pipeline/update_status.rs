@@ -1,6 +1,7 @@
 //! Saying how it is: statuses and events, written only where they differ, and not more often than once a second for an object.
 
 use super::apply::Applied;
+use super::beside;
 use super::dereference::World;
 use super::plan::{Plan, Progress};
 use super::status::{account_status, strategy_status};
@@ -10,11 +11,12 @@ use crate::events::{Note, Notes};
 use crate::memory::Memory;
 use crate::names;
 use crate::time::ms;
-use crate::writer::{Failure, Writer};
+use crate::writer::Writer;
 use helios_crds::kube::Condition;
 use kube::Resource;
 use serde::Serialize;
 use serde_json::Value;
+use tokio::time::Instant;
 
 /// Everything that a status follows from, and where it is written.
 pub struct Clerk<'a> {
@@ -34,6 +36,16 @@ pub struct Clerk<'a> {
     pub patience: &'a Patience,
     /// What is remembered.
     pub memory: &'a mut Memory,
+    /// When the look began.
+    pub began: Instant,
+}
+
+/// A status that differs from what stands.
+struct Due {
+    key: String,
+    /// Name of the strategy; `None` for the account.
+    strategy: Option<String>,
+    patch: Value,
 }
 
 impl Clerk<'_> {
@@ -45,7 +57,9 @@ impl Clerk<'_> {
                 wake = Some(wake.map_or(at, |w: u64| w.min(at)));
             }
         };
-        for s in &self.validated.strategies {
+        let mut due = Vec::new();
+        let validated = self.validated;
+        for s in &validated.strategies {
             if self.applied.finalized.contains(&s.name) {
                 continue;
             }
@@ -60,14 +74,18 @@ impl Clerk<'_> {
             );
             by(at);
             let before = s.object.status.clone().unwrap_or_default();
-            let patch = difference(&before, &status);
-            let (namespace, name) = names::split(&s.name);
-            let writer = self.writer;
-            by(self
-                .write(&s.name, patch, |p| async move {
-                    writer.strategy_status(namespace, name, &p).await
-                })
-                .await);
+            if let Some(patch) = difference(&before, &status) {
+                let strategy = Some(s.name.clone());
+                let key = s.name.clone();
+                by(self.may(
+                    &mut due,
+                    Due {
+                        key,
+                        strategy,
+                        patch,
+                    },
+                ));
+            }
             self.tell(
                 &s.name,
                 &s.object.object_ref(&()),
@@ -76,7 +94,7 @@ impl Clerk<'_> {
             );
             self.tell_rollout(&s.name, &s.object.object_ref(&()));
         }
-        if let Some(a) = &self.validated.account
+        if let Some(a) = &validated.account
             && !self.applied.account_finalized
         {
             let (status, at) = account_status(
@@ -90,48 +108,72 @@ impl Clerk<'_> {
             );
             by(at);
             let before = a.object.status.clone().unwrap_or_default();
-            let patch = difference(&before, &status);
-            let (namespace, name) = names::split(&self.world.account);
-            let (key, writer) = (format!("account {name}"), self.writer);
-            by(self
-                .write(&key, patch, |p| async move {
-                    writer.account_status(namespace, name, &p).await
-                })
-                .await);
+            let (_, name) = names::split(&self.world.account);
+            let key = format!("account {name}");
             self.tell(
                 &key,
                 &a.object.object_ref(&()),
                 &before.conditions,
                 &status.conditions,
             );
+            if let Some(patch) = difference(&before, &status) {
+                by(self.may(
+                    &mut due,
+                    Due {
+                        key,
+                        strategy: None,
+                        patch,
+                    },
+                ));
+            }
         }
+        by(self.write(due).await);
         wake
     }
 
-    /// Writes a patch, unless the object was written less than a second ago; returns when it may be.
-    async fn write<F>(
-        &mut self,
-        key: &str,
-        patch: Option<Value>,
-        write: impl FnOnce(Value) -> F,
-    ) -> Option<u64>
-    where
-        F: Future<Output = Result<(), Failure>>,
-    {
-        let patch = patch?;
-        let now = self.world.now_ms;
+    /// Takes a write in, unless its object was written less than a second ago; returns when it may be.
+    fn may(&mut self, all: &mut Vec<Due>, due: Due) -> Option<u64> {
+        // A look that made many pods began long ago: what counts is when it writes.
+        let now = self.world.now_ms + ms(self.began.elapsed());
         let every = ms(self.patience.status_every);
-        if let Some(at) = self.memory.written.get(key).filter(|at| now < **at + every) {
+        if let Some(at) = self
+            .memory
+            .written
+            .get(&due.key)
+            .filter(|at| now < **at + every)
+        {
             return Some(at + every);
         }
-        self.memory.written.insert(key.into(), now);
-        match write(patch).await {
-            Ok(()) => None,
-            Err(f) => {
+        self.memory.written.insert(due.key.clone(), now);
+        all.push(due);
+        None
+    }
+
+    /// Writes, beside each other; returns when what failed is tried again.
+    async fn write(&self, all: Vec<Due>) -> Option<u64> {
+        let writer = self.writer;
+        let account = &self.world.account;
+        let calls = all.into_iter().map(|d| async move {
+            let result = match &d.strategy {
+                Some(s) => {
+                    let (namespace, name) = names::split(s);
+                    writer.strategy_status(namespace, name, &d.patch).await
+                }
+                None => {
+                    let (namespace, name) = names::split(account);
+                    writer.account_status(namespace, name, &d.patch).await
+                }
+            };
+            (d.key, result)
+        });
+        let mut again = None;
+        for (key, result) in beside::all(calls.collect()).await {
+            if let Err(f) = result {
                 tracing::warn!(object = key, "status not written: {f}");
-                Some(now + 5000)
+                again = Some(self.world.now_ms + 5000);
             }
         }
+        again
     }
 
     /// An event for each condition whose reason changed, where people should know.
