@@ -72,9 +72,10 @@ if o:
     # 2,000 symbols unless another number was asked for, which its keys then name.
     usual, size = o["symbols"] == 2000, o["symbols"]
     of = "" if usual else "_10k" if size == 10_000 else f"_{size}"
-    put(f"converge_ratio_to_deployments{of}", o["converge_ratio_to_deployments"], "ratio", 1.1, "lower")
-    put(f"converge_s{of}", o["converge_s"], "s", None, "lower", peer=o["converge_deployments_s"])
-    put(f"writes_per_symbol{of}", o["writes_per_symbol"], "writes", 2, "lower")
+    if "converge_s" in o:
+        put(f"converge_ratio_to_deployments{of}", o["converge_ratio_to_deployments"], "ratio", 1.1, "lower")
+        put(f"converge_s{of}", o["converge_s"], "s", None, "lower", peer=o["converge_deployments_s"])
+        put(f"writes_per_symbol{of}", o["writes_per_symbol"], "writes", 2, "lower")
     put(f"operator_rss{of}_mib", o["operator_rss_mib"], "MiB", 60 if size <= 2000 else 100, "lower")
     if "steady_state_writes" in o:
         put(f"steady_state_writes{of}", o["steady_state_writes"], "writes", 0, "lower")

@@ -1,7 +1,7 @@
 //! The operator's numbers: a real control plane with fake nodes, real coordinators and operators, a real nats-server.
 //!
 //! `operator [part...]` prints one JSON object; parts are `converge`, `steady`, `parameters`, `lead`, all unless named
-//! (`converge` always runs: the others stand on what it leaves). HELIOS_BENCH_SYMBOLS says for how many symbols, 2,000 if
+//! (the others stand on what one run of `converge` leaves). HELIOS_BENCH_SYMBOLS says for how many symbols, 2,000 if
 //! not; with more than 2,000 only `converge` is measured, once. `helios` is the one beside this program, or
 //! HELIOS_E2E_HELIOS. Everything runs on this machine, so every time includes the API server's own hunger for its cores.
 #![allow(missing_docs)]
@@ -66,7 +66,7 @@ async fn measure(world: &mut World<'_>, named: &[String]) -> Result<Map<String, 
         }
     };
     eprintln!("operator: converge");
-    add(converge::run(world).await?);
+    add(converge::run(world, asked("converge")).await?);
     if !world.size.is_large() {
         if asked("steady") {
             eprintln!("operator: steady");

@@ -1,4 +1,5 @@
-//! Saying how it is: statuses and events, written only where they differ, and not more often than once a second for an object.
+//! Saying how it is: statuses and events, written only where they differ, and not more often than once a second for an
+//! object. An event goes with the write that shows the same.
 
 use super::apply::Applied;
 use super::beside;
@@ -12,10 +13,11 @@ use crate::memory::Memory;
 use crate::names;
 use crate::time::ms;
 use crate::writer::Writer;
-use helios_crds::kube::Condition;
+use helios_crds::kube::{Condition, StrategyStatus};
 use kube::Resource;
 use serde::Serialize;
 use serde_json::Value;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// Everything that a status follows from, and where it is written.
@@ -57,7 +59,7 @@ impl Clerk<'_> {
                 wake = Some(wake.map_or(at, |w: u64| w.min(at)));
             }
         };
-        let mut due = Vec::new();
+        let mut due_now = Vec::new();
         let validated = self.validated;
         for s in &validated.strategies {
             if self.applied.finalized.contains(&s.name) {
@@ -75,23 +77,23 @@ impl Clerk<'_> {
             by(at);
             let before = s.object.status.clone().unwrap_or_default();
             if let Some(patch) = difference(&before, &status) {
-                let strategy = Some(s.name.clone());
-                let key = s.name.clone();
-                by(self.may(
-                    &mut due,
-                    Due {
-                        key,
-                        strategy,
-                        patch,
-                    },
-                ));
+                let due = Due {
+                    key: s.name.clone(),
+                    strategy: Some(s.name.clone()),
+                    patch,
+                };
+                let every = if only_further(&before, &status) {
+                    self.patience.counts_every
+                } else {
+                    self.patience.status_every
+                };
+                let later = self.may(&mut due_now, due, every);
+                by(later);
+                if later.is_none() {
+                    let object = s.object.object_ref(&());
+                    self.tell(&s.name, &object, &before.conditions, &status.conditions);
+                }
             }
-            self.tell(
-                &s.name,
-                &s.object.object_ref(&()),
-                &before.conditions,
-                &status.conditions,
-            );
             self.tell_rollout(&s.name, &s.object.object_ref(&()));
         }
         if let Some(a) = &validated.account
@@ -108,41 +110,33 @@ impl Clerk<'_> {
             );
             by(at);
             let before = a.object.status.clone().unwrap_or_default();
-            let (_, name) = names::split(&self.world.account);
-            let key = format!("account {name}");
-            self.tell(
-                &key,
-                &a.object.object_ref(&()),
-                &before.conditions,
-                &status.conditions,
-            );
             if let Some(patch) = difference(&before, &status) {
-                by(self.may(
-                    &mut due,
-                    Due {
-                        key,
-                        strategy: None,
-                        patch,
-                    },
-                ));
+                let (_, name) = names::split(&self.world.account);
+                let key = format!("account {name}");
+                let due = Due {
+                    key: key.clone(),
+                    strategy: None,
+                    patch,
+                };
+                let later = self.may(&mut due_now, due, self.patience.status_every);
+                by(later);
+                if later.is_none() {
+                    let object = a.object.object_ref(&());
+                    self.tell(&key, &object, &before.conditions, &status.conditions);
+                }
             }
         }
-        by(self.write(due).await);
+        by(self.write(due_now).await);
         wake
     }
 
-    /// Takes a write in, unless its object was written less than a second ago; returns when it may be.
-    fn may(&mut self, all: &mut Vec<Due>, due: Due) -> Option<u64> {
+    /// Takes a write in, unless its object was written a moment ago; returns when it may be.
+    fn may(&mut self, all: &mut Vec<Due>, due: Due, every: Duration) -> Option<u64> {
         // A look that made many pods began long ago: what counts is when it writes.
         let now = self.world.now_ms + ms(self.began.elapsed());
-        let every = ms(self.patience.status_every);
-        if let Some(at) = self
-            .memory
-            .written
-            .get(&due.key)
-            .filter(|at| now < **at + every)
-        {
-            return Some(at + every);
+        let last = self.memory.written.get(&due.key);
+        if let Some(at) = last.filter(|at| now < **at + ms(every)) {
+            return Some(at + ms(every));
         }
         self.memory.written.insert(due.key.clone(), now);
         all.push(due);
@@ -261,6 +255,22 @@ impl Clerk<'_> {
     }
 }
 
+/// A strategy goes on as it was said to, and only the counts have moved: of 50 strategies that start, that is most of the
+/// news and the least of it.
+fn only_further(before: &StrategyStatus, after: &StrategyStatus) -> bool {
+    let said = |s: &StrategyStatus| {
+        let all = s.conditions.iter();
+        all.map(|c| (c.type_.clone(), c.status.clone(), c.reason.clone()))
+            .collect::<Vec<_>>()
+    };
+    let going = |c: &Condition| c.type_ == "Reconciling" && c.status == "True";
+    after.conditions.iter().any(going)
+        && said(before) == said(after)
+        && before.observed_generation == after.observed_generation
+        && (&before.symbols, &before.taken) == (&after.symbols, &after.taken)
+        && before.rollout == after.rollout
+}
+
 /// What turns one status into another as a merge patch: absent fields are taken away. `None` when they are the same.
 fn difference<T: Serialize>(before: &T, after: &T) -> Option<Value> {
     let value = |v: &T| serde_json::to_value(v).unwrap_or_default();
@@ -289,7 +299,7 @@ fn merge_patch(before: &Value, after: &Value) -> Option<Value> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use helios_crds::kube::{RolloutStatus, StrategyStatus};
+    use helios_crds::kube::RolloutStatus;
     use proptest::prelude::*;
     use serde_json::json;
 
