@@ -263,7 +263,10 @@ fn only_further(before: &StrategyStatus, after: &StrategyStatus) -> bool {
         all.map(|c| (c.type_.clone(), c.status.clone(), c.reason.clone()))
             .collect::<Vec<_>>()
     };
-    let going = |c: &Condition| c.type_ == "Reconciling" && c.status == "True";
+    let going = |c: &Condition| {
+        let reasons = ["WorkersStarting", "ParametersPending"];
+        c.type_ == "Reconciling" && c.status == "True" && reasons.contains(&c.reason.as_str())
+    };
     after.conditions.iter().any(going)
         && said(before) == said(after)
         && before.observed_generation == after.observed_generation
