@@ -158,6 +158,33 @@ impl<'a> Stage<'a> {
         format!("system:serviceaccount:{HOME}:{}-operator", self.ns)
     }
 
+    /// Where the stage's NATS server listens.
+    pub fn nats_url(&self) -> &str {
+        &self.nats_url
+    }
+
+    /// Where the stage's files are.
+    pub fn files(&self) -> &std::path::Path {
+        &self.files
+    }
+
+    /// Starts one more program beside the stage, which ends with its value; `name` is that of its log.
+    pub fn program(
+        &self,
+        name: &str,
+        path: PathBuf,
+        args: &[&str],
+        env: Vec<(String, String)>,
+    ) -> Result<Running> {
+        run::start(
+            self.cluster,
+            &format!("{}-{name}", self.ns),
+            path,
+            args,
+            env,
+        )
+    }
+
     /// Applies a strategy of an account. `extra` is YAML of its spec.
     pub fn strategy(&self, name: &str, account: &str, extra: &str) -> Result<String> {
         self.apply(&format!(

@@ -70,6 +70,8 @@ pub struct Patience {
     pub flap: Duration,
     /// Between two writes of one object's status.
     pub status_every: Duration,
+    /// The same while a strategy goes on as its status says, and only counts move.
+    pub counts_every: Duration,
     /// After which a snapshot is old.
     pub stale_after: Duration,
     /// Until a strategy that is being deleted is let go although something is open.
@@ -89,6 +91,7 @@ impl Default for Patience {
         Self {
             flap: Duration::from_secs(30),
             status_every: Duration::from_secs(1),
+            counts_every: Duration::from_secs(5),
             stale_after: Duration::from_secs(15),
             flatten_by: Duration::from_secs(300),
             namespace_by: Duration::from_secs(15),

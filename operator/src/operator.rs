@@ -27,6 +27,8 @@ use tokio::task::JoinSet;
 
 /// Accounts looked at beside each other.
 const LOOKS: usize = 32;
+/// Between two times that what stands is handed to an account's bus while a look at it goes on.
+const PUBLISH_EVERY_MS: u64 = 100;
 /// News that may wait for the loop.
 const NEWS: usize = 4096;
 /// How long looks may go on after the process was asked to end.
@@ -121,6 +123,8 @@ pub async fn run(config: OperatorConfig, links: OperatorLinks) -> Result<(), Ope
         looks: JoinSet::new(),
         leading: false,
         fresh: false,
+        unpublished: BTreeSet::new(),
+        published: BTreeMap::new(),
         leadership: leader.leadership(),
     };
     let ended = loop {
@@ -129,9 +133,9 @@ pub async fn run(config: OperatorConfig, links: OperatorLinks) -> Result<(), Ope
             _ = ending.wait_for(|e| *e) => break Ok(()),
             Some(_) = watches.join_next() => break Err(OperatorError::Blind),
             Some(account) = news.recv() => {
-                operator.queue.news(&account, now_ms());
+                operator.news(account);
                 while let Ok(account) = news.try_recv() {
-                    operator.queue.news(&account, now_ms());
+                    operator.news(account);
                 }
             }
             Some(done) = operator.looks.join_next() => operator.looked(done.ok()),
@@ -161,6 +165,10 @@ struct Operator {
     leading: bool,
     /// It has just begun to lead, and has not looked at everything yet.
     fresh: bool,
+    /// Accounts that are being looked at and of which there is news.
+    unpublished: BTreeSet<String>,
+    /// When what stands was last handed to an account's bus, liveness ms.
+    published: BTreeMap<String, u64>,
     leadership: signal::Receiver<Leadership>,
 }
 
@@ -205,10 +213,34 @@ impl Operator {
                 (account, next)
             });
         }
+        if self.publish_meanwhile(now) {
+            return Duration::from_millis(PUBLISH_EVERY_MS);
+        }
         match self.queue.next() {
             Some(at) => Duration::from_millis(at.saturating_sub(now_ms()).max(1)).min(IDLE),
             None => IDLE,
         }
+    }
+
+    fn news(&mut self, account: String) {
+        self.queue.news(&account, now_ms());
+        if self.queue.runs(&account) {
+            self.unpublished.insert(account);
+        }
+    }
+
+    /// What a look has written is pushed while it goes on: workers need not wait until it has said how everything is. True
+    /// while some of that must wait.
+    fn publish_meanwhile(&mut self, now_ms: u64) -> bool {
+        let at = |o: &Self, account: &String| o.published.get(account).copied().unwrap_or(0);
+        for account in std::mem::take(&mut self.unpublished) {
+            if now_ms < at(self, &account) + PUBLISH_EVERY_MS {
+                self.unpublished.insert(account);
+            } else {
+                self.publish(&account);
+            }
+        }
+        !self.unpublished.is_empty()
     }
 
     fn index<T>(&self, read: impl FnOnce(&Index) -> T) -> T {
@@ -232,7 +264,9 @@ impl Operator {
             })
             .collect()
         });
+        self.unpublished.remove(account);
         if self.index(|i| i.accounts.get(account).is_some()) {
+            self.published.insert(account.into(), now_ms());
             self.links.publish(account, documents);
         }
     }
@@ -245,6 +279,7 @@ impl Operator {
             self.queue.at(&account, next);
         } else {
             self.links.close(&account);
+            self.published.remove(&account);
             self.context.forget(&account);
         }
         let (accounts, pods) = self.index(|i| (i.accounts.len(), i.pods.len()));

@@ -51,6 +51,11 @@ impl Queue {
         waiting.map(|(_, at)| *at).min()
     }
 
+    /// It is being looked at.
+    pub fn runs(&self, account: &str) -> bool {
+        self.running.contains(account)
+    }
+
     /// Nobody looks at anything.
     pub fn idle(&self) -> bool {
         self.running.is_empty()

@@ -94,6 +94,7 @@ pub async fn reconcile_at(ctx: &Context, account: &str, now_ms: u64, wall_s: i64
         applied: &applied,
         patience,
         memory,
+        began,
     };
     let wake = clerk.update().await;
     ctx.metrics

@@ -4,14 +4,15 @@
 //! standby that takes over knows everything already.
 
 use crate::facts::{
-    AccountFact, DocumentFact, Index, News, NodeFact, Owned, OwnedKind, PodFact, StrategyFact,
+    AccountFact, BareNode, BarePod, DocumentFact, Index, News, NodeFact, Owned, OwnedKind, PodFact,
+    StrategyFact,
 };
 use crate::names;
 use crate::time::now_ms;
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use helios_crds::kube::{HeliosAccount, HeliosStrategy};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod, Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::RoleBinding;
@@ -132,7 +133,7 @@ impl Watches {
     }
 
     async fn pods(self) {
-        let stream = events(self.api::<Pod>(), Some(ours()));
+        let stream = events(self.api::<BarePod>(), Some(ours()));
         self.feed(stream, |p, _| PodFact::of(p), |i, n| i.pod(n, now_ms()))
             .await;
     }
@@ -145,7 +146,7 @@ impl Watches {
     }
 
     async fn nodes(self) {
-        let stream = events(Api::<Node>::all(self.client.clone()), None);
+        let stream = events(Api::<BareNode>::all(self.client.clone()), None);
         self.feed(
             stream,
             |n, _| Some(NodeFact::of(n)),

@@ -21,9 +21,10 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::api::{
     Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions,
-    PropagationPolicy,
+    PropagationPolicy, Request,
 };
 use kube::{Client, Resource};
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,46 +89,54 @@ impl Writer {
         Api::namespaced_with(self.client.clone(), namespace, &resource(kind))
     }
 
-    /// Applies an object that the operator owns.
+    /// Sends a request whose answer is read as little as its caller needs.
+    async fn send<T: DeserializeOwned>(
+        &self,
+        what: &'static str,
+        request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
+    ) -> Result<T, Failure> {
+        let request = request.map_err(kube::Error::BuildRequest);
+        let sent = async { self.client.request(request?).await };
+        self.call(what, sent).await
+    }
+
+    /// Applies an object that the operator owns; returns what it is then.
     pub async fn apply(&self, kind: OwnedKind, content: &Value) -> Result<Value, Failure> {
-        let (namespace, name) = named(content);
-        self.patch("apply", self.dynamic(kind, namespace), name, content)
-            .await
+        self.patch("apply", kind, content).await
     }
 
     /// Applies a strategy's parameters.
-    pub async fn apply_parameters(&self, content: &Value) -> Result<Value, Failure> {
-        let (namespace, name) = named(content);
-        let api = self.dynamic(OwnedKind::GuardianState, namespace);
-        self.patch("apply_parameters", api, name, content).await
+    pub async fn apply_parameters(&self, content: &Value) -> Result<(), Failure> {
+        let what = "apply_parameters";
+        let done = self.patch(what, OwnedKind::GuardianState, content).await;
+        done.map(|IgnoredAny| ())
     }
 
-    async fn patch(
+    async fn patch<T: DeserializeOwned>(
         &self,
         what: &'static str,
-        api: Api<DynamicObject>,
-        name: &str,
+        kind: OwnedKind,
         content: &Value,
-    ) -> Result<Value, Failure> {
+    ) -> Result<T, Failure> {
+        let (namespace, name) = named(content);
+        let url = DynamicObject::url_path(&resource(kind), Some(namespace));
         let params = PatchParams::apply(names::MANAGER).force();
-        let patch = Patch::Apply(content);
-        let applied = self.call(what, api.patch(name, &params, &patch)).await?;
-        // An object that came from JSON goes back into it.
-        Ok(serde_json::to_value(applied).unwrap_or_default())
+        let request = Request::new(url).patch(name, &params, &Patch::Apply(content));
+        self.send(what, request).await
     }
 
     /// Creates a pod. One of that name that is there already is no failure: the next look sees whose it is.
     pub async fn create_pod(&self, content: &Value) -> Result<(), Failure> {
         let (namespace, _) = named(content);
-        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
-        let pod: Pod = serde_json::from_value(content.clone()).map_err(|e| Failure::ours(&e))?;
         let params = PostParams {
             field_manager: Some(names::MANAGER.into()),
             ..PostParams::default()
         };
-        match self.call("create_pod", api.create(&params, &pod)).await {
+        let body = serde_json::to_vec(content).map_err(|e| Failure::ours(&e))?;
+        let request = Request::new(Pod::url_path(&(), Some(namespace))).create(&params, body);
+        match self.send("create_pod", request).await {
             Err(f) if f.refusal == Refusal::Exists => Ok(()),
-            r => r.map(drop),
+            r => r.map(|IgnoredAny| ()),
         }
     }
 
@@ -268,14 +277,8 @@ impl Writer {
         name: &str,
         status: &Value,
     ) -> Result<(), Failure> {
-        let api: Api<HeliosAccount> = Api::namespaced(self.client.clone(), namespace);
-        let body = json!({"status": status});
-        let params = PatchParams::default();
-        let patch = Patch::Merge(&body);
-        let done = self
-            .call("account_status", api.patch_status(name, &params, &patch))
-            .await;
-        gone_is_fine(done.map(drop))
+        let url = HeliosAccount::url_path(&(), Some(namespace));
+        self.status("account_status", url, name, status).await
     }
 
     /// Writes a strategy's status.
@@ -285,14 +288,22 @@ impl Writer {
         name: &str,
         status: &Value,
     ) -> Result<(), Failure> {
-        let api: Api<HeliosStrategy> = Api::namespaced(self.client.clone(), namespace);
-        let body = json!({"status": status});
+        let url = HeliosStrategy::url_path(&(), Some(namespace));
+        self.status("strategy_status", url, name, status).await
+    }
+
+    async fn status(
+        &self,
+        what: &'static str,
+        url: String,
+        name: &str,
+        status: &Value,
+    ) -> Result<(), Failure> {
+        let patch = Patch::Merge(json!({"status": status}));
         let params = PatchParams::default();
-        let patch = Patch::Merge(&body);
-        let done = self
-            .call("strategy_status", api.patch_status(name, &params, &patch))
-            .await;
-        gone_is_fine(done.map(drop))
+        let request = Request::new(url).patch_subresource("status", name, &params, &patch);
+        let done = self.send(what, request).await;
+        gone_is_fine(done.map(|IgnoredAny| ()))
     }
 }
 

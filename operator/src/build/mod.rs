@@ -16,7 +16,7 @@ pub use coordinator::{deployment, disruption_budget as coordinator_budget, servi
 pub use network::{coordinator_policy, workers_policy};
 pub use strategy::{budget, manifests, parameters};
 pub use venue::{has_venue, venue, venue_policy, venue_service};
-pub use worker::{pod, spec_hash};
+pub use worker::{marked_pod, pod, spec_hash};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};

@@ -35,10 +35,21 @@ pub fn spec_hash(a: &HeliosAccount, h: &HeliosStrategy, s: &PodSettings) -> Stri
 
 /// The pod of a symbol's worker.
 pub fn pod(a: &HeliosAccount, h: &HeliosStrategy, s: &PodSettings, symbol: &str) -> Value {
+    marked_pod(a, h, s, symbol, &spec_hash(a, h, s))
+}
+
+/// The same where the hash is known: of a strategy's many pods it is one.
+pub fn marked_pod(
+    a: &HeliosAccount,
+    h: &HeliosStrategy,
+    s: &PodSettings,
+    symbol: &str,
+    spec_hash: &str,
+) -> Value {
     let mut pod = unmarked(a, h, s, symbol);
     pod["metadata"]["annotations"] = json!({
         names::SYMBOL: symbol,
-        names::SPEC_HASH: spec_hash(a, h, s),
+        names::SPEC_HASH: spec_hash,
     });
     pod
 }

@@ -4,11 +4,13 @@
 //! it concerns out. Nothing is decided here, and before every first list is in ([`Index::synced`]) nothing may be: an
 //! object that is not known yet looks the same as one that is gone.
 
+mod bare;
 mod index;
 mod object;
 mod pod;
 mod shelf;
 
+pub use bare::{BareNode, BarePod};
 pub use index::{Index, Owned, OwnedKind};
 pub use object::{AccountFact, DocumentFact, NodeFact, StrategyFact};
 pub use pod::{PodFact, PodLife};

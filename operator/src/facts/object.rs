@@ -1,9 +1,10 @@
 //! Accounts, strategies, parameter documents and nodes, as far as decisions look at them.
 
+use super::bare::BareNode;
 use crate::names;
 use helios_core::messages::ParamsDocument;
 use helios_crds::kube::{HeliosAccount, HeliosStrategy};
-use k8s_openapi::api::core::v1::{ConfigMap, Node};
+use k8s_openapi::api::core::v1::ConfigMap;
 use std::sync::Arc;
 
 /// An account object; what can't be read as one is kept by its name, so that it is not taken for gone.
@@ -118,7 +119,7 @@ pub struct NodeFact {
 
 impl NodeFact {
     /// Reads a node.
-    pub fn of(node: &Node) -> Self {
+    pub fn of(node: &BareNode) -> Self {
         let conditions = node
             .status
             .iter()

@@ -1,7 +1,7 @@
 //! A pod, as far as decisions look at it: a few hundred bytes instead of the whole object, for there may be 10,000.
 
+use super::bare::{BarePod, BarePodStatus};
 use crate::names;
-use k8s_openapi::api::core::v1::{Pod, PodStatus};
 
 /// The life of a pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub struct PodFact {
 
 impl PodFact {
     /// Reads a pod; `None` for one that is not of Helios, and for a simulated exchange's: nothing is decided by that.
-    pub fn of(pod: &Pod) -> Option<Self> {
+    pub fn of(pod: &BarePod) -> Option<Self> {
         let m = &pod.metadata;
         let namespace = m.namespace.as_deref()?;
         let label = |key: &str| m.labels.as_ref().and_then(|l| l.get(key));
@@ -84,7 +84,7 @@ impl PodFact {
     }
 }
 
-fn ready(s: &PodStatus) -> bool {
+fn ready(s: &BarePodStatus) -> bool {
     s.conditions
         .iter()
         .flatten()
@@ -92,7 +92,7 @@ fn ready(s: &PodStatus) -> bool {
 }
 
 /// Why it does not run: the pod's own reason, a container that can't start, or no node that takes it.
-fn trouble(s: &PodStatus, life: PodLife) -> Option<String> {
+fn trouble(s: &BarePodStatus, life: PodLife) -> Option<String> {
     let said = |reason: &Option<String>, message: &Option<String>| {
         let reason = reason.as_deref().filter(|r| !r.is_empty())?;
         let message = message.as_deref().filter(|m| !m.is_empty());

@@ -1,12 +1,13 @@
-//! Doing what the plan says, in its order: what pods stand on first, then parameters, then pods.
+//! Doing what the plan says, in its order: what pods stand on first, then parameters, then pods, then their budgets.
 //!
-//! Each object fails and pauses by itself. A pod is started only when its strategy's parameters stand published and its
+//! Each object fails and pauses by itself, and those of different strategies don't wait for each other. A pod is started only when its strategy's parameters stand published and its
 //! strategy says that it must not go without leaving its positions.
 
 mod pods;
 
+use super::beside;
 use super::dereference::World;
-use super::plan::{Object, Plan};
+use super::plan::{Document, Object, Plan};
 use super::validate::{Strategy, Validated};
 use crate::config::PodSettings;
 use crate::facts::OwnedKind;
@@ -15,6 +16,7 @@ use crate::time::ms;
 use crate::writer::{Failure, Refusal, Writer, covers};
 use crate::{build, names};
 use helios_core::plan::Action;
+use helios_crds::HeliosAccount;
 use std::collections::BTreeSet;
 use tokio::time::Instant;
 
@@ -90,27 +92,22 @@ impl<'a> Hands<'a> {
         if plan.guard_account {
             self.guard_account().await;
         }
-        for o in &plan.objects {
-            self.object(o).await;
+        // The account's own in their order; of the strategies' none waits for another.
+        let (of_strategies, own): (Vec<_>, Vec<_>) =
+            plan.objects.iter().partition(|o| o.strategy.is_some());
+        for o in own {
+            self.objects([o]).await;
         }
         if plan.lease {
             self.lease().await;
         }
-        let mut unready: BTreeSet<String> = BTreeSet::new();
-        for name in &plan.guard_strategies {
-            if !self.guard_strategy(name, true).await {
-                unready.insert(name.clone());
-            }
-        }
-        for name in plan.documents.keys() {
-            if !self.parameters(plan, name).await {
-                unready.insert(name.clone());
-            }
-        }
+        let mut unready = self.guard_strategies(&plan.guard_strategies, true).await;
+        unready.extend(self.parameters(plan).await);
         self.pods(plan, &unready).await;
+        self.objects(of_strategies).await;
+        self.finalize_strategies(plan).await;
         for action in &plan.actions {
             match action {
-                Action::FinalizeStrategy { strategy } => self.finalize_strategy(strategy).await,
                 Action::StopCoordinator { .. } => self.stop_coordinator().await,
                 Action::FinalizeAccount { .. } => self.finalize_account().await,
                 _ => {}
@@ -164,29 +161,39 @@ impl<'a> Hands<'a> {
         }
     }
 
-    async fn object(&mut self, o: &Object) {
-        let key = (o.kind, o.full_name.clone());
-        let there = self.world.owned.get(&key);
-        if there.is_some_and(|t| covers(&t.content, &o.content)) {
-            return;
-        }
-        let shown = format!("{:?} {}", o.kind, o.full_name);
-        let of = build::hash(&o.content);
-        let strategy = o.strategy.as_deref();
-        if !self.may(&shown, &of, strategy) {
-            return;
-        }
-        let result = self.writer.apply(o.kind, &o.content).await.and_then(|now| {
-            if covers(&now, &o.content) {
-                return Ok(());
+    /// Applies objects, beside each other, unless they are as wanted.
+    async fn objects<'o>(&mut self, all: impl IntoIterator<Item = &'o Object>) {
+        let mut due = Vec::new();
+        for o in all {
+            let key = (o.kind, o.full_name.clone());
+            let there = self.world.owned.get(&key);
+            if there.is_some_and(|t| covers(&t.content, &o.content)) {
+                continue;
             }
-            // Applying it again and again would change nothing either.
-            Err(Failure {
-                refusal: Refusal::AdmissionRefused,
-                words: "the API server, or an admission webhook, changes what is applied".into(),
-            })
+            let shown = format!("{:?} {}", o.kind, o.full_name);
+            let of = build::hash(&o.content);
+            if self.may(&shown, &of, o.strategy.as_deref()) {
+                due.push((o, shown, of));
+            }
+        }
+        let writer = self.writer;
+        let calls = due.into_iter().map(|(o, shown, of)| async move {
+            let result = writer.apply(o.kind, &o.content).await.and_then(|now| {
+                if covers(&now, &o.content) {
+                    return Ok(());
+                }
+                // Applying it again and again would change nothing either.
+                Err(Failure {
+                    refusal: Refusal::AdmissionRefused,
+                    words: "the API server, or an admission webhook, changes what is applied"
+                        .into(),
+                })
+            });
+            (o, shown, of, result)
         });
-        self.went(&shown, &of, strategy, result);
+        for (o, shown, of, result) in beside::all(calls.collect()).await {
+            self.went(&shown, &of, o.strategy.as_deref(), result);
+        }
     }
 
     async fn lease(&mut self) {
@@ -230,71 +237,102 @@ impl<'a> Hands<'a> {
         self.validated.strategies.iter().find(|s| s.name == name)
     }
 
-    async fn guard_strategy(&mut self, name: &str, on: bool) -> bool {
-        let Some(s) = self.strategy(name) else {
-            return false;
-        };
-        let shown = format!("finalizer of {}", s.manifest.metadata.name);
+    /// Puts the finalizer on strategies, or takes it off, beside each other; returns those of which that is not so yet.
+    async fn guard_strategies(&mut self, names: &[String], on: bool) -> BTreeSet<String> {
+        let mut missed: BTreeSet<String> = names.iter().cloned().collect();
         let of = if on { "on" } else { "off" };
-        if !self.may(&shown, of, Some(name)) {
-            return false;
+        let mut due = Vec::new();
+        for name in names {
+            let Some(s) = self.strategy(name) else {
+                continue;
+            };
+            let shown = format!("finalizer of {}", s.manifest.metadata.name);
+            if self.may(&shown, of, Some(name)) {
+                due.push((name, s, shown));
+            }
         }
-        let result = self.writer.guard_strategy(&s.object, on).await;
-        let as_seen = matches!(result, Ok(true));
-        self.went(&shown, of, Some(name), result.map(drop)) && as_seen
+        let writer = self.writer;
+        let calls = due.into_iter().map(|(name, s, shown)| async move {
+            (name, shown, writer.guard_strategy(&s.object, on).await)
+        });
+        for (name, shown, result) in beside::all(calls.collect()).await {
+            let as_seen = matches!(result, Ok(true));
+            if self.went(&shown, of, Some(name), result.map(drop)) && as_seen {
+                missed.remove(name);
+            }
+        }
+        missed
     }
 
-    async fn finalize_strategy(&mut self, name: &str) {
-        if self.guard_strategy(name, false).await {
-            self.done.finalized.insert(name.into());
-        }
+    /// Lets strategies go of which nothing is left.
+    async fn finalize_strategies(&mut self, plan: &Plan) {
+        let gone = plan.actions.iter().filter_map(|a| match a {
+            Action::FinalizeStrategy { strategy } => Some(strategy.clone()),
+            _ => None,
+        });
+        let gone: Vec<String> = gone.collect();
+        let missed = self.guard_strategies(&gone, false).await;
+        let done = gone.into_iter().filter(|name| !missed.contains(name));
+        self.done.finalized.extend(done);
     }
 
-    /// The strategy's parameters stand as wanted; true when they do.
-    async fn parameters(&mut self, plan: &Plan, name: &str) -> bool {
-        let (Some(s), Some(account), Some(d)) = (
-            self.strategy(name),
-            &self.validated.account,
-            plan.documents.get(name),
-        ) else {
-            return false;
-        };
-        if self.world.namespace_going {
-            return false;
+    /// Writes the parameters of strategies, beside each other; returns those whose parameters don't stand as wanted.
+    async fn parameters(&mut self, plan: &Plan) -> BTreeSet<String> {
+        let mut missed = BTreeSet::new();
+        let mut due = Vec::new();
+        for (name, d) in &plan.documents {
+            let (Some(s), Some(account)) = (self.strategy(name), &self.validated.account) else {
+                missed.insert(name.clone());
+                continue;
+            };
+            let (a, h) = (&account.manifest, &s.manifest);
+            if self.stands(s, a, d) {
+                continue;
+            }
+            missed.insert(name.clone());
+            if self.world.namespace_going {
+                continue;
+            }
+            let content =
+                build::parameters(a, h, &d.document, d.since.as_deref(), d.breach.as_deref());
+            let shown = format!("ConfigMap {}", names::strategy(&h.metadata.name));
+            let of = build::hash(&content);
+            if self.may(&shown, &of, Some(name)) {
+                due.push((name, d, shown, of, content));
+            }
         }
-        let (a, h) = (&account.manifest, &s.manifest);
-        let there = self
-            .world
-            .documents
-            .get(name)
-            .filter(|f| f.owner == s.object.metadata.uid);
-        let stands = there.is_some_and(|f| {
+        let writer = self.writer;
+        let calls = due
+            .into_iter()
+            .map(|(name, d, shown, of, content)| async move {
+                let result = writer.apply_parameters(&content).await;
+                (name, d, shown, of, result)
+            });
+        for (name, d, shown, of, result) in beside::all(calls.collect()).await {
+            if self.went(&shown, &of, Some(name), result) {
+                missed.remove(name);
+                let (generation, step) = (d.document.generation, d.document.rollout_step);
+                tracing::info!(
+                    strategy = name,
+                    generation,
+                    step,
+                    sha256 = d.document.sha256,
+                    "parameters written"
+                );
+            }
+        }
+        missed
+    }
+
+    /// The strategy's parameters stand published as wanted.
+    fn stands(&self, s: &Strategy, a: &HeliosAccount, d: &Document) -> bool {
+        let there = self.world.documents.get(&s.name);
+        let there = there.filter(|f| f.owner == s.object.metadata.uid);
+        there.is_some_and(|f| {
             f.document.as_deref() == Some(&d.document)
                 && (&f.since, &f.breach) == (&d.since, &d.breach)
-                && f.manifests == build::manifests(a, h)
-        });
-        if stands {
-            return true;
-        }
-        let content = build::parameters(a, h, &d.document, d.since.as_deref(), d.breach.as_deref());
-        let shown = format!("ConfigMap {}", names::strategy(&h.metadata.name));
-        let of = build::hash(&content);
-        if !self.may(&shown, &of, Some(name)) {
-            return false;
-        }
-        let result = self.writer.apply_parameters(&content).await.map(drop);
-        let (generation, step) = (d.document.generation, d.document.rollout_step);
-        let well = self.went(&shown, &of, Some(name), result);
-        if well {
-            tracing::info!(
-                strategy = name,
-                generation,
-                step,
-                sha256 = d.document.sha256,
-                "parameters written"
-            );
-        }
-        well
+                && f.manifests == build::manifests(a, &s.manifest)
+        })
     }
 
     /// Ends the coordinators: the strategies are gone, nothing is left to guard.

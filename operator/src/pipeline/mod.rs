@@ -11,6 +11,7 @@
 //! No step waits for the world: what takes time is found done, or not, by a later look.
 
 pub mod apply;
+mod beside;
 pub mod dereference;
 pub mod plan;
 pub mod status;

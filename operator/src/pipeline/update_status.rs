@@ -1,6 +1,8 @@
-//! Saying how it is: statuses and events, written only where they differ, and not more often than once a second for an object.
+//! Saying how it is: statuses and events, written only where they differ, and not more often than once a second for an
+//! object. An event goes with the write that shows the same.
 
 use super::apply::Applied;
+use super::beside;
 use super::dereference::World;
 use super::plan::{Plan, Progress};
 use super::status::{account_status, strategy_status};
@@ -10,11 +12,13 @@ use crate::events::{Note, Notes};
 use crate::memory::Memory;
 use crate::names;
 use crate::time::ms;
-use crate::writer::{Failure, Writer};
-use helios_crds::kube::Condition;
+use crate::writer::Writer;
+use helios_crds::kube::{Condition, StrategyStatus};
 use kube::Resource;
 use serde::Serialize;
 use serde_json::Value;
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Everything that a status follows from, and where it is written.
 pub struct Clerk<'a> {
@@ -34,6 +38,16 @@ pub struct Clerk<'a> {
     pub patience: &'a Patience,
     /// What is remembered.
     pub memory: &'a mut Memory,
+    /// When the look began.
+    pub began: Instant,
+}
+
+/// A status that differs from what stands.
+struct Due {
+    key: String,
+    /// Name of the strategy; `None` for the account.
+    strategy: Option<String>,
+    patch: Value,
 }
 
 impl Clerk<'_> {
@@ -45,7 +59,9 @@ impl Clerk<'_> {
                 wake = Some(wake.map_or(at, |w: u64| w.min(at)));
             }
         };
-        for s in &self.validated.strategies {
+        let mut due_now = Vec::new();
+        let validated = self.validated;
+        for s in &validated.strategies {
             if self.applied.finalized.contains(&s.name) {
                 continue;
             }
@@ -60,23 +76,27 @@ impl Clerk<'_> {
             );
             by(at);
             let before = s.object.status.clone().unwrap_or_default();
-            let patch = difference(&before, &status);
-            let (namespace, name) = names::split(&s.name);
-            let writer = self.writer;
-            by(self
-                .write(&s.name, patch, |p| async move {
-                    writer.strategy_status(namespace, name, &p).await
-                })
-                .await);
-            self.tell(
-                &s.name,
-                &s.object.object_ref(&()),
-                &before.conditions,
-                &status.conditions,
-            );
+            if let Some(patch) = difference(&before, &status) {
+                let due = Due {
+                    key: s.name.clone(),
+                    strategy: Some(s.name.clone()),
+                    patch,
+                };
+                let every = if only_further(&before, &status) {
+                    self.patience.counts_every
+                } else {
+                    self.patience.status_every
+                };
+                let later = self.may(&mut due_now, due, every);
+                by(later);
+                if later.is_none() {
+                    let object = s.object.object_ref(&());
+                    self.tell(&s.name, &object, &before.conditions, &status.conditions);
+                }
+            }
             self.tell_rollout(&s.name, &s.object.object_ref(&()));
         }
-        if let Some(a) = &self.validated.account
+        if let Some(a) = &validated.account
             && !self.applied.account_finalized
         {
             let (status, at) = account_status(
@@ -90,48 +110,64 @@ impl Clerk<'_> {
             );
             by(at);
             let before = a.object.status.clone().unwrap_or_default();
-            let patch = difference(&before, &status);
-            let (namespace, name) = names::split(&self.world.account);
-            let (key, writer) = (format!("account {name}"), self.writer);
-            by(self
-                .write(&key, patch, |p| async move {
-                    writer.account_status(namespace, name, &p).await
-                })
-                .await);
-            self.tell(
-                &key,
-                &a.object.object_ref(&()),
-                &before.conditions,
-                &status.conditions,
-            );
+            if let Some(patch) = difference(&before, &status) {
+                let (_, name) = names::split(&self.world.account);
+                let key = format!("account {name}");
+                let due = Due {
+                    key: key.clone(),
+                    strategy: None,
+                    patch,
+                };
+                let later = self.may(&mut due_now, due, self.patience.status_every);
+                by(later);
+                if later.is_none() {
+                    let object = a.object.object_ref(&());
+                    self.tell(&key, &object, &before.conditions, &status.conditions);
+                }
+            }
         }
+        by(self.write(due_now).await);
         wake
     }
 
-    /// Writes a patch, unless the object was written less than a second ago; returns when it may be.
-    async fn write<F>(
-        &mut self,
-        key: &str,
-        patch: Option<Value>,
-        write: impl FnOnce(Value) -> F,
-    ) -> Option<u64>
-    where
-        F: Future<Output = Result<(), Failure>>,
-    {
-        let patch = patch?;
-        let now = self.world.now_ms;
-        let every = ms(self.patience.status_every);
-        if let Some(at) = self.memory.written.get(key).filter(|at| now < **at + every) {
-            return Some(at + every);
+    /// Takes a write in, unless its object was written a moment ago; returns when it may be.
+    fn may(&mut self, all: &mut Vec<Due>, due: Due, every: Duration) -> Option<u64> {
+        // A look that made many pods began long ago: what counts is when it writes.
+        let now = self.world.now_ms + ms(self.began.elapsed());
+        let last = self.memory.written.get(&due.key);
+        if let Some(at) = last.filter(|at| now < **at + ms(every)) {
+            return Some(at + ms(every));
         }
-        self.memory.written.insert(key.into(), now);
-        match write(patch).await {
-            Ok(()) => None,
-            Err(f) => {
+        self.memory.written.insert(due.key.clone(), now);
+        all.push(due);
+        None
+    }
+
+    /// Writes, beside each other; returns when what failed is tried again.
+    async fn write(&self, all: Vec<Due>) -> Option<u64> {
+        let writer = self.writer;
+        let account = &self.world.account;
+        let calls = all.into_iter().map(|d| async move {
+            let result = match &d.strategy {
+                Some(s) => {
+                    let (namespace, name) = names::split(s);
+                    writer.strategy_status(namespace, name, &d.patch).await
+                }
+                None => {
+                    let (namespace, name) = names::split(account);
+                    writer.account_status(namespace, name, &d.patch).await
+                }
+            };
+            (d.key, result)
+        });
+        let mut again = None;
+        for (key, result) in beside::all(calls.collect()).await {
+            if let Err(f) = result {
                 tracing::warn!(object = key, "status not written: {f}");
-                Some(now + 5000)
+                again = Some(self.world.now_ms + 5000);
             }
         }
+        again
     }
 
     /// An event for each condition whose reason changed, where people should know.
@@ -219,6 +255,25 @@ impl Clerk<'_> {
     }
 }
 
+/// A strategy goes on as it was said to, and only the counts have moved: of 50 strategies that start, that is most of the
+/// news and the least of it.
+fn only_further(before: &StrategyStatus, after: &StrategyStatus) -> bool {
+    let said = |s: &StrategyStatus| {
+        let all = s.conditions.iter();
+        all.map(|c| (c.type_.clone(), c.status.clone(), c.reason.clone()))
+            .collect::<Vec<_>>()
+    };
+    let going = |c: &Condition| {
+        let reasons = ["WorkersStarting", "ParametersPending"];
+        c.type_ == "Reconciling" && c.status == "True" && reasons.contains(&c.reason.as_str())
+    };
+    after.conditions.iter().any(going)
+        && said(before) == said(after)
+        && before.observed_generation == after.observed_generation
+        && (&before.symbols, &before.taken) == (&after.symbols, &after.taken)
+        && before.rollout == after.rollout
+}
+
 /// What turns one status into another as a merge patch: absent fields are taken away. `None` when they are the same.
 fn difference<T: Serialize>(before: &T, after: &T) -> Option<Value> {
     let value = |v: &T| serde_json::to_value(v).unwrap_or_default();
@@ -247,7 +302,7 @@ fn merge_patch(before: &Value, after: &Value) -> Option<Value> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use helios_crds::kube::{RolloutStatus, StrategyStatus};
+    use helios_crds::kube::RolloutStatus;
     use proptest::prelude::*;
     use serde_json::json;
 

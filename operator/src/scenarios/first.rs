@@ -63,11 +63,9 @@ async fn a_snapshot_starts_five_workers_and_nothing_else_is_sent() {
     b.coordinators_are_ready(2);
     b.wants(&FIVE);
     let asked = b.look().await;
-    let mut wanted = vec![
-        "apply poddisruptionbudgets/hs-nobi".to_string(),
-        "apply configmaps/hs-nobi".into(),
-    ];
+    let mut wanted = vec!["apply configmaps/hs-nobi".to_string()];
     wanted.extend(FIVE.map(|s| format!("create {}", pod(s))));
+    wanted.push("apply poddisruptionbudgets/hs-nobi".into());
     wanted.push("status heliosstrategies/nobi".into());
     wanted.push("status heliosaccounts/paper".into());
     assert_eq!(asked, wanted, "parameters stand before the first pod");
