@@ -132,6 +132,21 @@ impl Desk {
         self.trading("turns", 1).await
     }
 
+    /// Deletes the account. Its strategies are counted a moment after they are gone.
+    pub async fn account_deleted(&self) -> Result<()> {
+        wait_for("the account to go", SOON, async || {
+            self.kubectl(&[
+                "delete",
+                "ha",
+                ACCOUNT,
+                "--ignore-not-found",
+                "--timeout=60s",
+            ])
+            .map(drop)
+        })
+        .await
+    }
+
     /// From now on nobody else is at work.
     pub async fn alone(&mut self) {
         self.place = None;

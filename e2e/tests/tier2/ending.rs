@@ -104,7 +104,7 @@ async fn install_upgrade_uninstall() {
         desk.kubectl(&["delete", "hs", "--all", "--timeout=120s"])?;
         let open = venue.positions()?;
         ensure!(open.is_empty(), "{open:?} is open");
-        desk.kubectl(&["delete", "ha", "--all", "--timeout=120s"])?;
+        desk.account_deleted().await?;
         helm(cluster, "uninstall helios -n helios").context("with nothing left")?;
         helm(cluster, "uninstall helios-crds")?;
         install::gone().await;

@@ -53,6 +53,13 @@ pub struct Fill {
     pub market_ms: i64,
 }
 
+impl Fill {
+    /// A coordinator sent the order; its id says so.
+    pub fn of_coordinator(&self) -> bool {
+        self.order.as_bytes().get(7) == Some(&b'c')
+    }
+}
+
 fn number(v: &Value) -> Result<f64> {
     let text = v.as_str().map(str::parse).transpose()?;
     text.or(v.as_f64())

@@ -137,8 +137,8 @@ async fn drain_node_with_position() {
         cluster
             .kubectl(&["delete", "node", name])
             .context("the spare node")?;
-        desk.kubectl(&["delete", "hs,ha", "--all", "--timeout=120s"])?;
-        Ok(())
+        desk.kubectl(&["delete", "hs", "--all", "--timeout=120s"])?;
+        desk.account_deleted().await
     })
     .await;
 }

@@ -24,6 +24,10 @@ async fn operator_absent_trading_continues() {
         let coordinators = desk.coordinator_lives().await?;
         let operators: Api<Pod> = Api::namespaced(desk.client.clone(), RELEASE);
         let label = ListParams::default().labels("app.kubernetes.io/component=operator");
+        eprintln!(
+            "DEBUG before: {}",
+            desk.cluster.audit_since(0)?.within(desk.ns())
+        );
         let scale = |n: &str| desk.cluster.kubectl(&["scale", OPERATOR, "-n", RELEASE, n]);
         scale("--replicas=0")?;
         wait_for("the operators to end", SOON, async || {
@@ -61,6 +65,10 @@ async fn operator_absent_trading_continues() {
         .await?;
         desk.trades_on(&venue).await?;
         let audit = desk.cluster.audit_since(mark)?.within(desk.ns()).of(USER);
+        eprintln!(
+            "DEBUG after: {}",
+            desk.cluster.audit_since(mark)?.within(desk.ns())
+        );
         let written: Vec<_> = audit.requests.iter().collect();
         let others = written
             .iter()
