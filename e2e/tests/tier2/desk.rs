@@ -56,11 +56,12 @@ impl Plan {
     }
 }
 
-/// Enters soon and holds for long: a position is there whenever a scenario wants one.
+/// Enters soon and holds for long, with a stop that a market of some minutes does not reach: a position is there whenever a
+/// scenario wants one.
 pub const HOLDS: &str = "
   watchlist: {symbols: [BTCUSDT, ETHUSDT]}
   signals: {nobiTriggerThreshold: \"0.05\", cooldownSeconds: 0, model: {mode: \"Off\"}}
-  risk: {sizing: FixedNotional, fixedNotional: \"500\", costGate: \"Off\", atr: {barSeconds: 5, multiplier: \"20\"}, protections: {maxConsecutiveLosses: 0}}
+  risk: {sizing: FixedNotional, fixedNotional: \"500\", costGate: \"Off\", atr: {barSeconds: 60, multiplier: \"20\"}, protections: {maxConsecutiveLosses: 0}}
   exits: {maxHoldSeconds: 86400, onOppositeSignal: Ignore}
 ";
 /// Enters soon and leaves soon: it trades all the time.

@@ -30,6 +30,7 @@ async fn install_upgrade_uninstall() {
         desk.turns().await?;
         let venue = desk.in_position(&SYMBOLS).await?;
         desk.alone().await;
+        venue.holds(&SYMBOLS).await?;
         let cluster = desk.cluster;
         let (positions, workers) = (venue.held(&SYMBOLS)?, desk.lives().await?);
         let coordinators = desk.coordinator_lives().await?;

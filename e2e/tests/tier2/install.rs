@@ -171,3 +171,14 @@ pub fn rolled_out(cluster: &ControlPlane, what: &str) -> Result<()> {
         Err(e) => bail!("{what}: {e:#}"),
     }
 }
+
+/// Puts something right again however a scenario ends: the next ones have the same installation.
+pub struct Mend(pub &'static ControlPlane, pub Vec<&'static str>);
+
+impl Drop for Mend {
+    fn drop(&mut self) {
+        if let Err(e) = self.0.kubectl(&self.1) {
+            eprintln!("{e:#}");
+        }
+    }
+}

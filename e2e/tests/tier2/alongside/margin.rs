@@ -18,20 +18,29 @@ fn condition<'a>(object: &'a Value, type_: &str) -> Result<&'a Value> {
 async fn account_critical_derisks() {
     // 1.6 times the equity at the market: a ratio of some 60 %, far above any level.
     let large = HOLDS.replace("fixedNotional: \"500\"", "fixedNotional: \"8000\"");
+    // With the stop as close as so much notional allows.
+    let large = large.replace("barSeconds: 60", "barSeconds: 5");
     // An order may find less than it wants: then it is tried again after a while.
-    let large = large.replace("maxHoldSeconds: 86400", "maxHoldSeconds: 300");
-    let plan = Plan::at(20, &large);
+    let again = large.replace("maxHoldSeconds: 86400", "maxHoldSeconds: 300");
+    let plan = Plan::at(20, &again);
     scenario("critical", plan, async |desk| {
         let venue = desk.in_position(&SYMBOLS).await?;
         let gross = async || -> Result<f64> {
             Ok(venue.positions()?.values().map(crate::venue::Position::notional).sum())
         };
-        wait_for("both positions to be whole", SOON, async || {
-            let now = gross().await?;
-            ensure!(now > 14_000.0, "{now}");
-            Ok(())
-        })
-        .await?;
+        let whole = async || {
+            wait_for("both positions to be whole", SOON, async || {
+                let now = gross().await?;
+                ensure!(now > 14_000.0, "{now}");
+                Ok(())
+            })
+            .await
+        };
+        whole().await?;
+        // From here on nobody but the ladder leaves a position.
+        desk.strategy(STRATEGY, &large)?;
+        desk.trading(STRATEGY, 2).await?;
+        whole().await?;
         let (before, lives) = (gross().await?, desk.lives().await?);
         let entered = venue.openings()?.len();
 
@@ -61,10 +70,15 @@ async fn account_critical_derisks() {
         })
         .await?;
         let now = gross().await?;
-        ensure!(now < before * 0.8, "{before} has become {now}: that is no reduction");
-        for symbol in venue.positions()?.keys() {
-            venue.anchor(symbol)?;
-        }
+        ensure!(
+            now < before * 0.8,
+            "{before} has become {now}: that is no reduction"
+        );
+        let fills = venue.fills()?;
+        ensure!(
+            fills.iter().any(|f| f.of_coordinator()),
+            "no order of the coordinator's: {fills:?}"
+        );
         ensure!(
             venue.openings()?.len() == entered,
             "entries in a critical account: {:?}",

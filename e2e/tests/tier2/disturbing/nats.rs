@@ -2,7 +2,7 @@
 
 use crate::SOON;
 use crate::desk::{HOLDS, Plan, SYMBOLS, TURNING, scenario};
-use crate::install::RELEASE;
+use crate::install::{Mend, RELEASE};
 use crate::pods;
 use anyhow::{Context, ensure};
 use helios_e2e::wait_for;
@@ -19,6 +19,7 @@ async fn nats_restarted() {
         desk.turns().await?;
         let venue = desk.in_position(&SYMBOLS).await?;
         desk.alone().await;
+        venue.holds(&SYMBOLS).await?;
         let server = Api::<Pod>::namespaced(desk.client.clone(), RELEASE);
         let server = server.get("helios-nats-0").await?;
         let uid = server.metadata.uid.context("a uid")?;
@@ -26,11 +27,9 @@ async fn nats_restarted() {
         let coordinators = desk.coordinator_lives().await?;
 
         // Its pod goes, and with it what it stored.
-        let scale = |n: &str| {
-            let args = ["scale", "statefulset", "helios-nats", "-n", RELEASE, n];
-            desk.cluster.kubectl(&args)
-        };
-        scale("--replicas=0")?;
+        let scale = |n| vec!["scale", "statefulset/helios-nats", "-n", RELEASE, n];
+        let back = Mend(desk.cluster, scale("--replicas=1"));
+        desk.cluster.kubectl(&scale("--replicas=0"))?;
         wait_for("the server to end", SOON, async || {
             ensure!(pods::process(&uid, "nats-server").is_err(), "it runs");
             Ok(())
@@ -62,7 +61,7 @@ async fn nats_restarted() {
             "new risk without permission, {cut} was the end: {late:?}"
         );
 
-        scale("--replicas=1")?;
+        drop(back);
         desk.all_granted(true, SOON).await?;
         desk.trades_on(&venue).await?;
         let now = venue.held(&SYMBOLS)?;

@@ -4,6 +4,7 @@
 
 use crate::SOON;
 use crate::desk::{Desk, HOLDS, Plan, STRATEGY, scenario};
+use crate::install::Mend;
 use crate::pods;
 use crate::venue::Venue;
 use anyhow::{Context, Result, ensure};
@@ -83,15 +84,15 @@ async fn drain_node_with_position() {
         let (first, cluster) = (desk.node.name(), desk.cluster);
         let spare = desk.node.spare().await?;
         // Everything of the desk begins on the spare node, so that emptying it touches nobody else.
+        let back = Mend(cluster, vec!["uncordon", first]);
         cluster.kubectl(&["cordon", first])?;
         desk.account(&exchange.simulated(10))?;
         desk.strategy(
             STRATEGY,
             &HOLDS.replace("BTCUSDT, ETHUSDT", &THREE.join(", ")),
         )?;
-        let began = desk.trading(STRATEGY, 3).await;
-        cluster.kubectl(&["uncordon", first])?;
-        began?;
+        desk.trading(STRATEGY, 3).await?;
+        drop(back);
         venue.holds(&THREE).await?;
         wait_for("a standby that is ready", SOON, async || {
             let pods = desk.coordinators().await?;

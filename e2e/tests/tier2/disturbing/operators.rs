@@ -2,7 +2,7 @@
 
 use crate::SOON;
 use crate::desk::{HOLDS, Plan, SYMBOLS, scenario};
-use crate::install::{RELEASE, rolled_out};
+use crate::install::{Mend, RELEASE, rolled_out};
 use crate::pods;
 use anyhow::ensure;
 use helios_e2e::audit::Kind;
@@ -20,16 +20,14 @@ async fn operator_absent_trading_continues() {
         desk.turns().await?;
         let venue = desk.in_position(&SYMBOLS).await?;
         desk.alone().await;
+        venue.holds(&SYMBOLS).await?;
         let (positions, workers) = (venue.held(&SYMBOLS)?, desk.lives().await?);
         let coordinators = desk.coordinator_lives().await?;
         let operators: Api<Pod> = Api::namespaced(desk.client.clone(), RELEASE);
         let label = ListParams::default().labels("app.kubernetes.io/component=operator");
-        eprintln!(
-            "DEBUG before: {}",
-            desk.cluster.audit_since(0)?.within(desk.ns())
-        );
-        let scale = |n: &str| desk.cluster.kubectl(&["scale", OPERATOR, "-n", RELEASE, n]);
-        scale("--replicas=0")?;
+        let scale = |n| vec!["scale", OPERATOR, "-n", RELEASE, n];
+        let back = Mend(desk.cluster, scale("--replicas=2"));
+        desk.cluster.kubectl(&scale("--replicas=0"))?;
         wait_for("the operators to end", SOON, async || {
             let left = operators.list(&label).await?.items.len();
             ensure!(left == 0, "{left} are there");
@@ -47,7 +45,7 @@ async fn operator_absent_trading_continues() {
 
         let workers = desk.lives().await?;
         let mark = desk.cluster.audit_mark()?;
-        scale("--replicas=2")?;
+        drop(back);
         rolled_out(desk.cluster, OPERATOR)?;
         wait_for(
             "an operator to have looked at everything",
@@ -65,10 +63,6 @@ async fn operator_absent_trading_continues() {
         .await?;
         desk.trades_on(&venue).await?;
         let audit = desk.cluster.audit_since(mark)?.within(desk.ns()).of(USER);
-        eprintln!(
-            "DEBUG after: {}",
-            desk.cluster.audit_since(mark)?.within(desk.ns())
-        );
         let written: Vec<_> = audit.requests.iter().collect();
         let others = written
             .iter()
