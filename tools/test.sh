@@ -70,8 +70,9 @@ image() {
   HELIOS_E2E_IMAGE=$(head -1 <<<"$said")
 }
 image_tests() { cargo test --workspace --locked "${features[@]}" --test image -- --nocapture; }
-# One real node, in namespaces that need root and Debian's packages; whatever it needs is built before it starts.
-node() { tools/tier2.sh cargo test --workspace --locked "${features[@]}" --test tier2; }
+# One real node, in namespaces that need root and Debian's packages; whatever it needs is built before it starts. Scenarios
+# wait for their turn by themselves, so all of them start at once.
+node() { tools/tier2.sh cargo test --workspace --locked "${features[@]}" --test tier2 -- --test-threads=16; }
 simulation() { integration sim -- --nocapture --test-threads=2; }
 
 # Cold builds of the dependencies count here and nowhere else; 20 minutes cold on 2 cores is the outer limit,
@@ -95,7 +96,7 @@ if stage "build: the image" 1200 image; then
 fi
 if [ "$(id -u)" = 0 ] && tools/packages.sh tier2; then
   unset HELIOS_E2E_BIN
-  stage "build: a node for tests" 900 tools/kubernetes.sh tier2 && stage "Kubernetes (a real node)" 300 node
+  stage "build: a node for tests" 900 tools/kubernetes.sh tier2 && stage "Kubernetes (a real node)" 420 node
 else
   echo "SKIPPED: a real node needs root and tools/packages.sh tier2"
 fi

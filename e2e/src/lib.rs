@@ -15,6 +15,7 @@ pub mod audit;
 mod cluster;
 mod config;
 mod home;
+mod host;
 mod image;
 mod kwok;
 mod namespace;
@@ -30,6 +31,7 @@ pub mod stage;
 mod wait;
 
 pub use cluster::{ControlPlane, Options};
+pub use host::Host;
 pub use image::Image;
 pub use kwok::{FAIL, RESERVED, START_AFTER, STOP_AFTER};
 pub use namespace::Namespace;

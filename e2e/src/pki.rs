@@ -13,18 +13,20 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 /// Who has a token, and the groups it belongs to.
-const USERS: [(&str, &str); 8] = [
+const USERS: [(&str, &str); 9] = [
     (ADMIN, "system:masters"),
     (HARNESS, "system:masters"),
     ("system:kube-controller-manager", ""),
     ("system:kube-scheduler", ""),
     ("kwok", "system:masters"),
     (NODE, "system:nodes"),
+    (SPARE, "system:nodes"),
     ("system:kube-proxy", ""),
     ("coredns", "system:masters"),
 ];
-/// The user of the real node's kubelet.
+/// The users of the real nodes' kubelets.
 pub(crate) const NODE: &str = "system:node:e2e-node";
+pub(crate) const SPARE: &str = "system:node:e2e-spare";
 /// The user of a scenario.
 pub(crate) const ADMIN: &str = "admin";
 /// The user of the harness itself, so that an audit can tell the two apart.

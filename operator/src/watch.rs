@@ -269,6 +269,10 @@ pub(crate) fn owned(o: &DynamicObject, name: &str, kind: OwnedKind) -> Option<Ow
 /// An object as its builder would write it, with uid and deletion.
 fn slim(o: &DynamicObject, kind: OwnedKind) -> Value {
     let mut v = to_value(&bare(o.clone()));
+    // What comes in a list does not say of which kind it is, and what is wanted does.
+    let resource = crate::writer::resource(kind);
+    v["apiVersion"] = resource.api_version.into();
+    v["kind"] = resource.kind.into();
     if kind == OwnedKind::GuardianState {
         drop_field(&mut v, "data");
         // Versions would make every write of its owner a difference.

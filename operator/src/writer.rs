@@ -46,7 +46,7 @@ impl std::fmt::Debug for Writer {
 }
 
 /// The API's word for a kind.
-fn resource(kind: OwnedKind) -> ApiResource {
+pub(crate) fn resource(kind: OwnedKind) -> ApiResource {
     match kind {
         OwnedKind::ServiceAccount => ApiResource::erase::<ServiceAccount>(&()),
         OwnedKind::RoleBinding => ApiResource::erase::<RoleBinding>(&()),

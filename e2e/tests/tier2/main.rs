@@ -1,8 +1,15 @@
-//! Self-tests of a real node. They need namespaces of their own: `tools/tier2.sh cargo test -p helios-e2e --test tier2`.
+//! Scenarios on a real node, and its self-tests. They need namespaces of their own: `tools/tier2.sh cargo test -p helios-e2e --test tier2`.
 
 #![allow(clippy::unwrap_used)]
 
-mod trading;
+mod alongside;
+mod beginning;
+mod desk;
+mod disturbing;
+mod ending;
+mod install;
+mod pods;
+mod venue;
 
 use helios_e2e::{Image, Node, shared_node, wait_for};
 use k8s_openapi::api::core::v1::Pod;

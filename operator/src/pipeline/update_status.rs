@@ -110,9 +110,13 @@ impl Clerk<'_> {
             );
             by(at);
             let before = a.object.status.clone().unwrap_or_default();
+            let (_, name) = names::split(&self.world.account);
+            let key = format!("account {name}");
+            if !self.applied.finalized.is_empty() {
+                // The account may go now, and must not be refused for as long as a status waits.
+                self.memory.written.remove(&key);
+            }
             if let Some(patch) = difference(&before, &status) {
-                let (_, name) = names::split(&self.world.account);
-                let key = format!("account {name}");
                 let due = Due {
                     key: key.clone(),
                     strategy: None,

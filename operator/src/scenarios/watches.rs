@@ -65,7 +65,10 @@ impl Bench {
             .chain([(OwnedKind::GuardianState, states)])
         {
             i.owned(kind, News::Restart);
-            for (name, v) in all {
+            for (name, mut v) in all {
+                // As an API server lists it: the list has the kind, its items have not.
+                let fields = v.as_object_mut().unwrap();
+                fields.retain(|k, _| k != "kind" && k != "apiVersion");
                 let o = serde_json::from_value(v).unwrap();
                 let o = watch::owned(&o, &name, kind).unwrap();
                 i.owned(kind, News::Listed(name, o));

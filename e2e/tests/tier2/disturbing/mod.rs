@@ -1,0 +1,5 @@
+//! What everybody feels: these run alone.
+
+mod nats;
+mod nodes;
+mod operators;
