@@ -66,6 +66,9 @@ linker() {
 }
 
 compiler() { # target: the pinned compiler, with what it needs for the target
+  if [[ $(rustc --version 2>/dev/null) = "rustc $rust "* && -d "$(rustc --print sysroot)/lib/rustlib/$1" ]]; then
+    return
+  fi
   if command -v rustup >/dev/null; then
     [[ $(rustup toolchain list) = *"$rust-"* ]] || rustup toolchain install "$rust" --profile minimal --no-self-update >&2 ||
       die "Rust $rust, which images are built with, can't be installed: rustup says why above (it needs the network, once)"

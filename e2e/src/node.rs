@@ -127,19 +127,14 @@ impl Node {
         self.cluster.programs.join("probe")
     }
 
-    /// Puts the images of an archive on the node, as `docker save` or `make image` writes one. Pods name them as it does.
-    pub fn archive(&self, archive: &Path) -> Result<()> {
-        ensure!(archive.is_file(), "{} is not there", archive.display());
-        load(&self.socket, archive)
-    }
-
     /// Makes an image and puts it on the node.
     pub fn image(&self, image: &Image) -> Result<()> {
         self.archive(&image.write(self.cluster.directory())?)
     }
 
-    /// Puts the images of an archive on the node, as `docker save` or `make image` wrote it.
+    /// Puts the images of an archive on the node, as `docker save` or `make image` writes one. Pods name them as it does.
     pub fn archive(&self, path: &Path) -> Result<()> {
+        ensure!(path.is_file(), "{} is not there", path.display());
         self.host.load(path)?;
         let archives = self.archives.lock();
         archives
