@@ -33,6 +33,7 @@ pub struct Desk {
     pub client: Client,
     namespace: Namespace<'static>,
     place: Option<Place>,
+    others: Option<SemaphorePermit<'static>>,
     // Given back last.
     _permit: SemaphorePermit<'static>,
 }
@@ -103,6 +104,7 @@ impl Desk {
             client: cluster.client().await?,
             namespace: cluster.namespace(name).await?,
             place: Some(place),
+            others: None,
             _permit: permit,
         };
         if !plan.simulated.is_empty() {
@@ -152,6 +154,14 @@ impl Desk {
     pub async fn alone(&mut self) {
         self.place = None;
         self.place = Some(Place::alone().await);
+    }
+
+    /// From now on there is no other desk.
+    pub async fn last(&mut self) -> Result<()> {
+        self.place = None;
+        self.others = Some(install::other_desks().await?);
+        self.alone().await;
+        Ok(())
     }
 
     pub fn ns(&self) -> &str {

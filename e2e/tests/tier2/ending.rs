@@ -29,7 +29,7 @@ async fn install_upgrade_uninstall() {
     scenario("upgrade", Plan::at(10, HOLDS), async |desk| {
         desk.turns().await?;
         let venue = desk.in_position(&SYMBOLS).await?;
-        desk.alone().await;
+        desk.last().await?;
         venue.holds(&SYMBOLS).await?;
         let cluster = desk.cluster;
         let (positions, workers) = (venue.held(&SYMBOLS)?, desk.lives().await?);

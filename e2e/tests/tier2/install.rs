@@ -12,7 +12,8 @@ pub const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 pub const RELEASE: &str = "helios";
 
 /// Scenarios that trade at once: two cores carry no more of them and keep the promises that are timed.
-static DESKS: Semaphore = Semaphore::const_new(3);
+const AT_ONCE: u32 = 3;
+static DESKS: Semaphore = Semaphore::const_new(AT_ONCE as usize);
 static PLACE: RwLock<()> = RwLock::const_new(());
 
 /// A place beside others, or for oneself.
@@ -35,6 +36,11 @@ impl Place {
 /// The right to trade; to be had before a place, or those who wait for each other wait for ever.
 pub async fn desk() -> Result<SemaphorePermit<'static>> {
     Ok(DESKS.acquire().await?)
+}
+
+/// All other rights, for whoever has one: every desk is closed then, those that wait for their turn too.
+pub async fn other_desks() -> Result<SemaphorePermit<'static>> {
+    Ok(DESKS.acquire_many(AT_ONCE - 1).await?)
 }
 
 /// The node with the product on it: installed by whoever comes first, and anew by whoever comes after it was uninstalled.
