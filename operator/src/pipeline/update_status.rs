@@ -93,10 +93,6 @@ impl Clerk<'_> {
             let patch = difference(&before, &status);
             let (namespace, name) = names::split(&self.world.account);
             let (key, writer) = (format!("account {name}"), self.writer);
-            if !self.applied.finalized.is_empty() {
-                // The account may go now, and must not be refused for as long as a status waits.
-                self.memory.written.remove(&key);
-            }
             by(self
                 .write(&key, patch, |p| async move {
                     writer.account_status(namespace, name, &p).await

@@ -29,8 +29,6 @@ pub fn account_status(
     let (ready, wake) = PATIENT.tell(now, &before.conditions, world.now_ms, memory, patience);
     let (have, want) = counts.unwrap_or((0, 0));
     let halted = a.manifest.spec.halt;
-    // Whoever deletes an account right after its last strategy is asked by this number.
-    let naming = v.strategies.len() + v.unreadable.len();
     let found = Findings {
         progressing: if a.stall.is_none() && (have < want || counts.is_none()) {
             Finding::yes(
@@ -58,7 +56,7 @@ pub fn account_status(
     let status = AccountStatus {
         observed_generation: Some(generation),
         conditions: merge(&before.conditions, &found, generation, world.wall_s),
-        strategies: i32::try_from(naming.saturating_sub(applied.finalized.len())).ok(),
+        strategies: i32::try_from(v.strategies.len() + v.unreadable.len()).ok(),
         coordinators: counts.map(|(have, want)| format!("{have}/{want}")),
         leader: snapshot.map(|s| s.holder.clone()).filter(|h| !h.is_empty()),
         epoch: snapshot.and_then(|s| i64::try_from(s.epoch).ok()),
