@@ -5,6 +5,13 @@ use serde_json::json;
 
 const NOTHING: [&str; 0] = [];
 
+/// The last strategy goes, and at once the account says so: whoever deletes it next is asked by that number.
+const GOES: [&str; 3] = [
+    "get namespace",
+    "finalizers heliosstrategies/nobi",
+    "status heliosaccounts/paper",
+];
+
 /// Five workers trade, BTCUSDT has a position, and the strategy is deleted.
 async fn deleted() -> Bench {
     let mut b = Bench::trading().await;
@@ -47,7 +54,7 @@ async fn a_deleted_strategy_goes_when_it_is_flat_and_not_before() {
     });
     b.after(1000);
     let asked = b.look().await;
-    assert_eq!(asked, ["get namespace", "finalizers heliosstrategies/nobi"]);
+    assert_eq!(asked, GOES);
     assert_eq!(b.get(NOBI), None);
 }
 
@@ -69,10 +76,7 @@ async fn with_the_annotation_nothing_is_waited_for_but_the_workers_end() {
     b.change(NOBI, |o| {
         o["metadata"]["annotations"] = json!({"helios.trading/skip-flatten": "true"});
     });
-    assert_eq!(
-        b.look().await,
-        ["get namespace", "finalizers heliosstrategies/nobi"]
-    );
+    assert_eq!(b.look().await, GOES);
     assert_eq!(b.get(NOBI), None);
 }
 
