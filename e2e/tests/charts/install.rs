@@ -28,7 +28,9 @@ async fn the_api_server_takes_every_rendering() {
         let file = cluster.directory().join("dry-run.json");
         std::fs::write(&file, list.to_string()).unwrap();
         let file = file.to_str().unwrap();
-        let said = cluster.kubectl(&["apply", "--dry-run=server", "--validate=strict", "-f", file]);
+        // Applied by the server: another test may install or remove a release of this name meanwhile.
+        let how = "apply --server-side --force-conflicts --dry-run=server --validate=strict -f";
+        let said = cluster.kubectl(&how.split(' ').chain([file]).collect::<Vec<_>>());
         let said = said.unwrap_or_else(|e| panic!("{title}: {e:#}"));
         assert_eq!(said.lines().count(), kept.len(), "{title}: {said}");
     }
