@@ -37,6 +37,14 @@ impl Lane {
             Self::Exit => 100,
         }
     }
+
+    /// The same of the orders: their last fifth is for exits alone, whatever a lane may read.
+    const fn percent_of_orders(self) -> u64 {
+        match self {
+            Self::Guard => 80,
+            lane => lane.percent(),
+        }
+    }
 }
 
 /// The exchange's limits (`exchangeInfo` `rateLimits`): the same that the guardian shares out.
@@ -264,7 +272,7 @@ impl RateBudget {
     ) -> Result<(), Duration> {
         let mut s = self.state();
         let (weight, orders) = (u64::from(weight), u64::from(orders));
-        let percent = lane.percent();
+        let (percent, percent_of_orders) = (lane.percent(), lane.percent_of_orders());
         let gate = if lane == Lane::Exit {
             let probing = now < s.stopped_until;
             s.banned_until.max(if probing { s.next_exit } else { 0 })
@@ -274,8 +282,8 @@ impl RateBudget {
         let waits = [
             (now < gate).then(|| gate - now),
             s.weight.wait(now, weight, percent),
-            s.orders_10s.wait(now, orders, percent),
-            s.orders_1m.wait(now, orders, percent),
+            s.orders_10s.wait(now, orders, percent_of_orders),
+            s.orders_1m.wait(now, orders, percent_of_orders),
         ];
         let share = s
             .share
