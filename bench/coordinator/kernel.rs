@@ -7,6 +7,11 @@ pub fn peak_rss_mib(id: u32) -> Result<f64> {
     field(id, "VmHWM:")
 }
 
+/// Memory in RAM now, MiB.
+pub fn rss_mib(id: u32) -> Result<f64> {
+    field(id, "VmRSS:")
+}
+
 fn field(id: u32, name: &str) -> Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{id}/status"))
         .with_context(|| format!("process {id} has ended by itself"))?;

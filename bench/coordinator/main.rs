@@ -6,6 +6,9 @@
 #![allow(missing_docs)]
 
 mod critical;
+#[allow(dead_code)]
+mod kernel;
+mod keys;
 mod load;
 mod market;
 mod numbers;

@@ -1,7 +1,8 @@
 //! What the bench runs against: a real nats-server, the built-in venue, and `helios coordinator` as processes of their own.
 
 use crate::market::{Still, name};
-use anyhow::{Context, Result, bail};
+use crate::{kernel, keys};
+use anyhow::{Context, Result};
 use helios_bus::nats::{NatsBus, NatsConfig};
 use helios_bus::subject;
 use helios_bus::testing::{NatsOptions, NatsServer};
@@ -9,8 +10,6 @@ use helios_bus::typed::AccountBus;
 use helios_venue::server::{VenueConfig, VenueHandle, VenueServer};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -74,7 +73,7 @@ impl World {
         let venue = VenueServer::start(config).await?;
         venue.start_market().await?;
         let keys = dir.join("keys.json");
-        write_keys(&keys, &venue)?;
+        keys::write(&keys, &venue, SPEED)?;
         Ok(Account {
             name: format!("default/{account}"),
             helios: self.helios.clone(),
@@ -86,22 +85,6 @@ impl World {
             started: 0,
         })
     }
-}
-
-/// As `helios venue` hands its key over: in a file that its owner alone may read.
-fn write_keys(path: &Path, venue: &VenueHandle) -> Result<()> {
-    let keys = serde_json::json!({
-        "apiKey": venue.credentials().key,
-        "apiSecret": venue.credentials().secret,
-        "url": venue.rest_url(),
-        "speed": SPEED,
-    });
-    let mut file = File::options()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    Ok(file.write_all(keys.to_string().as_bytes())?)
 }
 
 /// The strategy that the n-th contract belongs to.
@@ -170,9 +153,8 @@ pub struct Coordinator {
 }
 
 impl Coordinator {
-    fn proc(&self, file: &str) -> Result<String> {
-        let path = format!("/proc/{}/{file}", self.child.id());
-        std::fs::read_to_string(&path)
+    fn counted(&self, what: impl Fn(u32) -> Result<f64>) -> Result<f64> {
+        what(self.child.id())
             .with_context(|| format!("the coordinator ended by itself:\n{}", self.said()))
     }
 
@@ -185,22 +167,12 @@ impl Coordinator {
 
     /// CPU time used so far, s.
     pub fn cpu_s(&self) -> Result<f64> {
-        let stat = self.proc("stat")?;
-        let after = stat.rsplit_once(')').map_or("", |p| p.1);
-        let field = |i: usize| after.split_whitespace().nth(i)?.parse::<f64>().ok();
-        match (field(11), field(12)) {
-            // The kernel counts in hundredths for whoever reads it.
-            (Some(user), Some(system)) => Ok((user + system) / 100.0),
-            _ => bail!("no CPU time in {stat:?}"),
-        }
+        self.counted(kernel::cpu_s)
     }
 
     /// Memory in RAM now, MiB.
     pub fn rss_mib(&self) -> Result<f64> {
-        let status = self.proc("status")?;
-        let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|l| l.split_whitespace().next()?.parse::<f64>().ok());
-        Ok(kib.context("no VmRSS")? / 1024.0)
+        self.counted(kernel::rss_mib)
     }
 
     /// Dies at once, as in a crash.

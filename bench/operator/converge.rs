@@ -8,7 +8,7 @@ use crate::numbers::{percentile, round};
 use crate::pods::Count;
 use crate::strategies::Followed;
 use crate::world::World;
-use crate::{deployments, process, strategies, voices};
+use crate::{deployments, kernel, strategies, voices};
 use anyhow::{Result, ensure};
 use helios_e2e::audit::Kind;
 use helios_e2e::wait_for;
@@ -64,12 +64,12 @@ async fn by_operator(world: &World<'_>) -> Result<f64> {
     let mut count = Count::start(client, world.ns(), &strategies::pods(world.size)).await?;
     count.is(0, Duration::ZERO).await?;
     let leader = world.operators[world.leader()?].id();
-    let cpu = process::cpu_s(leader)?;
+    let cpu = kernel::cpu_s(leader)?;
     let began = strategies::create(world).await?;
     let made = began.elapsed();
     count.is(world.size.all_symbols(), MOVED).await?;
     let took = began.elapsed();
-    let cpu = process::cpu_s(leader)? - cpu;
+    let cpu = kernel::cpu_s(leader)? - cpu;
     eprintln!(
         "operator: pods by the operator {took:.2?} (strategies {made:.2?}, its CPU {cpu:.2} s)"
     );

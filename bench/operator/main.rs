@@ -8,6 +8,11 @@
 
 mod converge;
 mod deployments;
+#[allow(dead_code)]
+#[path = "../coordinator/kernel.rs"]
+mod kernel;
+#[path = "../coordinator/keys.rs"]
+mod keys;
 mod lead;
 #[allow(dead_code)]
 #[path = "../coordinator/market.rs"]
@@ -16,7 +21,6 @@ mod market;
 mod numbers;
 mod parameters;
 mod pods;
-mod process;
 mod proxy;
 mod size;
 mod steady;

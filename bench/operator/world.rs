@@ -1,15 +1,13 @@
 //! What stands for the whole of the bench: control plane, bus, accounts with a venue and a coordinator each, operators.
 
 use crate::market::{Still, name};
-use crate::process;
 use crate::proxy::Proxy;
 use crate::size::Size;
+use crate::{kernel, keys};
 use anyhow::{Context, Result, ensure};
 use helios_e2e::stage::Running;
 use helios_e2e::{ControlPlane, Options, Stage, helios_program, wait_for};
 use helios_venue::server::{VenueConfig, VenueHandle, VenueServer};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -123,7 +121,7 @@ impl<'a> World<'a> {
     /// The most memory that any operator has had so far, MiB.
     pub fn operators_rss_mib(&mut self) -> f64 {
         let all = self.operators.iter();
-        let peaks = all.filter_map(|o| process::peak_rss_mib(o.id()).ok());
+        let peaks = all.filter_map(|o| kernel::peak_rss_mib(o.id()).ok());
         self.peak_rss_mib = peaks.fold(self.peak_rss_mib, f64::max);
         self.peak_rss_mib
     }
@@ -137,7 +135,7 @@ impl<'a> World<'a> {
         let venue = VenueServer::start(config).await?;
         venue.start_market().await?;
         let keys = self.stage.files().join(format!("a{n}-keys.json"));
-        write_keys(&keys, &venue)?;
+        keys::write(&keys, &venue, SPEED)?;
         let scanned: Vec<String> = (listed..listed + 5).map(name).collect();
         self.stage.apply(&format!(
             "apiVersion: helios.trading/v1alpha1\nkind: HeliosAccount\nmetadata: {{name: a{n}}}\nspec:\n  venue: Simulated\n  simulated: {{url: \"{}\", speed: 1}}\n---\n\
@@ -219,20 +217,4 @@ fn operator_account(user: &str) -> Result<(&str, &str)> {
 
 fn shown(path: &Path) -> String {
     path.display().to_string()
-}
-
-/// As `helios venue` hands its key over: in a file that its owner alone may read.
-fn write_keys(path: &Path, venue: &VenueHandle) -> Result<()> {
-    let keys = serde_json::json!({
-        "apiKey": venue.credentials().key,
-        "apiSecret": venue.credentials().secret,
-        "url": venue.rest_url(),
-        "speed": SPEED,
-    });
-    let mut file = std::fs::File::options()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    Ok(file.write_all(keys.to_string().as_bytes())?)
 }

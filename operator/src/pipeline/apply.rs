@@ -1,7 +1,8 @@
 //! Doing what the plan says, in its order: what pods stand on first, then parameters, then pods, then their budgets.
 //!
-//! Each object fails and pauses by itself, and those of different strategies don't wait for each other. A pod is started only when its strategy's parameters stand published and its
-//! strategy says that it must not go without leaving its positions.
+//! Each object fails and pauses by itself, and those of different strategies don't wait for each other. A pod is started
+//! only when its strategy's parameters stand published and its strategy says that it must not go without leaving its
+//! positions.
 
 mod pods;
 

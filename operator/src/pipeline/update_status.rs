@@ -14,6 +14,7 @@ use crate::names;
 use crate::time::ms;
 use crate::writer::Writer;
 use helios_crds::kube::{Condition, StrategyStatus};
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource;
 use serde::Serialize;
 use serde_json::Value;
@@ -59,7 +60,7 @@ impl Clerk<'_> {
                 wake = Some(wake.map_or(at, |w: u64| w.min(at)));
             }
         };
-        let mut due_now = Vec::new();
+        let mut all = Vec::new();
         let validated = self.validated;
         for s in &validated.strategies {
             if self.applied.finalized.contains(&s.name) {
@@ -76,24 +77,20 @@ impl Clerk<'_> {
             );
             by(at);
             let before = s.object.status.clone().unwrap_or_default();
-            if let Some(patch) = difference(&before, &status) {
+            let every = if only_further(&before, &status) {
+                self.patience.counts_every
+            } else {
+                self.patience.status_every
+            };
+            by(difference(&before, &status).and_then(|patch| {
                 let due = Due {
                     key: s.name.clone(),
                     strategy: Some(s.name.clone()),
                     patch,
                 };
-                let every = if only_further(&before, &status) {
-                    self.patience.counts_every
-                } else {
-                    self.patience.status_every
-                };
-                let later = self.may(&mut due_now, due, every);
-                by(later);
-                if later.is_none() {
-                    let object = s.object.object_ref(&());
-                    self.tell(&s.name, &object, &before.conditions, &status.conditions);
-                }
-            }
+                let conditions = [&before.conditions[..], &status.conditions];
+                self.say(&mut all, due, every, &s.object.object_ref(&()), conditions)
+            }));
             self.tell_rollout(&s.name, &s.object.object_ref(&()));
         }
         if let Some(a) = &validated.account
@@ -116,33 +113,38 @@ impl Clerk<'_> {
                 // The account may go now, and must not be refused for as long as a status waits.
                 self.memory.written.remove(&key);
             }
-            if let Some(patch) = difference(&before, &status) {
+            by(difference(&before, &status).and_then(|patch| {
                 let due = Due {
-                    key: key.clone(),
+                    key,
                     strategy: None,
                     patch,
                 };
-                let later = self.may(&mut due_now, due, self.patience.status_every);
-                by(later);
-                if later.is_none() {
-                    let object = a.object.object_ref(&());
-                    self.tell(&key, &object, &before.conditions, &status.conditions);
-                }
-            }
+                let every = self.patience.status_every;
+                let conditions = [&before.conditions[..], &status.conditions];
+                self.say(&mut all, due, every, &a.object.object_ref(&()), conditions)
+            }));
         }
-        by(self.write(due_now).await);
+        by(self.write(all).await);
         wake
     }
 
-    /// Takes a write in, unless its object was written a moment ago; returns when it may be.
-    fn may(&mut self, all: &mut Vec<Due>, due: Due, every: Duration) -> Option<u64> {
+    /// Takes a write in and tells what it shows, unless its object was written a moment ago; returns when it may be.
+    fn say(
+        &mut self,
+        all: &mut Vec<Due>,
+        due: Due,
+        every: Duration,
+        object: &ObjectReference,
+        [before, after]: [&[Condition]; 2],
+    ) -> Option<u64> {
         // A look that made many pods began long ago: what counts is when it writes.
         let now = self.world.now_ms + ms(self.began.elapsed());
-        let last = self.memory.written.get(&due.key);
-        if let Some(at) = last.filter(|at| now < **at + ms(every)) {
-            return Some(at + ms(every));
+        let next = self.memory.written.get(&due.key).map(|at| at + ms(every));
+        if let Some(next) = next.filter(|next| now < *next) {
+            return Some(next);
         }
         self.memory.written.insert(due.key.clone(), now);
+        self.tell(&due.key, object, before, after);
         all.push(due);
         None
     }
@@ -178,7 +180,7 @@ impl Clerk<'_> {
     fn tell(
         &mut self,
         key: &str,
-        object: &k8s_openapi::api::core::v1::ObjectReference,
+        object: &ObjectReference,
         before: &[Condition],
         after: &[Condition],
     ) {
@@ -217,11 +219,7 @@ impl Clerk<'_> {
         }
     }
 
-    fn tell_rollout(
-        &mut self,
-        strategy: &str,
-        object: &k8s_openapi::api::core::v1::ObjectReference,
-    ) {
+    fn tell_rollout(&mut self, strategy: &str, object: &ObjectReference) {
         for (_, pod) in self.applied.struck.iter().filter(|(s, _)| s == strategy) {
             self.notes.tell(Note {
                 object: object.clone(),

@@ -41,7 +41,7 @@ pub fn strategy_status(
     let before = s.object.status.clone().unwrap_or_default();
     let f = facts(world, v, s, plan, applied, &before);
     let generation = s.object.metadata.generation.unwrap_or(0);
-    let (ready, wake) = f.ready(&before, memory, patience);
+    let (ready, wake) = f.ready(memory, patience);
     let document = plan.documents.get(&s.name);
     let rolled_back = document.filter(|d| d.progress == Progress::RolledBack);
     let stalled = match (&s.stall, rolled_back) {
@@ -148,12 +148,7 @@ const FLAPS: [&str; 5] = [
 
 impl Facts<'_> {
     /// Ready, with patience for what flaps, and when that patience ends.
-    fn ready(
-        &self,
-        before: &StrategyStatus,
-        memory: &mut Memory,
-        patience: &Patience,
-    ) -> (Finding, Option<u64>) {
+    fn ready(&self, memory: &mut Memory, patience: &Patience) -> (Finding, Option<u64>) {
         let found = self.ready_now();
         let patient = Patient {
             key: &self.s.name,
@@ -161,7 +156,7 @@ impl Facts<'_> {
             kept: &["Trading", "Suspended", "Halted"],
         };
         let now_ms = self.world.now_ms;
-        patient.tell(found, &before.conditions, now_ms, memory, patience)
+        patient.tell(found, &self.before.conditions, now_ms, memory, patience)
     }
 
     fn ready_now(&self) -> Finding {
