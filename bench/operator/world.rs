@@ -13,8 +13,8 @@ use std::time::Duration;
 
 /// Market seconds a wall second: the venue tells its time only to clients of an accelerated market.
 const SPEED: f64 = 1.01;
-/// Market seconds between two scans of the market: several of them lie in three minutes.
-const RESCAN: u32 = 45;
+/// Market seconds between two scans of the market: two of them lie in three minutes.
+const RESCAN: u32 = 80;
 /// Longest that a step of the preparation may take, on a busy machine.
 pub const PREPARED: Duration = Duration::from_secs(120);
 
@@ -94,6 +94,7 @@ impl<'a> World<'a> {
             &format!("--lease-namespace={namespace}"),
             &format!("--lease={account}"),
             "--image=helios:bench",
+            &format!("--coordinator-role={}-coordinator", self.stage.ns),
             &format!("--nats={}", self.stage.nats_url()),
         ];
         let env = vec![

@@ -119,18 +119,22 @@ pub fn admin_inbox(account: &str) -> String {
 
 /// May a question on `question` be answered to `reply`? The asker names the address and the server does not check it: one
 /// that is not the asker's own inbox would turn the answer into a message somewhere else, signed with the answerer's
-/// permissions. True only for the inboxes of the symbol's worker (a grant) and of the account's people (an admin request).
+/// permissions. True only for the inboxes of the symbol's worker (a grant), and of the account's people and coordinators (an
+/// admin request: one that stands by passes on what it is asked on its host).
 pub fn answerable(question: &str, reply: &str) -> bool {
     let q: Vec<&str> = question.split('.').collect();
-    let prefix = match q.as_slice() {
+    let prefixes = match q.as_slice() {
         ["helios", "v1", account, "grant", symbol] => {
-            format!("_INBOX_helios.{account}.worker.{symbol}.>")
+            vec![format!("_INBOX_helios.{account}.worker.{symbol}.>")]
         }
-        ["helios", "v1", account, "admin"] => format!("_INBOX_helios.{account}.admin.>"),
+        ["helios", "v1", account, "admin"] => ["admin", "coordinator"]
+            .map(|who| format!("_INBOX_helios.{account}.{who}.>"))
+            .to_vec(),
         _ => return false,
     };
     // A wildcard in a reply address is no address.
-    !reply.split('.').any(|t| matches!(t, "" | "*" | ">")) && matches(&prefix, reply)
+    !reply.split('.').any(|t| matches!(t, "" | "*" | ">"))
+        && prefixes.iter().any(|p| matches(p, reply))
 }
 
 /// Is `subject` one of this symbol's? Grants and reports end with it; what a body says of itself binds nobody.
@@ -172,6 +176,8 @@ mod tests {
         let inbox = |p: String| format!("{p}.x.1");
         assert!(answerable(&q, &inbox(worker_inbox("ns/a", "BTCUSDT"))));
         assert!(answerable(&admin("ns/a"), &inbox(admin_inbox("ns/a"))));
+        let standby = inbox(coordinator_inbox("ns/a"));
+        assert!(answerable(&admin("ns/a"), &standby) && !answerable(&admin("ns/b"), &standby));
         for reply in [
             inbox(worker_inbox("ns/a", "ETHUSDT")),
             inbox(worker_inbox("ns/b", "BTCUSDT")),

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 drawdown and state-lost until a person releases them, daily-loss until the next UTC day.\n\
 Without --nats it asks the `helios up` of this host, or the coordinator that was started with --admin; with it, whoever\n\
 leads the account. When NATS is away, go to the leader's host and use --admin.\n\n\
-Examples:\n  helios kill\n  helios release drawdown\n\n{NATS_HELP}")
+Examples:\n  helios kill\n  helios release drawdown\n  kubectl exec deploy/hc-paper -- helios kill     # in a cluster: any coordinator of account paper\n\n{NATS_HELP}")
 )]
 pub struct LatchArgs {
     /// Which latch

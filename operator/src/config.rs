@@ -70,8 +70,12 @@ pub struct Patience {
     pub flap: Duration,
     /// Between two writes of one object's status.
     pub status_every: Duration,
-    /// The same while a strategy goes on as its status says, and only counts move.
+    /// The same while a strategy goes on as its status says, and only counts move; twice as long after each such write, up to
+    /// eight times.
     pub counts_every: Duration,
+    /// How long a strategy may be on its way to what was committed before its status says so: mostly it has arrived by then, and
+    /// one write says that.
+    pub on_its_way: Duration,
     /// After which a snapshot is old.
     pub stale_after: Duration,
     /// Until a strategy that is being deleted is let go although something is open.
@@ -92,6 +96,7 @@ impl Default for Patience {
             flap: Duration::from_secs(30),
             status_every: Duration::from_secs(1),
             counts_every: Duration::from_secs(5),
+            on_its_way: Duration::from_secs(3),
             stale_after: Duration::from_secs(15),
             flatten_by: Duration::from_secs(300),
             namespace_by: Duration::from_secs(15),

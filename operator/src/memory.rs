@@ -19,14 +19,36 @@ pub struct Memory {
     failures: BTreeMap<String, (u32, String, u64)>,
     /// Since when a strategy's workers are not all ready, liveness ms.
     pub unready: BTreeMap<String, u64>,
-    /// When the status of an object was last written, liveness ms.
-    pub written: BTreeMap<String, u64>,
+    /// The last write of each object's status.
+    pub written: BTreeMap<String, Written>,
     /// Where canaries stood when they were first seen in this rollout, by strategy and symbol.
     pub canaries: BTreeMap<(String, String), Baseline>,
+    /// Workers that were started and that no watch has shown yet, by symbol.
+    pub made: BTreeMap<String, Made>,
+    /// Since when a strategy is on its way to what was committed and its status does not say so yet, liveness ms.
+    pub on_its_way: BTreeMap<String, u64>,
     /// When it was last made sure that the lock is there, liveness ms.
     pub lease_seen: Option<u64>,
     /// Events told last, by object and condition: the reason.
     pub told: BTreeMap<(String, &'static str), String>,
+}
+
+/// A pod was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// Its uid; `None` where one of that name was there already.
+    pub uid: Option<String>,
+    /// Until when a watch is waited for, liveness ms.
+    pub until_ms: u64,
+}
+
+/// A status was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// When, liveness ms.
+    pub at_ms: u64,
+    /// How many in a row moved nothing but counts.
+    pub further: u32,
 }
 
 /// Where a canary stood.

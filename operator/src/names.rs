@@ -59,7 +59,7 @@ pub fn venue(account: &str) -> String {
 
 /// ConfigMap of what the guardian must not forget.
 pub fn guardian(account: &str) -> String {
-    format!("{account}-guardian")
+    helios_core::plan::guardian_name(account)
 }
 
 /// ConfigMap and PodDisruptionBudget of a strategy.

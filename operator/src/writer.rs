@@ -9,7 +9,7 @@ mod failure;
 pub use covers::covers;
 pub use failure::{Failure, Refusal};
 
-use crate::facts::OwnedKind;
+use crate::facts::{BarePod, OwnedKind};
 use crate::metrics::Metrics;
 use crate::names;
 use helios_crds::kube::{HeliosAccount, HeliosStrategy};
@@ -125,8 +125,8 @@ impl Writer {
         self.send(what, request).await
     }
 
-    /// Creates a pod. One of that name that is there already is no failure: the next look sees whose it is.
-    pub async fn create_pod(&self, content: &Value) -> Result<(), Failure> {
+    /// Creates a pod and returns its uid. One of that name that is there already is no failure: a later look sees whose it is.
+    pub async fn create_pod(&self, content: &Value) -> Result<Option<String>, Failure> {
         let (namespace, _) = named(content);
         let params = PostParams {
             field_manager: Some(names::MANAGER.into()),
@@ -135,8 +135,8 @@ impl Writer {
         let body = serde_json::to_vec(content).map_err(|e| Failure::ours(&e))?;
         let request = Request::new(Pod::url_path(&(), Some(namespace))).create(&params, body);
         match self.send("create_pod", request).await {
-            Err(f) if f.refusal == Refusal::Exists => Ok(()),
-            r => r.map(|IgnoredAny| ()),
+            Err(f) if f.refusal == Refusal::Exists => Ok(None),
+            r => r.map(|p: BarePod| p.metadata.uid),
         }
     }
 

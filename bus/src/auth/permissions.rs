@@ -71,6 +71,9 @@ impl Permissions {
             // the asker names, another account's subjects too.
             under(&subject::worker_inboxes(account)),
             under(&subject::admin_inbox(account)),
+            // One that stands by asks the leader for a person on its host.
+            subject::admin(account),
+            under(&subject::coordinator_inbox(account)),
             format!("$JS.API.STREAM.CREATE.{}", subject::BUCKET_STREAM),
             format!("$JS.API.STREAM.INFO.{}", subject::BUCKET_STREAM),
         ];

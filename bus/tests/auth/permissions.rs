@@ -237,6 +237,25 @@ async fn a_person_asks_the_leader_and_reads_what_it_publishes() {
 }
 
 #[tokio::test]
+async fn a_coordinator_that_stands_by_asks_the_leader_for_the_person_on_its_host() {
+    let world = World::new().await;
+    let mut leader = world.coordinator(A).await;
+    let mut standby = world.coordinator(A).await;
+    let mut questions = leader.subscribe(&s::admin(A)).await;
+    let answering = async {
+        let q = heard(&mut questions).await;
+        let reply = q.reply.unwrap();
+        assert!(s::answerable(&q.subject, &reply), "{reply}");
+        leader.publish(&reply, "done").await;
+    };
+    let subject = s::admin(A);
+    let (answer, ()) = tokio::join!(standby.request(&subject, "?"), answering);
+    assert_eq!(answer.unwrap(), "done");
+    standby.had_no_objection().await;
+    leader.had_no_objection().await;
+}
+
+#[tokio::test]
 async fn an_operator_hears_the_snapshot_and_writes_parameters_that_workers_hear() {
     let world = World::new().await;
     let observer = world.observer().await;

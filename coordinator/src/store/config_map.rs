@@ -10,6 +10,7 @@
 use super::{GuardianStore, StoreError, Stored};
 use async_trait::async_trait;
 use helios_core::guardian::GuardianState;
+use helios_core::plan::guardian_name;
 use helios_lease::kubernetes::words;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Client;
@@ -43,7 +44,7 @@ impl ConfigMapStore {
     /// The state of the account `name` in `namespace`, by a client that sends nothing twice
     /// ([`helios_lease::kubernetes::connect`]).
     pub fn new(client: Client, namespace: &str, account: &str) -> Self {
-        let name = format!("{account}-guardian");
+        let name = guardian_name(account);
         Self {
             api: Api::namespaced(client, namespace),
             shown: format!("configmap {namespace}/{name}"),

@@ -11,7 +11,7 @@ mod step;
 #[cfg(test)]
 mod tests;
 
-pub use name::{slug, worker_name};
+pub use name::{guardian_name, slug, worker_name};
 pub use observed::{
     Action, Observed, ObservedAccount, ObservedCoordinator, ObservedStrategy, ObservedWorker,
     Phase, WorkerSpec,

@@ -13,6 +13,11 @@ pub fn worker_name(account: &str, symbol: &str) -> String {
     )
 }
 
+/// Where an account's guardian keeps what it must not forget: written by its coordinators, made ready by the operator.
+pub fn guardian_name(account: &str) -> String {
+    format!("{account}-guardian")
+}
+
 /// Lower-case letters, digits and `-` of a symbol, at most 12 characters; `x` where none is left.
 pub fn slug(symbol: &str) -> String {
     let mut s = String::new();

@@ -251,6 +251,37 @@ impl Desk {
         self.component("coordinator").await
     }
 
+    /// Identity of the coordinator that leads.
+    pub fn leader(&self) -> Result<String> {
+        let lease = self.object("lease", &format!("hc-{ACCOUNT}"))?;
+        let holder = lease["spec"]["holderIdentity"].as_str();
+        let holder = holder.filter(|h| !h.is_empty());
+        Ok(holder.context("nobody leads")?.to_owned())
+    }
+
+    /// The coordinator that leads, and those that stand by.
+    pub async fn led(&self) -> Result<(Pod, Vec<Pod>)> {
+        let leader = self.leader()?;
+        let leads = |p: &Pod| leader.starts_with(&format!("{}_", pods::name(p)));
+        let (mut first, others) = self.coordinators().await?.into_iter().partition(leads);
+        let first: Option<Pod> = Vec::pop(&mut first);
+        Ok((
+            first.with_context(|| format!("{leader} is no pod"))?,
+            others,
+        ))
+    }
+
+    /// Waits until both coordinators are ready.
+    pub async fn a_standby(&self) -> Result<()> {
+        wait_for("a standby that is ready", SOON, async || {
+            let pods = self.coordinators().await?;
+            let ready = pods.iter().filter(|p| pods::is_ready(p)).count();
+            ensure!(ready == 2 && pods.len() == 2, "{ready} of {}", pods.len());
+            Ok(())
+        })
+        .await
+    }
+
     /// The account's exchange.
     pub async fn venue(&self) -> Result<Venue> {
         let pods = self.component("venue").await?;

@@ -8,6 +8,7 @@ mod desk;
 mod disturbing;
 mod ending;
 mod install;
+mod long;
 mod pods;
 mod venue;
 

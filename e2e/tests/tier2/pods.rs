@@ -31,10 +31,19 @@ pub fn process(uid: &str, program: &str) -> Result<i32> {
     bail!("no {program} runs in pod {uid}")
 }
 
+pub fn name(pod: &Pod) -> &str {
+    pod.metadata.name.as_deref().unwrap_or_default()
+}
+
 /// The program of a pod ends as by a crash.
 pub fn kill(pod: &Pod) -> Result<()> {
+    kill_program(pod, "helios")
+}
+
+/// A program in a pod ends as by a crash.
+pub fn kill_program(pod: &Pod, program: &str) -> Result<()> {
     let uid = pod.metadata.uid.as_deref().context("a pod has a uid")?;
-    let id = process(uid, "helios")?;
+    let id = process(uid, program)?;
     let id = rustix::process::Pid::from_raw(id).context("a process")?;
     rustix::process::kill_process(id, rustix::process::Signal::KILL)?;
     Ok(())

@@ -252,6 +252,8 @@ async fn guard(args: CoordinatorArgs, start: Start, logs: Option<Logs>) -> Resul
         tracing::info!("admin port at {bound}: `helios kill --admin {bound}`");
         let local = Local {
             account: name.clone(),
+            identity,
+            bus: bus.clone(),
             leads: leads.clone(),
             control: control.clone(),
         };

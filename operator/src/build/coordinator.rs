@@ -19,6 +19,8 @@ pub fn deployment(a: &HeliosAccount, s: &PodSettings) -> Value {
         "--kubernetes".into(),
         format!("--account={}", a.metadata.full_name()),
         format!("--metrics=0.0.0.0:{METRICS_PORT}"),
+        // Where `helios kill` in the pod asks unless it is told otherwise.
+        "--admin=127.0.0.1:9180".into(),
         format!("--nats={}", s.nats_url),
         format!("--nats-token-file={NATS_TOKEN_DIR}/token"),
     ];

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Deserialize)]
 pub struct BarePod {
     #[serde(deserialize_with = "meta")]
-    pub(super) metadata: ObjectMeta,
+    pub(crate) metadata: ObjectMeta,
     pub(super) spec: Option<BareSpec>,
     pub(super) status: Option<BarePodStatus>,
 }
@@ -65,7 +65,7 @@ pub(super) struct BareWaiting {
 #[derive(Clone, Debug, Deserialize)]
 pub struct BareNode {
     #[serde(deserialize_with = "meta")]
-    pub(super) metadata: ObjectMeta,
+    pub(crate) metadata: ObjectMeta,
     pub(super) status: Option<BareNodeStatus>,
 }
 

@@ -9,7 +9,7 @@ use super::status::{account_status, strategy_status};
 use super::validate::Validated;
 use crate::config::Patience;
 use crate::events::{Note, Notes};
-use crate::memory::Memory;
+use crate::memory::{Memory, Written};
 use crate::names;
 use crate::time::ms;
 use crate::writer::Writer;
@@ -49,6 +49,18 @@ struct Due {
     /// Name of the strategy; `None` for the account.
     strategy: Option<String>,
     patch: Value,
+    haste: Haste,
+}
+
+/// How soon a status is worth a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Haste {
+    /// As soon as it may be.
+    Soon,
+    /// A strategy is on its way to what was committed, as its generation says already: only if it has not arrived soon.
+    OnItsWay,
+    /// Nothing but counts moves.
+    Further,
 }
 
 impl Clerk<'_> {
@@ -77,19 +89,19 @@ impl Clerk<'_> {
             );
             by(at);
             let before = s.object.status.clone().unwrap_or_default();
-            let every = if only_further(&before, &status) {
-                self.patience.counts_every
-            } else {
-                self.patience.status_every
-            };
+            let haste = Haste::of(&before, &status);
+            if haste != Haste::OnItsWay {
+                self.memory.on_its_way.remove(&s.name);
+            }
             by(difference(&before, &status).and_then(|patch| {
                 let due = Due {
                     key: s.name.clone(),
                     strategy: Some(s.name.clone()),
                     patch,
+                    haste,
                 };
                 let conditions = [&before.conditions[..], &status.conditions];
-                self.say(&mut all, due, every, &s.object.object_ref(&()), conditions)
+                self.say(&mut all, due, &s.object.object_ref(&()), conditions)
             }));
             self.tell_rollout(&s.name, &s.object.object_ref(&()));
         }
@@ -118,10 +130,10 @@ impl Clerk<'_> {
                     key,
                     strategy: None,
                     patch,
+                    haste: Haste::Soon,
                 };
-                let every = self.patience.status_every;
                 let conditions = [&before.conditions[..], &status.conditions];
-                self.say(&mut all, due, every, &a.object.object_ref(&()), conditions)
+                self.say(&mut all, due, &a.object.object_ref(&()), conditions)
             }));
         }
         by(self.write(all).await);
@@ -133,17 +145,29 @@ impl Clerk<'_> {
         &mut self,
         all: &mut Vec<Due>,
         due: Due,
-        every: Duration,
         object: &ObjectReference,
         [before, after]: [&[Condition]; 2],
     ) -> Option<u64> {
         // A look that made many pods began long ago: what counts is when it writes.
         let now = self.world.now_ms + ms(self.began.elapsed());
-        let next = self.memory.written.get(&due.key).map(|at| at + ms(every));
-        if let Some(next) = next.filter(|next| now < *next) {
+        let last = self.memory.written.get(&due.key).copied();
+        let mut next = last.map_or(now, |w| w.at_ms + ms(pause(w, due.haste, self.patience)));
+        if due.haste == Haste::OnItsWay {
+            let ways = &mut self.memory.on_its_way;
+            let since = *ways.entry(due.key.clone()).or_insert(now);
+            next = next.max(since + ms(self.patience.on_its_way));
+        }
+        if now < next {
             return Some(next);
         }
-        self.memory.written.insert(due.key.clone(), now);
+        let written = Written {
+            at_ms: now,
+            further: match last {
+                Some(w) if due.haste == Haste::Further => w.further + 1,
+                _ => 0,
+            },
+        };
+        self.memory.written.insert(due.key.clone(), written);
         self.tell(&due.key, object, before, after);
         all.push(due);
         None
@@ -257,23 +281,47 @@ impl Clerk<'_> {
     }
 }
 
-/// A strategy goes on as it was said to, and only the counts have moved: of 50 strategies that start, that is most of the
-/// news and the least of it.
-fn only_further(before: &StrategyStatus, after: &StrategyStatus) -> bool {
-    let said = |s: &StrategyStatus| {
-        let all = s.conditions.iter();
-        all.map(|c| (c.type_.clone(), c.status.clone(), c.reason.clone()))
-            .collect::<Vec<_>>()
-    };
-    let going = |c: &Condition| {
-        let reasons = ["WorkersStarting", "ParametersPending"];
-        c.type_ == "Reconciling" && c.status == "True" && reasons.contains(&c.reason.as_str())
-    };
-    after.conditions.iter().any(going)
-        && said(before) == said(after)
-        && before.observed_generation == after.observed_generation
-        && (&before.symbols, &before.taken) == (&after.symbols, &after.taken)
-        && before.rollout == after.rollout
+/// Between two writes of a status: counts alone are worth less each time, as a strategy of many workers starts for long and
+/// every one of them is news.
+fn pause(last: Written, haste: Haste, patience: &Patience) -> Duration {
+    match haste {
+        Haste::Further => patience.counts_every * (1 << last.further.min(3)),
+        _ => patience.status_every,
+    }
+}
+
+impl Haste {
+    /// Of a strategy's status. One that goes on as it was said to, or sets out for what was committed with nothing else to say,
+    /// can wait: of 50 strategies that start, or are changed by one commit, that is most of the news and the least of it.
+    fn of(before: &StrategyStatus, after: &StrategyStatus) -> Self {
+        let going = |c: &Condition| {
+            let reasons = ["WorkersStarting", "ParametersPending"];
+            c.type_ == "Reconciling" && c.status == "True" && reasons.contains(&c.reason.as_str())
+        };
+        let same = (&before.symbols, &before.taken, &before.rollout)
+            == (&after.symbols, &after.taken, &after.rollout);
+        if !same || !after.conditions.iter().any(going) {
+            return Self::Soon;
+        }
+        let said = |s: &StrategyStatus, besides: &[&str]| {
+            let all = s.conditions.iter();
+            let all = all.filter(|c| !besides.contains(&c.type_.as_str()));
+            all.map(|c| (c.type_.clone(), c.status.clone(), c.reason.clone()))
+                .collect::<Vec<_>>()
+        };
+        if said(before, &[]) == said(after, &[])
+            && before.observed_generation == after.observed_generation
+        {
+            return Self::Further;
+        }
+        let way = ["Reconciling", "Progressing"];
+        if before.observed_generation < after.observed_generation
+            && said(before, &way) == said(after, &way)
+        {
+            return Self::OnItsWay;
+        }
+        Self::Soon
+    }
 }
 
 /// What turns one status into another as a merge patch: absent fields are taken away. `None` when they are the same.
@@ -326,6 +374,18 @@ mod tests {
             difference(&before, &after),
             Some(json!({"ready": "1/1", "symbols": null}))
         );
+    }
+
+    #[test]
+    fn counts_alone_are_written_less_and_less_often_and_anything_else_soon() {
+        let patience = Patience::default();
+        let seconds = |further, haste| {
+            let last = Written { at_ms: 0, further };
+            pause(last, haste, &patience).as_secs()
+        };
+        let pauses: Vec<u64> = (0..6).map(|n| seconds(n, Haste::Further)).collect();
+        assert_eq!(pauses, [5, 10, 20, 40, 40, 40]);
+        assert_eq!(seconds(5, Haste::Soon), 1);
     }
 
     fn rollout(message: Option<String>, step: i32) -> RolloutStatus {

@@ -149,11 +149,31 @@ async fn trouble_with_the_api_server_is_not_trouble_of_the_workers_until_it_last
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pod_that_was_made_and_is_not_seen_yet_is_not_made_again() {
+    let mut b = about_to_start().await;
+    b.look().await;
+    for _ in 0..9 {
+        b.after(1000);
+        // The watch is late: nothing of the pods is known yet.
+        let asked = b.look_blind().await;
+        assert_eq!(count(&asked, "create pods/"), 0, "{asked:?}");
+    }
+    // Seen and gone again, it is made anew at once.
+    b.sees();
+    b.look().await;
+    b.api.lock().unwrap().objects.remove(&pod("XRPUSDT"));
+    b.sees();
+    b.after(100);
+    let asked = b.look().await;
+    assert_eq!(count(&asked, "create pods/"), 1, "{asked:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pod_that_is_there_already_is_no_failure() {
     let mut b = about_to_start().await;
     b.look().await;
-    b.after(1000);
-    // The watch is late: nothing of the pods is known yet.
+    b.after(11_000);
+    // The watch has said nothing of the pods for long.
     let asked = b.look_blind().await;
     assert_eq!(count(&asked, "create pods/"), 5);
     assert_eq!(b.condition("Ready").reason, "WorkersNotReady");

@@ -1,23 +1,14 @@
 //! The coordinator that leads ends.
 
 use crate::SOON;
-use crate::desk::{ACCOUNT, Desk, HOLDS, Plan, SYMBOLS, scenario};
+use crate::desk::{HOLDS, Plan, SYMBOLS, scenario};
 use crate::pods;
-use anyhow::{Context, Result, ensure};
+use anyhow::ensure;
 use helios_e2e::wait_for;
 use std::time::{Duration, Instant};
 
 /// The standby leads so soon after a crash.
 const PROMISED: Duration = Duration::from_secs(9);
-
-fn leader(desk: &Desk) -> Result<String> {
-    let lease = desk.object("lease", &format!("hc-{ACCOUNT}"))?;
-    let holder = lease["spec"]["holderIdentity"].as_str();
-    Ok(holder
-        .filter(|h| !h.is_empty())
-        .context("nobody leads")?
-        .to_owned())
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn coordinator_failover() {
@@ -25,28 +16,16 @@ async fn coordinator_failover() {
     scenario("failover", plan, async |desk| {
         desk.turns().await?;
         let venue = desk.in_position(&SYMBOLS).await?;
-        wait_for("a standby that is ready", SOON, async || {
-            let pods = desk.coordinators().await?;
-            let ready = pods.iter().filter(|p| pods::is_ready(p)).count();
-            ensure!(ready == 2, "{ready} are");
-            Ok(())
-        })
-        .await?;
+        desk.a_standby().await?;
         let (positions, workers) = (venue.held(&SYMBOLS)?, desk.lives().await?);
-        let before = leader(desk)?;
-        let pods = desk.coordinators().await?;
-        let name =
-            |p: &k8s_openapi::api::core::v1::Pod| p.metadata.name.clone().unwrap_or_default();
-        let leads = pods
-            .iter()
-            .find(|p| before.starts_with(&format!("{}_", name(p))));
-        let leads = leads.with_context(|| format!("{before} is no pod"))?;
+        let before = desk.leader()?;
+        let (leads, _) = desk.led().await?;
         let epoch = pods::metric(&desk.worker(SYMBOLS[0]).await?, "helios_worker_epoch")?;
 
-        pods::kill(leads)?;
+        pods::kill(&leads)?;
         let killed = Instant::now();
         let after = wait_for("another leader", SOON, async || {
-            let now = leader(desk)?;
+            let now = desk.leader()?;
             ensure!(now != before, "{now} still");
             Ok(now)
         })
@@ -57,7 +36,7 @@ async fn coordinator_failover() {
             "it took {took:.1?}, and {PROMISED:?} are promised"
         );
         ensure!(
-            !after.starts_with(&format!("{}_", name(leads))),
+            !after.starts_with(&format!("{}_", pods::name(&leads))),
             "{after}: the standby was not the first"
         );
 

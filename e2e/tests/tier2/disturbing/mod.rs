@@ -3,3 +3,5 @@
 mod nats;
 mod nodes;
 mod operators;
+
+pub use nodes::{Outside, THREE, on_spare};

@@ -8,20 +8,20 @@ use crate::install::Mend;
 use crate::pods;
 use crate::venue::Venue;
 use anyhow::{Context, Result, ensure};
-use helios_e2e::{helios_program, wait_for};
+use helios_e2e::{Host, helios_program};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, ListParams};
 use std::process::{Child, Command, Stdio};
 
 /// Where pods reach this test.
 const BRIDGE: &str = "10.88.0.1";
-const THREE: [&str; 3] = ["BTCUSDT", "ETHUSDT", "SOLUSDT"];
+pub const THREE: [&str; 3] = ["BTCUSDT", "ETHUSDT", "SOLUSDT"];
 
 /// An exchange beside the cluster; it ends with its value.
 pub struct Outside(Child, u16);
 
 impl Outside {
-    fn start(speed: u32) -> Result<Self> {
+    pub fn start(speed: u32) -> Result<Self> {
         let port = std::net::TcpListener::bind((BRIDGE, 0))?
             .local_addr()?
             .port();
@@ -47,7 +47,7 @@ impl Outside {
         format!("{{url: \"http://{BRIDGE}:{}\", speed: {speed}}}", self.1)
     }
 
-    fn venue(&self) -> Result<Venue> {
+    pub fn venue(&self) -> Result<Venue> {
         Venue::of_process(self.0.id())
     }
 }
@@ -57,6 +57,22 @@ impl Drop for Outside {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// A second node, and on it everything of the desk: what happens to that node touches nobody else. All three symbols are held
+/// there and a coordinator stands by.
+pub async fn on_spare(desk: &Desk, exchange: &Outside, speed: u32) -> Result<Host> {
+    let first = desk.node.name();
+    let spare = desk.node.spare().await?;
+    let _back = Mend(desk.cluster, vec!["uncordon", first]);
+    desk.cluster.kubectl(&["cordon", first])?;
+    desk.account(&exchange.simulated(speed))?;
+    let three = HOLDS.replace("BTCUSDT, ETHUSDT", &THREE.join(", "));
+    desk.strategy(STRATEGY, &three)?;
+    desk.trading(STRATEGY, 3).await?;
+    exchange.venue()?.holds(&THREE).await?;
+    desk.a_standby().await?;
+    Ok(spare)
 }
 
 /// Fails when fewer work than a budget for disruptions leaves, or a position has lost its stop.
@@ -82,27 +98,7 @@ async fn drain_node_with_position() {
         let venue = exchange.venue()?;
         desk.alone().await;
         let (first, cluster) = (desk.node.name(), desk.cluster);
-        let spare = desk.node.spare().await?;
-        // Everything of the desk begins on the spare node, so that emptying it touches nobody else.
-        let back = Mend(cluster, vec!["uncordon", first]);
-        cluster.kubectl(&["cordon", first])?;
-        desk.account(&exchange.simulated(10))?;
-        desk.strategy(
-            STRATEGY,
-            &HOLDS.replace("BTCUSDT, ETHUSDT", &THREE.join(", ")),
-        )?;
-        desk.trading(STRATEGY, 3).await?;
-        drop(back);
-        venue.holds(&THREE).await?;
-        wait_for("a standby that is ready", SOON, async || {
-            let pods = desk.coordinators().await?;
-            ensure!(
-                pods.len() == 2 && pods.iter().all(pods::is_ready),
-                "not yet"
-            );
-            Ok(())
-        })
-        .await?;
+        let spare = on_spare(desk, &exchange, 10).await?;
         let (positions, lives) = (venue.held(&THREE)?, desk.lives().await?);
         let anchors = THREE.map(|s| venue.anchor(s).ok());
 

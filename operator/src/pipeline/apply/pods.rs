@@ -7,9 +7,17 @@ use super::super::beside;
 use super::super::plan::Plan;
 use super::super::validate::{Account, Strategy};
 use super::Hands;
+use crate::memory::Made;
+use crate::time::ms;
 use crate::{build, names};
 use helios_core::plan::{Action, WorkerSpec};
 use std::collections::BTreeSet;
+
+/// How long a pod that was made is waited for: watches of a busy API server are seconds late, and each pod that is made
+/// again is a request for nothing.
+const SEEN_BY_MS: u64 = 10_000;
+/// The same where one of that name was there already: it may be another's that is just going.
+const CLEAR_BY_MS: u64 = 1_000;
 
 enum Work<'p> {
     Create(&'p WorkerSpec, &'p Account, &'p Strategy),
@@ -29,9 +37,32 @@ struct Due<'p> {
 }
 
 impl Hands<'_> {
+    /// Forgets which workers were made as soon as they are to be seen.
+    fn seen(&mut self) {
+        let world = self.world;
+        self.memory.made.retain(|_, m| {
+            let uid = m.uid.as_ref();
+            let shown = uid.is_some_and(|uid| world.pods.iter().any(|p| p.pod.uid == *uid));
+            world.now_ms < m.until_ms && !shown
+        });
+    }
+
+    /// False for a worker that was started already and is only not to be seen yet.
+    fn unmade(&mut self, due: &Due<'_>) -> bool {
+        let Work::Create(w, ..) = &due.work else {
+            return true;
+        };
+        let Some(until) = self.memory.made.get(&w.symbol).map(|m| m.until_ms) else {
+            return true;
+        };
+        self.done.retry_ms = Some(self.done.retry_ms.map_or(until, |r| r.min(until)));
+        false
+    }
+
     /// Starts, stops, clears away and strikes off workers: beside each other, as each is a pod of its own.
     pub(super) async fn pods(&mut self, plan: &Plan, unready: &BTreeSet<String>) {
         let (world, validated) = (self.world, self.validated);
+        self.seen();
         let mut due = Vec::new();
         for action in &plan.actions {
             let (uid, now) = match action {
@@ -66,7 +97,7 @@ impl Hands<'_> {
                 });
             }
         }
-        due.retain(|d| self.may(&d.shown, d.of, Some(d.strategy)));
+        due.retain(|d| self.unmade(d) && self.may(&d.shown, d.of, Some(d.strategy)));
         let (namespace, writer, settings) =
             (names::split(&world.account).0, self.writer, self.settings);
         let calls = due.into_iter().map(|d| async move {
@@ -78,17 +109,29 @@ impl Hands<'_> {
                     writer.create_pod(&pod).await
                 }
                 Work::Delete { name, uid, now } => {
-                    writer.delete_pod(namespace, name, uid, *now).await
+                    let deleted = writer.delete_pod(namespace, name, uid, *now).await;
+                    deleted.map(|()| None)
                 }
             };
             (d, result)
         });
         for (d, result) in beside::all(calls.collect()).await {
-            if !self.went(&d.shown, d.of, Some(d.strategy), result) {
+            let uid = result.as_ref().ok().cloned().flatten();
+            if !self.went(&d.shown, d.of, Some(d.strategy), result.map(drop)) {
                 continue;
             }
             match d.work {
-                Work::Create(..) => drop(self.done.started.insert(d.strategy.into())),
+                Work::Create(w, ..) => {
+                    let patience = match uid {
+                        Some(_) => SEEN_BY_MS,
+                        None => CLEAR_BY_MS,
+                    };
+                    let until_ms = self.world.now_ms + ms(self.began.elapsed()) + patience;
+                    self.memory
+                        .made
+                        .insert(w.symbol.clone(), Made { uid, until_ms });
+                    self.done.started.insert(d.strategy.into());
+                }
                 Work::Delete {
                     name, now: true, ..
                 } => self.done.struck.push((d.strategy.into(), name.into())),
