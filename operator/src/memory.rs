@@ -5,6 +5,7 @@
 use crate::backoff::Backoff;
 use helios_core::fixed::Money;
 use helios_core::messages::WorkerHealth;
+use helios_crds::kube::StrategyStatus;
 use std::collections::BTreeMap;
 
 /// A failure longer ago than this is not "in a row" any more.
@@ -23,6 +24,8 @@ pub struct Memory {
     pub written: BTreeMap<String, Written>,
     /// Where canaries stood when they were first seen in this rollout, by strategy and symbol.
     pub canaries: BTreeMap<(String, String), Baseline>,
+    /// Statuses of strategies that were written and that no watch has shown yet, by strategy.
+    pub stated: BTreeMap<String, Stated>,
     /// Workers that were started and that no watch has shown yet, by symbol.
     pub made: BTreeMap<String, Made>,
     /// Since when a strategy is on its way to what was committed and its status does not say so yet, liveness ms.
@@ -31,6 +34,17 @@ pub struct Memory {
     pub lease_seen: Option<u64>,
     /// Events told last, by object and condition: the reason.
     pub told: BTreeMap<(String, &'static str), String>,
+}
+
+/// A status was written over another.
+#[derive(Clone, Debug)]
+pub struct Stated {
+    /// Uid of the object.
+    pub uid: Option<String>,
+    /// What the watch had shown.
+    pub before: StrategyStatus,
+    /// What stands now.
+    pub after: StrategyStatus,
 }
 
 /// A pod was made.

@@ -2,7 +2,9 @@
 
 use crate::board::{Board, Heard};
 use crate::facts::{AccountFact, DocumentFact, Index, Owned, OwnedKind, PodFact, StrategyFact};
+use crate::memory::Stated;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A pod, and what the index knows about its time.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,6 +90,23 @@ impl World {
             heard: board.get(account),
             namespace_going: false,
         }
+    }
+
+    /// Takes statuses that were written for what stands until a watch shows them: watches of a busy API server are seconds late,
+    /// and whoever goes by them writes the same again.
+    pub fn go_on_from(&mut self, stated: &mut BTreeMap<String, Stated>) {
+        let mut late = BTreeMap::new();
+        for s in &mut self.strategies {
+            let (Ok(o), Some(w)) = (&mut s.object, stated.remove(&s.name)) else {
+                continue;
+            };
+            let shown = o.status.clone().unwrap_or_default();
+            if o.metadata.uid == w.uid && shown == w.before {
+                Arc::make_mut(o).status = Some(w.after.clone());
+                late.insert(s.name.clone(), w);
+            }
+        }
+        *stated = late;
     }
 
     /// Something in it is being deleted, so that it matters whether its namespace is.

@@ -6,10 +6,10 @@ use super::beside;
 use super::dereference::World;
 use super::plan::{Plan, Progress};
 use super::status::{account_status, strategy_status};
-use super::validate::Validated;
+use super::validate::{Strategy, Validated};
 use crate::config::Patience;
 use crate::events::{Note, Notes};
-use crate::memory::{Memory, Written};
+use crate::memory::{Memory, Stated, Written};
 use crate::names;
 use crate::time::ms;
 use crate::writer::Writer;
@@ -50,6 +50,8 @@ struct Due {
     strategy: Option<String>,
     patch: Value,
     haste: Haste,
+    /// What is remembered of it when it is written.
+    stated: Option<Stated>,
 }
 
 /// How soon a status is worth a write.
@@ -99,6 +101,7 @@ impl Clerk<'_> {
                     strategy: Some(s.name.clone()),
                     patch,
                     haste,
+                    stated: Some(self.stated(s, &before, &status)),
                 };
                 let conditions = [&before.conditions[..], &status.conditions];
                 self.say(&mut all, due, &s.object.object_ref(&()), conditions)
@@ -131,6 +134,7 @@ impl Clerk<'_> {
                     strategy: None,
                     patch,
                     haste: Haste::Soon,
+                    stated: None,
                 };
                 let conditions = [&before.conditions[..], &status.conditions];
                 self.say(&mut all, due, &a.object.object_ref(&()), conditions)
@@ -138,6 +142,16 @@ impl Clerk<'_> {
         }
         by(self.write(all).await);
         wake
+    }
+
+    /// A status that is written over another: over what a watch has shown, if it is late.
+    fn stated(&self, s: &Strategy, before: &StrategyStatus, after: &StrategyStatus) -> Stated {
+        let late = self.memory.stated.get(&s.name);
+        Stated {
+            uid: s.object.metadata.uid.clone(),
+            before: late.map_or_else(|| before.clone(), |l| l.before.clone()),
+            after: after.clone(),
+        }
     }
 
     /// Takes a write in and tells what it shows, unless its object was written a moment ago; returns when it may be.
@@ -174,7 +188,7 @@ impl Clerk<'_> {
     }
 
     /// Writes, beside each other; returns when what failed is tried again.
-    async fn write(&self, all: Vec<Due>) -> Option<u64> {
+    async fn write(&mut self, all: Vec<Due>) -> Option<u64> {
         let writer = self.writer;
         let account = &self.world.account;
         let calls = all.into_iter().map(|d| async move {
@@ -188,13 +202,17 @@ impl Clerk<'_> {
                     writer.account_status(namespace, name, &d.patch).await
                 }
             };
-            (d.key, result)
+            (d, result)
         });
         let mut again = None;
-        for (key, result) in beside::all(calls.collect()).await {
-            if let Err(f) = result {
-                tracing::warn!(object = key, "status not written: {f}");
-                again = Some(self.world.now_ms + 5000);
+        for (d, result) in beside::all(calls.collect()).await {
+            match (result, d.stated) {
+                (Ok(()), Some(stated)) => drop(self.memory.stated.insert(d.key, stated)),
+                (Ok(()), None) => {}
+                (Err(f), _) => {
+                    tracing::warn!(object = d.key, "status not written: {f}");
+                    again = Some(self.world.now_ms + 5000);
+                }
             }
         }
         again
@@ -354,6 +372,7 @@ mod tests {
     use super::*;
     use helios_crds::kube::RolloutStatus;
     use proptest::prelude::*;
+    use proptest::strategy::Strategy;
     use serde_json::json;
 
     #[test]

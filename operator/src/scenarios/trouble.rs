@@ -282,6 +282,27 @@ async fn an_operator_that_has_heard_nobody_yet_has_no_news() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_status_that_was_written_and_is_not_seen_yet_is_not_written_again() {
+    let mut b = Bench::trading().await;
+    b.heard(|s| s.level = LadderLevel::Warning);
+    b.after(1000);
+    let write = "status heliosstrategies/";
+    assert_eq!(calls(&b.look_blind().await, write), 1);
+    for _ in 0..5 {
+        b.after(2000);
+        // The watch is late: it shows nothing of that.
+        assert_eq!(calls(&b.look_blind().await, write), 0);
+    }
+    // What is to be said after it is said over it.
+    b.heard(|s| s.level = LadderLevel::Normal);
+    b.after(2000);
+    assert_eq!(calls(&b.look_blind().await, write), 1);
+    b.after(2000);
+    assert_eq!(calls(&b.look().await, write), 0);
+    assert_eq!(b.condition("Degraded").reason, "AsWanted");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_commit_that_is_acknowledged_soon_is_one_write_of_the_status() {
     let mut b = Bench::trading().await;
     b.edit(NOBI, |s| {
