@@ -19,7 +19,7 @@ commit=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 [ -z "$(git status --porcelain 2>/dev/null)" ] || commit="$commit and changes that are not committed"
 table="" failed=0
 case ${1:-all} in
-  all) "$0" trading; trading=$?; "$0" kubernetes && exit "$trading" ;;
+  all) "$0" trading; trading=$?; "$0" kubernetes; exit $((trading | $?)) ;;
   trading | kubernetes) ;;
   *) echo "helios: tools/soak.sh knows trading and kubernetes, not '$1'" >&2; exit 2 ;;
 esac
@@ -98,7 +98,7 @@ head_of() { # title
   printf '%s' "$table"
 }
 
-if [ "$1" = kubernetes ]; then
+if [ "${1:-}" = kubernetes ]; then
   built || exit 1
   stage "Control plane of $oldest: every scenario of tier 1, and the charts" oldest-tier1 control_plane
   stage "Real node of $oldest: every scenario of tier 2" oldest-tier2 real_node

@@ -99,14 +99,15 @@ async fn status(state: State<mpsc::Sender<Asked>>) -> (StatusCode, Json<serde_js
     ask(state, Json(Request::Status)).await
 }
 
+/// Longest that an answer is waited for: longer than a standby waits for the leader that it passes a latch on to.
+const ANSWERED: Duration = Duration::from_secs(15);
+
 /// Asks a running `helios up`.
 ///
 /// # Errors
 /// Nobody answers, or the run refuses, in words.
 pub(crate) async fn send(addr: SocketAddr, request: &Request) -> Result<serde_json::Value> {
-    let client = reqwest::Client::builder()
-        .timeout(Duration::from_secs(10))
-        .build()?;
+    let client = reqwest::Client::builder().timeout(ANSWERED).build()?;
     let body = serde_json::to_string(request)?;
     let answer = client
         .post(format!("http://{addr}/ask"))
@@ -114,10 +115,13 @@ pub(crate) async fn send(addr: SocketAddr, request: &Request) -> Result<serde_js
         .body(body)
         .send()
         .await
-        .with_context(|| {
-            format!(
-                "nobody answers at {addr}: is `helios up` (or `helios coordinator`) running on this host, with that --admin address?"
-            )
+        .map_err(|e| {
+            let why = if e.is_timeout() {
+                format!("no answer from {addr} in {ANSWERED:?}: it may have been heard; ask again, or look at its log")
+            } else {
+                format!("nobody answers at {addr}: is `helios up` (or `helios coordinator`) running on this host, with that --admin address?")
+            };
+            anyhow::Error::new(e).context(why)
         })?;
     let ok = answer.status().is_success();
     let text = answer.text().await?;

@@ -1,7 +1,7 @@
 //! The rules of admission, as CEL: the API server's twin of [`crate::validate`], with the same words.
 //!
 //! Each rule has its place in the schema, a message for readers and, where the words need the value, an expression that
-//! gives exactly what the Rust rule says. Only functions are used that Kubernetes 1.33 and the evaluator of the tests share:
+//! gives exactly what the Rust rule says. Only functions are used that Kubernetes 1.34 and the evaluator of the tests share:
 //! `size`, `double`, `matches`, `in`, `has` and the comprehensions of one variable. A rule that needs the
 //! object before the change (`oldSelf`) has no Rust twin.
 //!

@@ -12,10 +12,11 @@ use helios_core::messages::{AdminReply, AdminRequest};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// The leader answers when the latch is written.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The leader answers when the latch is written; it gives up after five seconds itself.
+const PATIENCE: Duration = Duration::from_secs(7);
 
 /// What answers of a coordinator rest on.
+#[derive(Clone)]
 pub(super) struct Local {
     pub(super) account: String,
     /// Who this coordinator is.
@@ -29,9 +30,13 @@ impl Local {
     /// Answers until the port is closed.
     pub(super) async fn answer(self, mut asked: mpsc::Receiver<Asked>) {
         while let Some((request, answer)) = asked.recv().await {
-            let said = self.say(request).await;
-            // Whoever asked may have gone.
-            let _ = answer.send(said);
+            let me = self.clone();
+            // Nobody waits for another's answer: the leader of one may hang.
+            tokio::spawn(async move {
+                let said = me.say(request).await;
+                // Whoever asked may have gone.
+                let _ = answer.send(said);
+            });
         }
     }
 
@@ -161,6 +166,24 @@ mod tests {
         let said = local.say(kill()).await.unwrap();
         assert_eq!(said, "ns/a: latch kill set and written");
         assert!(heard.try_recv().is_err(), "it took it itself");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_leader_that_hangs_makes_nobody_else_wait() {
+        let (local, bus, _lead, _heard) = local();
+        let leader = AccountBus::new(Arc::new(bus), "ns/a");
+        let _deaf = leader.serve_admin().await.unwrap();
+        let (ask, asked) = mpsc::channel(4);
+        tokio::spawn(local.answer(asked));
+        let (first, killed) = oneshot::channel();
+        ask.send((kill(), first)).await.unwrap();
+        let (second, status) = oneshot::channel();
+        ask.send((Request::Status, second)).await.unwrap();
+        let begin = tokio::time::Instant::now();
+        assert_eq!(status.await.unwrap().unwrap()["leads"], false);
+        assert_eq!(begin.elapsed(), Duration::ZERO);
+        let why = killed.await.unwrap().unwrap_err();
+        assert!(why.contains("may have been heard"), "{why}");
     }
 
     #[tokio::test]

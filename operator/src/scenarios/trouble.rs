@@ -245,6 +245,23 @@ async fn workers_of_another_image_are_replaced_one_at_a_time_and_that_is_shown()
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_new_image_is_for_coordinators_and_not_for_the_market_that_runs() {
+    let mut b = Bench::trading().await;
+    b.ctx.config.pods.image = "helios:next".into();
+    b.after(1000);
+    let asked = b.look().await;
+    assert_eq!(calls(&asked, "apply deployments/hc-paper"), 1, "{asked:?}");
+    assert_eq!(calls(&asked, "apply deployments/hv-paper"), 0, "{asked:?}");
+    // What the market shall be is the account's to say, and then it is another one.
+    b.edit("heliosaccounts/paper", |s| {
+        s["simulated"] = json!({"seed": 9});
+    });
+    b.after(1000);
+    let asked = b.look().await;
+    assert_eq!(calls(&asked, "apply deployments/hv-paper"), 1, "{asked:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_operator_that_has_heard_nobody_yet_has_no_news() {
     let mut b = Bench::trading().await;
     b.heard(|s| {

@@ -38,6 +38,17 @@ impl Object {
     }
 }
 
+/// A simulated exchange that runs keeps the image it has: its state lives in its pod, and a new release must not end the market
+/// in which an account holds positions.
+fn keep_image(world: &World, venue: &mut Object) {
+    const IMAGE: &str = "/spec/template/spec/containers/0/image";
+    let key = (venue.kind, venue.full_name.clone());
+    let there = world.owned.get(&key).and_then(|t| t.content.pointer(IMAGE));
+    if let (Some(there), Some(image)) = (there, venue.content.pointer_mut(IMAGE)) {
+        *image = there.clone();
+    }
+}
+
 pub(super) fn of_account(
     p: &mut Plan,
     world: &World,
@@ -67,6 +78,9 @@ pub(super) fn of_account(
             own(OwnedKind::NetworkPolicy, build::venue_policy(a));
         }
         own(OwnedKind::Deployment, build::venue(a, s));
+        if let Some(venue) = p.objects.last_mut() {
+            keep_image(world, venue);
+        }
     }
     let strategies = v.strategies.iter().filter(|s| s.stall.is_none());
     for strategy in strategies.filter(|s| s.object.metadata.deletion_timestamp.is_none()) {
