@@ -40,10 +40,10 @@ pub struct HeliosAccount {
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AccountSpec {
-    /// The exchange that is traded. It can't be changed later.
+    /// The exchange that is traded. This version trades Simulated only. It can't be changed later.
     pub venue: Venue,
-    /// Where orders go. Simulated allows Paper only; BinanceUsdm with Paper takes real public market data into the built-in
-    /// venue, without keys; Testnet and Live need credentialsSecretRef. It can't be changed later. Paper where absent.
+    /// Where orders go. Simulated allows Paper only; Testnet and Live need credentialsSecretRef. It can't be changed later. Paper
+    /// where absent.
     #[serde(default)]
     pub environment: Environment,
     /// Repeats the account's name to confirm that real money is meant. Live starts only with it.
@@ -55,10 +55,10 @@ pub struct AccountSpec {
     /// The settings of the built-in venue. They are read when it starts.
     #[serde(default)]
     pub simulated: Simulated,
-    /// Base URLs of the exchange, where they are not its own.
+    /// Base URLs of the exchange, where they are not its own. They are checked and not used yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoints: Option<Endpoints>,
-    /// Where telemetry is sent.
+    /// Where telemetry is sent. It is checked and not used yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub monitoring: Option<Monitoring>,
     /// How much the processes of this account log. Info where absent.
@@ -85,7 +85,7 @@ pub struct AccountSpec {
 pub enum Venue {
     /// The built-in simulated exchange.
     Simulated,
-    /// Binance USDS-M futures.
+    /// Binance USDS-M futures. This version does not trade them: the account's coordinators end and say so.
     BinanceUsdm,
 }
 
@@ -107,7 +107,7 @@ pub enum Environment {
 #[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Simulated {
-    /// The URL of a running `helios venue` to use instead of starting one.
+    /// The URL of a running `helios venue` to use instead of starting one; `helios up` starts its own all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// Market seconds that pass in one wall second, from 1 to 1000. 1 where absent.

@@ -97,10 +97,10 @@ pub struct StrategySpec {
     /// What deleting the strategy does with its positions. Flatten where absent.
     #[serde(default)]
     pub on_delete: OnDelete,
-    /// Optional stores of state outside the cluster's own.
+    /// Optional stores of state outside the cluster's own. They are checked and not used yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<StatePlugins>,
-    /// Whether and where market data is recorded.
+    /// Whether and where market data is recorded. It is checked and not used yet.
     #[serde(default)]
     pub record: Record,
     /// The worker pods.
@@ -129,10 +129,10 @@ pub struct Watchlist {
     pub rescan_interval_seconds: u32,
     /// The quote asset of the contracts that the scan looks at. "USDT" where absent.
     pub quote_asset: String,
-    /// Symbols that are always chosen first.
+    /// Symbols that are always chosen first, as the exchange writes them: up to 40 characters.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<String>,
-    /// Symbols that are never chosen.
+    /// Symbols that are never chosen, written the same way.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<String>,
     /// A fixed list of at most 60 symbols instead of a scan; include and exclude are left out then.
@@ -153,7 +153,7 @@ pub struct Signals {
     pub persistence_ms: u32,
     /// Seconds of market time between an exit and the next entry, from 0 to 604800. 60 where absent.
     pub cooldown_seconds: u32,
-    /// The model that says whether a signal is worth acting on.
+    /// The model that says whether a signal is worth acting on. No model ships yet.
     pub model: Model,
 }
 
@@ -166,7 +166,7 @@ pub struct Model {
     pub mode: ModelMode,
     /// The model's name. "nobi-hybrid" where absent.
     pub name: String,
-    /// Where the model is fetched from; the shipped one is taken where absent.
+    /// Where the model is fetched from. It is checked and not used yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// The SHA-256 of the model's files: 64 hexadecimal digits.

@@ -12,7 +12,8 @@ use std::process::ExitCode;
 #[derive(Clone, Debug, Args)]
 #[command(
     after_help = format!("kill stops new risk and closes every position, over restarts too, until it is released. The guardian sets the others:\n\
-drawdown and state-lost until a person releases them, daily-loss until the next UTC day.\n\
+drawdown and state-lost until a person releases them, daily-loss until the next UTC day. Status and metrics write\n\
+dailyLoss and stateLost, which are taken too.\n\
 Without --nats it asks the `helios up` of this host, or the coordinator that was started with --admin; with it, whoever\n\
 leads the account. When NATS is away, go to the leader's host and use --admin.\n\n\
 Examples:\n  helios kill\n  helios release drawdown\n  kubectl exec deploy/hc-paper -- helios kill     # in a cluster: any coordinator of account paper\n\n{NATS_HELP}")
@@ -45,8 +46,10 @@ enum LatchName {
     /// Set by the guardian until a person releases it
     Drawdown,
     /// Set by the guardian until the next UTC day
+    #[value(alias = "dailyLoss")]
     DailyLoss,
     /// Set by the guardian that found no state where there must have been one
+    #[value(alias = "stateLost")]
     StateLost,
 }
 
@@ -235,5 +238,23 @@ mod nats {
             assert!(why.contains("was set already"), "{why}");
             leader.await.unwrap();
         }
+    }
+}
+
+#[cfg(test)]
+mod names {
+    #![allow(clippy::unwrap_used)]
+    use super::LatchName;
+    use clap::ValueEnum;
+
+    #[test]
+    fn a_latch_is_taken_as_the_help_writes_it_and_as_status_and_metrics_do() {
+        for latch in LatchName::value_variants() {
+            let shown = latch.to_possible_value().unwrap();
+            for written in [shown.get_name(), latch.of_guardian()] {
+                assert_eq!(LatchName::from_str(written, false).as_ref(), Ok(latch));
+            }
+        }
+        assert!(LatchName::from_str("stateless", false).is_err());
     }
 }

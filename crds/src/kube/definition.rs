@@ -25,11 +25,13 @@ const READY_MESSAGE: &str = r#".status.conditions[?(@.type=="Ready")].message"#;
 /// Heading, type, path and whether only `-o wide` shows it.
 type Column = (&'static str, &'static str, &'static str, bool);
 
-const ACCOUNT_COLUMNS: [Column; 8] = [
+const ACCOUNT_COLUMNS: [Column; 9] = [
     ("Venue", "string", ".spec.venue", false),
     ("Environment", "string", ".spec.environment", false),
     ("Coordinators", "string", ".status.coordinators", false),
     ("Margin", "string", ".status.margin", false),
+    // The list as JSON: `["kill"]`. With `[*]` an API server would show the first alone.
+    ("Latches", "string", ".status.latches", false),
     ("State", "string", READY_REASON, false),
     ("Age", "date", ".metadata.creationTimestamp", false),
     ("Leader", "string", ".status.leader", true),

@@ -32,7 +32,8 @@ pub struct AccountStatus {
     /// The level of the margin ladder: Normal, Warning, Critical or Emergency.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub margin: Option<String>,
-    /// The latches that hold new risk back, such as Kill or Drawdown. A person releases them with `helios release`.
+    /// The latches that are set: kill, drawdown, dailyLoss or stateLost. Each holds new risk back; a person releases it with
+    /// `helios release`, and dailyLoss ends with the UTC day by itself.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub latches: Vec<String>,
 }

@@ -80,7 +80,7 @@ pub enum OnDelete {
 #[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct StatePlugins {
-    /// A Redis-compatible store.
+    /// A Redis-compatible store. It is checked and not used yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redis: Option<RedisState>,
 }
@@ -99,7 +99,7 @@ pub struct RedisState {
 #[cfg_attr(feature = "kubernetes", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Record {
-    /// Whether market data is recorded. It needs a path.
+    /// Whether market data is to be recorded. It needs a path; nothing is recorded yet.
     pub enabled: bool,
     /// Where the recording goes, such as /data/recordings.
     #[serde(skip_serializing_if = "Option::is_none")]

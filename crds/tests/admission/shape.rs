@@ -151,6 +151,7 @@ fn the_definitions_have_the_names_and_columns_that_are_promised() {
             ("ENVIRONMENT", 0),
             ("COORDINATORS", 0),
             ("MARGIN", 0),
+            ("LATCHES", 0),
             ("STATE", 0),
             ("AGE", 0),
             ("LEADER", 1),
