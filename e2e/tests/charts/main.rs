@@ -87,7 +87,11 @@ fn alerts_ask_only_for_numbers_that_exist() {
     let known: String = ["docs/metrics.md", "operator/src/metrics.rs"]
         .map(|f| std::fs::read_to_string(format!("{root}/{f}")).unwrap())
         .concat();
-    let all = render(&["monitoring.rules.enabled=true"]);
+    let all = render(&[
+        "monitoring.rules.enabled=true",
+        "monitoring.podMonitor.enabled=true",
+        "monitoring.serviceMonitor.enabled=true",
+    ]);
     let rules = all.iter().find(|o| o["kind"] == "PrometheusRule").unwrap();
     let mut asked = 0;
     for group in rules["spec"]["groups"].as_array().unwrap() {

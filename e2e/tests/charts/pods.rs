@@ -1,6 +1,6 @@
 //! Pods that the chart makes: the restricted Pod Security Standard, images, flags that exist, selectors that find them.
 
-use crate::rendering::{RENDERINGS, render, strings};
+use crate::rendering::{RENDERINGS, chart, helm, objects, render, strings};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -139,6 +139,33 @@ fn selectors_of_services_budgets_and_policies_find_the_pods_they_mean() {
             );
         }
     }
+}
+
+#[test]
+fn a_new_version_of_the_chart_does_not_restart_nats_that_it_does_not_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut copying = Command::new("cp");
+    copying.arg("-r").arg(chart("helios")).arg(dir.path());
+    assert!(copying.status().unwrap().success());
+    let copy = dir.path().join("helios");
+    let nats = |version: &str| {
+        let about = copy.join("Chart.yaml");
+        let text = std::fs::read_to_string(&about).unwrap();
+        let lines = text.lines().map(|l| match l.split_once(": ") {
+            Some((key @ ("version" | "appVersion"), _)) => format!("{key}: {version}\n"),
+            _ => format!("{l}\n"),
+        });
+        std::fs::write(&about, lines.collect::<String>()).unwrap();
+        let args = ["template", "helios", copy.to_str().unwrap(), "-n", "x"];
+        let all = objects(&helm(&args).unwrap());
+        let (_, pod) = templates(&all)
+            .into_iter()
+            .find(|(name, _)| name == "StatefulSet helios-nats")
+            .unwrap();
+        assert!(all.iter().any(|o| o.to_string().contains(version)));
+        pod.clone()
+    };
+    assert_eq!(nats("7.7.7"), nats("8.8.8"));
 }
 
 /// The binary with the feature `kubernetes`: `HELIOS_BIN`, or what was built beside this test.
