@@ -141,10 +141,20 @@ fn helios_image() -> Result<Image> {
     ensure!(strip.context("strip (binutils)")?.success(), "strip failed");
     let name = format!("docker.io/library/helios:{}", version()?);
     let mut image = Image::of_program(&name, &helios)?;
+    // In the path, as in the image of a release: people run it in pods by its name.
+    moved(&mut image, &helios, "/usr/bin/helios");
+    image.entrypoint = vec!["/usr/bin/helios".to_owned()];
     // No client of the exchange is made without authorities to believe.
     let authorities = "/etc/ssl/certs/ca-certificates.crt";
     image.files.push((authorities.into(), authorities.into()));
     Ok(image)
+}
+
+/// Puts a file of an image elsewhere.
+fn moved(image: &mut Image, file: &Path, to: &str) {
+    for (_, place) in image.files.iter_mut().filter(|(from, _)| from == file) {
+        to.clone_into(place);
+    }
 }
 
 /// The server where the official image has it: in the path.
@@ -160,11 +170,7 @@ fn nats_image() -> Result<Image> {
     let name = format!("docker.io/library/{}:{}", of("repository")?, of("tag")?);
     let program = nats_program()?;
     let mut image = Image::of_program(&name, &program)?;
-    for (from, to) in &mut image.files {
-        if *from == program {
-            "/usr/local/bin/nats-server".clone_into(to);
-        }
-    }
+    moved(&mut image, &program, "/usr/local/bin/nats-server");
     image.entrypoint = vec!["nats-server".to_owned()];
     Ok(image)
 }
