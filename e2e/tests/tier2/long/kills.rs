@@ -60,8 +60,30 @@ async fn of_release(desk: &Desk, component: &str) -> Result<Vec<Pod>> {
         .collect())
 }
 
-/// Ends one, as by a crash or with its pod; says what was done.
-async fn end(desk: &Desk, random: &mut Random) -> Result<String> {
+/// One that was ended, and how.
+struct Ended {
+    pod: Pod,
+    what: String,
+}
+
+impl Ended {
+    /// Waits until it is another, or has begun another life: before that everything looks as if nothing had happened.
+    async fn over(&self, desk: &Desk) -> Result<()> {
+        let namespace = self.pod.metadata.namespace.as_deref().unwrap_or_default();
+        let api: Api<Pod> = Api::namespaced(desk.client.clone(), namespace);
+        wait_for("its end to be noticed", RECOVERED, async || {
+            let now = api.get_opt(pods::name(&self.pod)).await?;
+            let same = now.filter(|p| p.metadata.uid == self.pod.metadata.uid);
+            let lives = same.is_some_and(|p| pods::restarts(&p) == pods::restarts(&self.pod));
+            ensure!(!lives, "nobody has");
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// Ends one, as by a crash or with its pod.
+async fn end(desk: &Desk, random: &mut Random) -> Result<Ended> {
     let victim = *random.of(&VICTIMS)?;
     let pod = match victim {
         "worker" => {
@@ -81,7 +103,8 @@ async fn end(desk: &Desk, random: &mut Random) -> Result<String> {
     let crashes = pods::restarts(&pod) < CRASHES && random.below(2) == 0;
     if crashes {
         pods::kill_program(&pod, program)?;
-        return Ok(format!("{victim} {name} crashes"));
+        let what = format!("{victim} {name} crashes");
+        return Ok(Ended { pod, what });
     }
     let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
     let mut args = vec!["delete", "pod", name, "-n", namespace, "--wait=false"];
@@ -91,7 +114,8 @@ async fn end(desk: &Desk, random: &mut Random) -> Result<String> {
     }
     desk.cluster.kubectl(&args)?;
     let how = if by_force { "by force" } else { "in peace" };
-    Ok(format!("{victim} {name} is deleted {how}"))
+    let what = format!("{victim} {name} is deleted {how}");
+    Ok(Ended { pod, what })
 }
 
 /// Waits until everybody is there and permitted again, and the account trades.
@@ -159,7 +183,9 @@ async fn a_hundred_random_kills_of_everything() {
             let pause = u64::try_from(random.below(2000))?;
             tokio::time::sleep(Duration::from_millis(pause)).await;
             let at = Instant::now();
-            let what = end(desk, &mut random).await?;
+            let ended = end(desk, &mut random).await?;
+            let what = &ended.what;
+            ended.over(desk).await.with_context(|| what.clone())?;
             recovered(desk, &venue)
                 .await
                 .with_context(|| format!("kill {n} of seed {seed}: {what}"))?;
