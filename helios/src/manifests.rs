@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use helios_coordinator::CoordinatorConfig;
 use helios_core::guardian::StrategyInfo;
 use helios_core::params::StrategyParams;
-use helios_core::plan::ObservedStrategy;
+use helios_core::plan::{Goes, ObservedStrategy};
 use helios_crds::manifest::{self, ManifestError, Manifests};
 use helios_crds::{HeliosAccount, HeliosStrategy, convert};
 use std::collections::BTreeMap;
@@ -226,7 +226,8 @@ impl Objects {
                     published: c.published,
                     held: false,
                     replace_now: false,
-                    let_go: false,
+                    worker_ended_ms: 0,
+                    goes: Goes::WhenLeft,
                 }
             })
             .collect()

@@ -88,8 +88,8 @@ impl Baseline {
 }
 
 impl Memory {
-    /// A worker's pod was found failed; counts each pod once. Returns how many failed in a row.
-    pub fn failed(&mut self, name: &str, uid: &str, now_ms: u64) -> u32 {
+    /// A worker's pod was found failed; counts each pod once. Returns how many failed in a row, and when this one was found so.
+    pub fn failed(&mut self, name: &str, uid: &str, now_ms: u64) -> (u32, u64) {
         let (count, last, at) =
             self.failures
                 .entry(name.into())
@@ -102,7 +102,7 @@ impl Memory {
             };
             (*last, *at) = (uid.into(), now_ms);
         }
-        *count
+        (*count, *at)
     }
 }
 
@@ -113,9 +113,9 @@ mod tests {
     #[test]
     fn each_failed_pod_counts_once_and_old_failures_are_forgiven() {
         let mut m = Memory::default();
-        assert_eq!(m.failed("w", "1", 0), 1);
-        assert_eq!(m.failed("w", "1", 10), 1);
-        assert_eq!(m.failed("w", "2", 20), 2);
-        assert_eq!(m.failed("w", "3", 20 + FORGIVEN_MS + 1), 1);
+        assert_eq!(m.failed("w", "1", 0), (1, 0));
+        assert_eq!(m.failed("w", "1", 10), (1, 0));
+        assert_eq!(m.failed("w", "2", 20), (2, 20));
+        assert_eq!(m.failed("w", "3", 20 + FORGIVEN_MS + 1).0, 1);
     }
 }

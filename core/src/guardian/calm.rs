@@ -212,14 +212,7 @@ impl Guardian {
     /// Tells the workers of unwanted symbols to leave, again and again while there is a position.
     pub(super) fn drain(&mut self, now: Now, out: &mut Vec<GuardianEffect>) {
         let epoch = self.office.epoch;
-        let drained: BTreeSet<Symbol> = self
-            .wanted
-            .settled()
-            .drained
-            .values()
-            .flatten()
-            .cloned()
-            .collect();
+        let drained = self.wanted.to_drain();
         self.calm.drained_at.retain(|s, _| drained.contains(s));
         for s in drained {
             let due = self

@@ -18,6 +18,8 @@ pub(super) struct Wanted {
     candidates: Vec<Candidate>,
     rankings: BTreeMap<String, Ranking>,
     settled: Settlement,
+    /// Strategies whose watchlist takes a scan that has not come yet: what they want is not known.
+    unscanned: BTreeSet<String>,
     /// Owner of each position, as last derived.
     held: BTreeMap<Symbol, String>,
     scanned_market_ms: Option<i64>,
@@ -27,6 +29,16 @@ pub(super) struct Wanted {
 impl Wanted {
     pub fn settled(&self) -> &Settlement {
         &self.settled
+    }
+
+    /// Symbols whose position is to be left. Whoever has not been scanned may still want what it holds, and so may whoever a
+    /// position belongs to of which that has not been read.
+    pub fn to_drain(&self) -> BTreeSet<Symbol> {
+        let sure = |owner: &String| {
+            !self.unscanned.contains(owner) && (!owner.is_empty() || self.unscanned.is_empty())
+        };
+        let of_sure = self.settled.drained.iter().filter(|(owner, _)| sure(owner));
+        of_sure.flat_map(|(_, l)| l).cloned().collect()
     }
 }
 
@@ -77,20 +89,22 @@ impl Guardian {
         self.settle(now.market_ms);
     }
 
-    /// Settles anew when a position has been opened, left or changed hands.
+    /// Settles anew when a position has been opened or left, or turns out to be somebody's.
     pub(super) fn wanted_changed(&mut self, now: Now) {
+        let known = |s: &Symbol| match self.wanted.held.get(s) {
+            Some(owner) => !owner.is_empty() || self.owner_of(s).is_none(),
+            None => false,
+        };
         let same = self.picture.open().count() == self.wanted.held.len()
-            && self
-                .picture
-                .open()
-                .all(|(s, _)| self.wanted.held.contains_key(s));
+            && self.picture.open().all(|(s, _)| known(s));
         if !same {
             self.settle(now.market_ms);
             self.touched = true;
         }
     }
 
-    /// Ranks for every strategy and settles their claims.
+    /// Ranks for every strategy and settles their claims. One that has not been scanned for claims nothing, so that it is
+    /// missing among the wanted: an empty list would say that nothing fits.
     pub(super) fn settle(&mut self, market_ms: i64) {
         let held: BTreeMap<Symbol, String> = self
             .picture
@@ -99,9 +113,14 @@ impl Guardian {
             .collect();
         let mut rankings = BTreeMap::new();
         let mut claims = Vec::new();
+        let mut unscanned = BTreeSet::new();
         for s in &self.config.strategies {
             let params = RankParams::from(&s.watchlist);
             let fixed = !params.symbols.is_empty();
+            if !fixed && self.wanted.scanned_market_ms.is_none() {
+                unscanned.insert(s.name.clone());
+                continue;
+            }
             let with_position: BTreeSet<Symbol> = held
                 .iter()
                 .filter(|h| *h.1 == s.name)
@@ -110,7 +129,7 @@ impl Guardian {
             let empty = Vec::new();
             let current = self.wanted.settled.wanted.get(&s.name).unwrap_or(&empty);
             let mut preference: Vec<Symbol> = if self.wanted.candidates.is_empty() {
-                // Before the first scan a fixed list stands as written.
+                // Before the first scan, and where one found no contract at all, a fixed list stands as written.
                 let named = params
                     .symbols
                     .iter()
@@ -140,6 +159,7 @@ impl Guardian {
             });
         }
         self.wanted.settled = settle_claims(&claims, &held);
+        self.wanted.unscanned = unscanned;
         self.wanted.rankings = rankings;
         self.wanted.held = held;
     }

@@ -46,9 +46,11 @@ pub struct AccountSnapshot {
     pub equity: Money,
     /// Σ|notional|.
     pub gross_notional: Money,
-    /// Wanted symbols by strategy `namespace/name`, best first.
+    /// Wanted symbols by strategy `namespace/name`, best first. A strategy that is missing has not been scanned for yet: what it
+    /// wants is not known, which is another thing than an empty list.
     pub wanted: BTreeMap<String, Vec<String>>,
-    /// Symbols not wanted (any more) whose position is still to be left, by the strategy that owns it: a worker stays.
+    /// Symbols with a position that are not among the wanted ones, by the strategy that owns it: a worker stays. The position is
+    /// to be left, unless what the strategy wants is not known.
     #[serde(default)]
     pub drained: BTreeMap<String, Vec<String>>,
     /// Symbols a strategy wished and another strategy holds: symbol and holder, by the strategy that lost (`SymbolTaken`).
@@ -72,6 +74,13 @@ pub struct AccountSnapshot {
     /// Workers and budgets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
+}
+
+impl AccountSnapshot {
+    /// It lists symbols that somebody wants or holds, so that it says something although the account is not known yet.
+    pub fn lists_something(&self) -> bool {
+        !self.wanted.is_empty() || !self.drained.is_empty()
+    }
 }
 
 impl Versioned for AccountSnapshot {

@@ -13,7 +13,7 @@ mod tests;
 
 pub use name::{guardian_name, slug, worker_name};
 pub use observed::{
-    Action, Observed, ObservedAccount, ObservedCoordinator, ObservedStrategy, ObservedWorker,
+    Action, Goes, Observed, ObservedAccount, ObservedCoordinator, ObservedStrategy, ObservedWorker,
     Phase, WorkerSpec,
 };
-pub use step::{STRIKE_AFTER_MS, claims, restart_delay_ms, step};
+pub use step::{CERTAIN_AFTER_MS, STRIKE_AFTER_MS, claims, restart_delay_ms, step};

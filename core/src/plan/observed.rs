@@ -27,8 +27,12 @@ pub struct ObservedAccount {
     pub deleting: bool,
     /// Newest snapshot of its coordinator; `None` is unknown and changes nothing.
     pub snapshot: Option<AccountSnapshot>,
+    /// Liveness ms at which the snapshot was heard.
+    pub heard_ms: u64,
     /// The snapshot is old: workers that are missing are started by it, but nothing is stopped or let go.
     pub stale: bool,
+    /// Being deleted, it waits for its workers' end no longer: one that can't be seen to end would hold it for ever.
+    pub let_go: bool,
 }
 
 /// A strategy object.
@@ -56,8 +60,22 @@ pub struct ObservedStrategy {
     pub held: bool,
     /// A worker of another [`spec_hash`](Self::spec_hash) is replaced at once, not when it is flat.
     pub replace_now: bool,
-    /// Being deleted, it goes as soon as its workers are gone, whatever is open: its stops stay at the venue.
-    pub let_go: bool,
+    /// Liveness ms at which the last end of one of its workers was seen, or since when there has been anybody to see it.
+    pub worker_ended_ms: u64,
+    /// What it waits for, being deleted.
+    pub goes: Goes,
+}
+
+/// What a strategy that is being deleted waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Goes {
+    /// Its workers are gone, and what is open is left as it says.
+    #[default]
+    WhenLeft,
+    /// Its workers are gone. Nobody could say what is open, or leave it: its stops stay at the venue.
+    WithoutWorkers,
+    /// Nothing, whoever runs and whatever is open. A pod that can't be seen to end would hold it for ever.
+    AtOnce,
 }
 
 /// A coordinator.

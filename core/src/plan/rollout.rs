@@ -2,7 +2,8 @@
 //!
 //! A change runs on canary symbols for a while and is then promoted, or taken back if something breaks there. What stands
 //! published is the whole memory of it: document in, document out, so that whoever plans next goes on where the last one
-//! stopped. What stops risk (suspend), and what is no parameter of trading, never waits for a canary.
+//! stopped. Where that memory is gone in the middle of a change, nobody can say any more what ran before it: then nothing is
+//! opened by the change, until the object changes again. What stops risk (suspend), and what is no parameter of trading, never waits for a canary.
 
 use crate::messages::{Canary, ParamsDocument};
 use crate::params::StrategyParams;
@@ -25,6 +26,12 @@ pub struct Change<'a> {
     /// It is noted beside what stands published that a change was taken back. Parameters that differ without such a note were
     /// written by a version that derived others from the same object: that is a change like any other.
     pub taken_back: bool,
+    /// It is known from elsewhere that this change was on canaries or was taken back, whatever stands published.
+    pub unproven: bool,
+    /// The last step of it that is known from there.
+    pub last_step: u32,
+    /// It is noted beside what stands published that what ran before was lost.
+    pub lost: bool,
 }
 
 /// Where a rollout stands.
@@ -36,6 +43,8 @@ pub enum Stage {
     Soaking,
     /// It broke on the canaries: all run what ran before, until the object changes again.
     RolledBack,
+    /// What ran before it is lost: all run it and open nothing, until the object changes again.
+    Lost,
 }
 
 /// The document that shall stand published, without its digest, and where that leaves the rollout.
@@ -50,8 +59,20 @@ pub fn next(c: Change<'_>) -> (ParamsDocument, Stage) {
         .published
         .filter(|p| p.strategy_uid == wanted.strategy_uid);
     let Some(published) = published else {
+        if c.unproven {
+            return (suspended(wanted, c.last_step + 1), Stage::Lost);
+        }
         return (wanted, Stage::Settled);
     };
+    if c.lost {
+        // What stands published there is no state to go back to, so the next change is like the first.
+        let same = published.generation == wanted.generation;
+        return if same {
+            (suspended(wanted, published.rollout_step), Stage::Lost)
+        } else {
+            (wanted, Stage::Settled)
+        };
+    }
     let same_spec = published.generation == wanted.generation;
     let step = if same_spec { published.rollout_step } else { 0 };
     let all = |params: StrategyParams, rollout_step| ParamsDocument {
@@ -105,6 +126,18 @@ pub fn next(c: Change<'_>) -> (ParamsDocument, Stage) {
         ..all(before, step)
     };
     (document, Stage::Soaking)
+}
+
+/// Nothing is opened by it.
+fn suspended(document: ParamsDocument, rollout_step: u32) -> ParamsDocument {
+    ParamsDocument {
+        stable: StrategyParams {
+            suspend: true,
+            ..document.stable
+        },
+        rollout_step,
+        ..document
+    }
 }
 
 /// What ran before, with what takes effect everywhere at once.

@@ -27,6 +27,9 @@ fn change<'a>(
         soaked: false,
         breached: false,
         taken_back: false,
+        unproven: false,
+        last_step: 0,
+        lost: false,
     }
 }
 
@@ -118,6 +121,32 @@ fn other_parameters_of_the_same_object_are_a_change_and_not_one_that_was_taken_b
     });
     assert_eq!((&d.stable, stage), (&now.stable, Stage::Settled));
     assert!(d.order() > before.order());
+}
+
+#[test]
+fn a_change_that_was_on_trial_is_not_promoted_by_losing_what_stood_published() {
+    let (second, d) = soaking();
+    let running = symbols(5);
+    let (kept, stage) = next(Change {
+        unproven: true,
+        last_step: d.rollout_step,
+        ..change(&second, None, &running)
+    });
+    assert_eq!(stage, Stage::Lost);
+    assert!(kept.stable.suspend && kept.canary.is_none());
+    assert!(kept.order() > d.order(), "workers take it");
+    let noted = |w, running| Change {
+        taken_back: true,
+        unproven: true,
+        soaked: true,
+        lost: true,
+        ..change(w, Some(&kept), running)
+    };
+    let again = next(noted(&second, &running));
+    assert_eq!(again, (kept.clone(), Stage::Lost), "until it changes again");
+    let third = wanted(3, 0.6);
+    let after = next(noted(&third, &running));
+    assert_eq!(after, (third.clone(), Stage::Settled));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! One step of the planner.
 
 use super::observed::{
-    Action, Observed, ObservedAccount, ObservedStrategy, ObservedWorker, Phase, WorkerSpec,
+    Action, Goes, Observed, ObservedAccount, ObservedStrategy, ObservedWorker, Phase, WorkerSpec,
 };
 use crate::messages::AccountSnapshot;
 use crate::params::OnDelete;
@@ -19,6 +19,11 @@ pub const fn restart_delay_ms(failures: u32) -> u64 {
 /// How long a host must have been lost before its ending workers are struck off: a worker that hears no coordinator has
 /// stopped trading and trailing by then, so a second one of its name can't trade beside it.
 pub const STRIKE_AFTER_MS: u64 = 30_000;
+
+/// How long after the end of a strategy's last worker a snapshot must have been heard for its word that something is flat. What
+/// the worker sent last may be executed for a second, is then still to be heard by the coordinator, and a snapshot that was made
+/// before may come after.
+pub const CERTAIN_AFTER_MS: u64 = 2_000;
 
 /// What to do now. Idempotent; ends in no actions once everything is as wanted.
 pub fn step(o: &Observed) -> Vec<Action> {
@@ -51,7 +56,7 @@ fn one_account(
     out: &mut Vec<Action>,
 ) {
     let coordinator = o.coordinators.iter().find(|c| c.account == account.name);
-    let nothing_left = strategies.is_empty() && workers.is_empty();
+    let nothing_left = strategies.is_empty() && (workers.is_empty() || account.let_go);
     if account.deleting && nothing_left {
         match coordinator.map(|c| c.phase) {
             Some(Phase::Running) => out.push(Action::StopCoordinator {
@@ -198,8 +203,9 @@ fn one_worker(
                 return;
             };
             let flat = !snapshot.positions.contains_key(&w.spec.symbol);
-            // A symbol that is no longer wanted is drained by the coordinator first.
-            if flat && !owner.held && !is_wanted(claims, owner, w) {
+            // A symbol that is no longer wanted is drained by the coordinator first. Should a worker enter after the snapshot was
+            // made, the next one lists its symbol as drained, and a successor is started.
+            if flat && !owner.held && scanned(snapshot, owner) && !is_wanted(claims, owner, w) {
                 out.push(Action::StopWorker {
                     uid: w.uid.clone(),
                     how: OnDelete::KeepProtected,
@@ -207,6 +213,12 @@ fn one_worker(
             }
         }
     }
+}
+
+/// What a strategy wants is known. Until its coordinator has scanned the market it is missing in the snapshot: nothing of it is
+/// stopped or replaced by that, and nothing is started but who guards a position.
+fn scanned(snapshot: &AccountSnapshot, s: &ObservedStrategy) -> bool {
+    snapshot.wanted.contains_key(&s.name)
 }
 
 fn is_wanted(
@@ -232,7 +244,9 @@ fn replace(
     let owner = strategies
         .iter()
         .find(|s| s.name == w.spec.strategy && !s.deleting && !s.held);
-    let Some(owner) = owner else { return };
+    let Some(owner) = owner.filter(|s| scanned(snapshot, s)) else {
+        return;
+    };
     let outdated = w.phase == Phase::Running
         && w.spec.spec_hash != owner.spec_hash
         && is_wanted(claims, owner, w);
@@ -265,13 +279,16 @@ fn finish_strategy(
     snapshot: Option<&AccountSnapshot>,
     out: &mut Vec<Action>,
 ) {
-    if workers.iter().any(|w| w.spec.strategy == s.name) {
-        return;
-    }
     let finalize = || Action::FinalizeStrategy {
         strategy: s.name.clone(),
     };
-    if s.let_go {
+    if s.goes == Goes::AtOnce {
+        return out.push(finalize());
+    }
+    if workers.iter().any(|w| w.spec.strategy == s.name) {
+        return;
+    }
+    if s.goes == Goes::WithoutWorkers {
         return out.push(finalize());
     }
     let Some(snapshot) = snapshot else { return };
@@ -293,7 +310,10 @@ fn finish_strategy(
                 how: s.on_delete,
             });
         }
-    } else {
+    } else if s.on_delete == OnDelete::KeepProtected
+        || account.heard_ms >= s.worker_ended_ms + CERTAIN_AFTER_MS
+    {
+        // A worker may have entered after the last snapshot before its end: that one proves nothing.
         out.push(finalize());
     }
 }

@@ -86,7 +86,8 @@ fn strategy(name: &str, created_ms: i64) -> ObservedStrategy {
         published: None,
         held: false,
         replace_now: false,
-        let_go: false,
+        worker_ended_ms: 0,
+        goes: Goes::WhenLeft,
     }
 }
 
@@ -114,7 +115,9 @@ fn world(strategies: Vec<ObservedStrategy>, snap: Option<AccountSnapshot>) -> Ob
         name: "d/a".into(),
         deleting: false,
         snapshot: snap,
+        heard_ms: CERTAIN_AFTER_MS,
         stale: false,
+        let_go: false,
     };
     Observed {
         accounts: vec![account],
@@ -437,14 +440,84 @@ fn a_worker_on_a_lost_host_is_struck_off_only_when_it_ends_and_its_time_is_over(
 }
 
 #[test]
-fn a_strategy_that_is_let_go_waits_for_its_workers_alone() {
+fn a_strategy_that_nobody_is_there_to_flatten_waits_for_its_workers_alone() {
     let mut o = replacing(&["A", "B", "C"]);
     o.strategies[0].deleting = true;
-    o.strategies[0].let_go = true;
+    o.strategies[0].goes = Goes::WithoutWorkers;
     o.accounts[0].snapshot = None;
+    assert_eq!(step(&o).len(), 3);
     assert_eq!(stops(&o), 3);
     o.workers.clear();
     assert!(matches!(step(&o)[..], [Action::FinalizeStrategy { .. }]));
+}
+
+#[test]
+fn a_strategy_whose_time_is_over_and_its_account_wait_for_no_worker_that_hangs() {
+    let mut o = replacing(&["A"]);
+    o.workers.truncate(1);
+    o.workers[0].phase = Phase::Ending;
+    o.strategies[0].deleting = true;
+    o.accounts[0].deleting = true;
+    assert_eq!(step(&o), [], "its end is waited for");
+    o.strategies[0].goes = Goes::AtOnce;
+    assert!(matches!(step(&o)[..], [Action::FinalizeStrategy { .. }]));
+    o.strategies.clear();
+    assert_eq!(step(&o), []);
+    o.accounts[0].let_go = true;
+    assert!(matches!(step(&o)[..], [Action::StopCoordinator { .. }]));
+    o.coordinators.clear();
+    assert!(matches!(step(&o)[..], [Action::FinalizeAccount { .. }]));
+}
+
+#[test]
+fn only_what_is_heard_after_a_worker_has_ended_proves_that_it_left_nothing() {
+    let mut o = replacing(&[]);
+    o.strategies[0].deleting = true;
+    o.workers.clear();
+    (o.now_ms, o.strategies[0].worker_ended_ms) = (1_000_000, 995_000);
+    for (heard_ms, goes) in [(990_000, false), (996_999, false), (997_000, true)] {
+        o.accounts[0].heard_ms = heard_ms;
+        let gone = matches!(step(&o)[..], [Action::FinalizeStrategy { .. }]);
+        assert_eq!(gone, goes, "heard at {heard_ms}");
+    }
+    // Nothing needs proof where positions are left as they are.
+    o.accounts[0].heard_ms = 990_000;
+    o.strategies[0].on_delete = OnDelete::KeepProtected;
+    assert!(matches!(step(&o)[..], [Action::FinalizeStrategy { .. }]));
+}
+
+#[test]
+fn a_strategy_that_was_not_scanned_for_keeps_what_runs_and_gets_only_who_guards_a_position() {
+    let mut o = world(
+        vec![strategy("d/s", 1), strategy("d/other", 2)],
+        Some(snapshot(
+            &[("d/s", &["A", "B", "C"]), ("d/other", &[])],
+            &[],
+        )),
+    );
+    settle(&mut o);
+    let mut s = snapshot(&[("d/other", &["B"])], &["A"]);
+    s.drained.insert("d/s".into(), vec!["A".into()]);
+    o.accounts[0].snapshot = Some(s);
+    assert_eq!(step(&o), [], "flat or not, wanted by others or not");
+    o.strategies[0].spec_hash = "h2".into();
+    o.strategies[0].replace_now = true;
+    assert_eq!(step(&o), [], "nor replaced");
+    o.workers.clear();
+    let started: Vec<_> = step(&o)
+        .iter()
+        .filter_map(|a| match a {
+            Action::StartWorker(w) => Some((w.strategy.clone(), w.symbol.clone())),
+            _ => None,
+        })
+        .collect();
+    let of = |s: &str, symbol: &str| (s.to_string(), symbol.to_string());
+    assert_eq!(started, [of("d/s", "A"), of("d/other", "B")]);
+    // A scan that found nothing is an answer.
+    settle(&mut o);
+    o.accounts[0].snapshot = Some(snapshot(&[("d/s", &[]), ("d/other", &[])], &[]));
+    settle(&mut o);
+    assert_eq!(symbols(&o), []);
 }
 
 proptest! {

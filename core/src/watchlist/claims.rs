@@ -27,7 +27,7 @@ pub struct Claim {
 pub struct Settlement {
     /// Wanted symbols by strategy, best first. Every claiming strategy has an entry.
     pub wanted: BTreeMap<String, Vec<Symbol>>,
-    /// Symbols with a position whose owner does not want them (any more), by owner.
+    /// Symbols with a position whose owner does not want them (any more), or claims nothing, by owner.
     pub drained: BTreeMap<String, Vec<Symbol>>,
     /// Symbol and holder, by the strategy that would have had it (`SymbolTaken`).
     pub taken: BTreeMap<String, Vec<(Symbol, String)>>,

@@ -16,22 +16,28 @@ impl Run {
             self.objects
                 .accounts
                 .keys()
-                .map(|name| ObservedAccount {
-                    name: name.clone(),
-                    deleting: false,
-                    stale: false,
-                    snapshot: board
-                        .accounts
-                        .get(name)
-                        .and_then(|a| a.snapshot.clone())
-                        .filter(|s| s.known || !s.wanted.is_empty()),
+                .map(|name| {
+                    let heard = board.accounts.get(name);
+                    let snapshot = heard.and_then(|a| a.snapshot.clone());
+                    ObservedAccount {
+                        name: name.clone(),
+                        deleting: false,
+                        heard_ms: heard.and_then(|a| a.heard).map_or(0, |t| self.tasks.ms(t)),
+                        stale: false,
+                        let_go: false,
+                        snapshot: snapshot.filter(|s| s.known || s.lists_something()),
+                    }
                 })
                 .collect()
         };
+        let mut strategies = self.objects.observe();
+        for s in &mut strategies {
+            s.worker_ended_ms = self.tasks.worker_ended_ms(&s.name);
+        }
         let observed = Observed {
             now_ms: self.tasks.now_ms(),
             accounts,
-            strategies: self.objects.observe(),
+            strategies,
             coordinators,
             workers,
         };

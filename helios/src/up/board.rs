@@ -4,6 +4,7 @@ use helios_core::messages::{AccountSnapshot, Alert, ClosedTrade, Severity, Worke
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 use tokio::sync::Notify;
 
 /// Alerts kept for the views.
@@ -16,6 +17,8 @@ pub struct AccountBoard {
     pub label: String,
     /// Newest snapshot.
     pub snapshot: Option<AccountSnapshot>,
+    /// When it was heard.
+    pub heard: Option<Instant>,
     /// Newest report of each symbol.
     pub reports: BTreeMap<String, WorkerReport>,
     /// Real round trips, in order of closing.
@@ -94,6 +97,7 @@ impl SharedBoard {
             ) != (&s.wanted, &s.drained, s.known, s.positions.keys().collect())
         });
         a.snapshot = Some(s);
+        a.heard = Some(Instant::now());
         drop(b);
         if moved {
             self.wake();

@@ -44,6 +44,8 @@ pub struct Tasks {
     workers: BTreeMap<String, (WorkerSpec, Task<helios_worker::Control>)>,
     coordinators: BTreeMap<String, Task<helios_coordinator::Control>>,
     failures: BTreeMap<(String, String), (u32, Instant)>,
+    /// When the last of a strategy's workers was gone, by strategy.
+    ended: BTreeMap<String, Instant>,
     set: JoinSet<Ended>,
     ids: BTreeMap<String, Who>,
     next_uid: u64,
@@ -73,6 +75,7 @@ impl Default for Tasks {
             workers: BTreeMap::new(),
             coordinators: BTreeMap::new(),
             failures: BTreeMap::new(),
+            ended: BTreeMap::new(),
             set: JoinSet::new(),
             ids: BTreeMap::new(),
             next_uid: 1,
@@ -86,7 +89,8 @@ impl Tasks {
         self.ms(Instant::now())
     }
 
-    fn ms(&self, t: Instant) -> u64 {
+    /// Liveness ms of an instant.
+    pub fn ms(&self, t: Instant) -> u64 {
         u64::try_from(t.saturating_duration_since(self.origin).as_millis()).unwrap_or(u64::MAX)
     }
 
@@ -158,7 +162,7 @@ impl Tasks {
             .get(uid)
             .is_some_and(|(_, t)| t.phase == Phase::Failed)
         {
-            self.workers.remove(uid);
+            self.remove_worker(uid);
         }
         if let Some((_, t)) = self.workers.get_mut(uid) {
             (t.phase, t.since) = (Phase::Ending, Instant::now());
@@ -167,9 +171,16 @@ impl Tasks {
         }
     }
 
-    /// Clears away what is left of a failed worker.
+    /// Clears away what is left of a worker.
     pub fn remove_worker(&mut self, uid: &str) {
-        self.workers.remove(uid);
+        if let Some((spec, _)) = self.workers.remove(uid) {
+            self.ended.insert(spec.strategy, Instant::now());
+        }
+    }
+
+    /// Liveness ms at which the last of a strategy's workers was gone; 0 when it had none in this run.
+    pub fn worker_ended_ms(&self, strategy: &str) -> u64 {
+        self.ended.get(strategy).map_or(0, |t| self.ms(*t))
     }
 
     /// Says something to a coordinator.
@@ -272,7 +283,7 @@ impl Tasks {
         };
         if !failed {
             match who {
-                Who::Worker(uid) => drop(self.workers.remove(&uid)),
+                Who::Worker(uid) => self.remove_worker(&uid),
                 Who::Coordinator(account) => drop(self.coordinators.remove(&account)),
             }
             return Some(Ending {
@@ -368,6 +379,9 @@ mod tests {
             }
         );
         assert!(t.is_empty());
+        let at = t.worker_ended_ms("d/s");
+        assert!(at <= t.now_ms() && t.ended.contains_key("d/s"));
+        assert_eq!(t.worker_ended_ms("d/other"), 0);
     }
 
     #[tokio::test]

@@ -74,6 +74,10 @@ pub struct Index {
     lost: BTreeMap<String, u64>,
     /// Liveness ms since when a pod is as (not) ready and alive as it is, by uid.
     since: BTreeMap<String, u64>,
+    /// Liveness ms at which the last end of a worker was seen, by strategy.
+    ended: BTreeMap<String, u64>,
+    /// Liveness ms since when all pods are known: an end before that was seen by nobody.
+    pods_known: u64,
     /// Pods of each account, by full name of the pod.
     by_account: BTreeMap<String, BTreeSet<String>>,
 }
@@ -102,12 +106,22 @@ impl Index {
     /// A strategy changed.
     pub fn strategy(&mut self, news: News<StrategyFact>) -> Concerned {
         // One that can't be read any more concerns the account it was on; its document and pods name that.
-        both(self.strategies.hear(news), StrategyFact::account)
+        let changes = self.strategies.hear(news);
+        for (before, after) in &changes {
+            if let (Some(gone), None) = (before, after) {
+                self.ended.remove(&gone.name);
+            }
+        }
+        both(changes, StrategyFact::account)
     }
 
     /// A pod changed.
     pub fn pod(&mut self, news: News<PodFact>, now_ms: u64) -> Concerned {
+        let knew = self.pods.synced();
         let changes = self.pods.hear(news);
+        if !knew && self.pods.synced() {
+            self.pods_known = now_ms;
+        }
         for (old, new) in &changes {
             if let Some(old) = old {
                 let (namespace, _) = names::split(&old.account);
@@ -117,6 +131,9 @@ impl Index {
                 }
                 if new.as_ref().is_none_or(|n| n.uid != old.uid) {
                     self.since.remove(&old.uid);
+                    if old.worker {
+                        self.ended.insert(old.strategy.clone(), now_ms);
+                    }
                 }
             }
             if let Some(new) = new {
@@ -131,7 +148,7 @@ impl Index {
                 if !new.node.is_empty() && self.nodes.synced() && node.is_none_or(|n| !n.heard) {
                     self.lost.entry(new.node.clone()).or_insert(now_ms);
                 }
-                let state = |p: &PodFact| (p.life, p.ready, p.deleting);
+                let state = |p: &PodFact| (p.life, p.ready, p.deleting, p.crash_loop);
                 if old
                     .as_ref()
                     .is_none_or(|o| o.uid != new.uid || state(o) != state(new))
@@ -193,6 +210,11 @@ impl Index {
         self.since.get(uid).copied().unwrap_or(0)
     }
 
+    /// Liveness ms at which the last of a strategy's workers that are gone was seen to be.
+    pub fn worker_ended(&self, strategy: &str) -> u64 {
+        self.ended.get(strategy).copied().unwrap_or(self.pods_known)
+    }
+
     /// Liveness ms since when a node has not been heard of.
     pub fn lost(&self, node: &str) -> Option<u64> {
         self.lost.get(node).copied()
@@ -245,6 +267,7 @@ mod tests {
             ready: true,
             deleting: false,
             node: node.into(),
+            crash_loop: false,
             trouble: None,
         }
     }
@@ -300,6 +323,9 @@ mod tests {
         assert_eq!((i.since("u"), i.pods_of("n/a").count()), (7, 1));
         i.pod(News::Gone("n/w".into()), 8);
         assert_eq!((i.since("u"), i.pods_of("n/a").count()), (0, 0));
+        assert_eq!((i.worker_ended("n/s"), i.worker_ended("n/x")), (8, 0));
+        i.pod(News::Complete, 9);
+        assert_eq!(i.worker_ended("n/x"), 9, "before that nobody looked");
         assert!(i.all_accounts().is_empty());
     }
 }

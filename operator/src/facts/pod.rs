@@ -39,6 +39,8 @@ pub struct PodFact {
     pub deleting: bool,
     /// Where it runs.
     pub node: String,
+    /// A container of it has ended again and again, and is held back before it is started once more.
+    pub crash_loop: bool,
     /// Why it does not run, in words.
     pub trouble: Option<String>,
 }
@@ -79,6 +81,7 @@ impl PodFact {
                 .as_ref()
                 .and_then(|s| s.node_name.clone())
                 .unwrap_or_default(),
+            crash_loop: status.is_some_and(crash_loop),
             trouble: status.and_then(|s| trouble(s, life)),
         })
     }
@@ -89,6 +92,12 @@ fn ready(s: &BarePodStatus) -> bool {
         .iter()
         .flatten()
         .any(|c| c.type_ == "Ready" && c.status == "True")
+}
+
+fn crash_loop(s: &BarePodStatus) -> bool {
+    let containers = s.container_statuses.iter().flatten();
+    let mut waiting = containers.filter_map(|c| c.state.as_ref()?.waiting.as_ref());
+    waiting.any(|w| w.reason.as_deref() == Some("CrashLoopBackOff"))
 }
 
 /// Why it does not run: the pod's own reason, a container that can't start, or no node that takes it.
@@ -175,6 +184,11 @@ mod tests {
             "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}});
         let pull = why(json!({"phase": "Pending", "containerStatuses": [waiting]}));
         assert_eq!(pull, "ImagePullBackOff: no such image");
+        let loops = |reason: &str| {
+            let waiting = json!({"state": {"waiting": {"reason": reason}}});
+            pod(json!({"phase": "Running", "containerStatuses": [waiting]})).crash_loop
+        };
+        assert!(loops("CrashLoopBackOff") && !loops("ImagePullBackOff"));
         let unscheduled = json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"});
         let nodes = why(json!({"phase": "Pending", "conditions": [unscheduled]}));
         assert_eq!(nodes, "Unschedulable: 0/1 nodes");

@@ -32,6 +32,8 @@ pub struct World {
     pub strategies: Vec<StrategyFact>,
     /// Its pods.
     pub pods: Vec<PodSeen>,
+    /// Liveness ms at which the last end of a worker was seen, by strategy.
+    pub worker_ended: BTreeMap<String, u64>,
     /// What stands published, by strategy.
     pub documents: BTreeMap<String, DocumentFact>,
     /// What was made for it, by kind and full name.
@@ -63,7 +65,7 @@ impl World {
         let left = |name: &str| {
             documents.contains_key(name) || pods.iter().any(|p| p.pod.strategy == name)
         };
-        let strategies = index
+        let strategies: Vec<StrategyFact> = index
             .strategies
             .iter()
             .filter(|(name, s)| match s.account() {
@@ -78,7 +80,11 @@ impl World {
                 .filter(|(_, o)| o.account == account)
                 .map(move |(name, o)| ((*kind, name.clone()), o.clone()))
         });
+        let ended = strategies
+            .iter()
+            .map(|s| (s.name.clone(), index.worker_ended(&s.name)));
         Self {
+            worker_ended: ended.collect(),
             now_ms,
             wall_s,
             account: account.into(),

@@ -4,6 +4,7 @@
 
 mod objects;
 mod rollout;
+mod running;
 
 pub use objects::Object;
 pub use rollout::{Document, Progress};
@@ -11,18 +12,17 @@ pub use rollout::{Document, Progress};
 use super::dereference::World;
 use super::validate::{Strategy, Validated};
 use crate::config::{Patience, PodSettings};
-use crate::facts::{OwnedKind, PodLife};
 use crate::memory::Memory;
 use crate::time::ms;
 use crate::{build, names};
 use helios_core::messages::AccountSnapshot;
 use helios_core::params::OnDelete;
 use helios_core::plan::{
-    self, Action, Observed, ObservedAccount, ObservedCoordinator, ObservedStrategy, ObservedWorker,
-    Phase, WorkerSpec, restart_delay_ms,
+    self, Action, CERTAIN_AFTER_MS, Goes, Observed, ObservedAccount, ObservedStrategy,
 };
 use helios_crds::UpdatePolicy;
-use std::collections::BTreeMap;
+use running::{coordinator, workers};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What is to be done.
@@ -42,6 +42,8 @@ pub struct Plan {
     pub lease: bool,
     /// Which strategy has which symbol; `None` when that is not known.
     pub claims: Option<BTreeMap<String, String>>,
+    /// Strategies of which the coordinator does not say yet what they want.
+    pub unscanned: BTreeSet<String>,
     /// The snapshot that was decided by is old.
     pub stale: bool,
     /// What workers are built from now, by strategy.
@@ -95,13 +97,15 @@ pub fn plan(
         }
     }
     // Nothing else may happen by then: coordinator and workers can be gone for good.
-    for at in v
-        .strategies
-        .iter()
-        .filter_map(|s| let_go_ms(world, s, patience))
-    {
+    let objects = v.strategies.iter().map(|s| &s.object.metadata);
+    let objects = objects.chain(v.account.iter().map(|a| &a.object.metadata));
+    for at in objects.filter_map(|m| let_go_ms(world, m, patience)) {
         p.wake_after(at, world.now_ms);
     }
+    let account_late = v
+        .account
+        .as_ref()
+        .is_some_and(|a| late(world, &a.object.metadata, patience));
     let readable = v
         .strategies
         .iter()
@@ -119,16 +123,24 @@ pub fn plan(
             name: world.account.clone(),
             deleting: account_going,
             snapshot: snapshot.as_deref().cloned(),
+            heard_ms: world.heard.as_ref().map_or(0, |h| h.at_ms),
             stale: stale || holes,
+            let_go: account_late,
         }],
         strategies,
-        coordinators: coordinator(world).into_iter().collect(),
+        coordinators: coordinator(world, account_late).into_iter().collect(),
         workers: workers(world, memory, &mut p),
     };
     let hashes = observed.strategies.iter().filter(|s| !s.held);
     p.spec_hashes = hashes
         .map(|s| (s.name.clone(), s.spec_hash.clone()))
         .collect();
+    if let Some(s) = snapshot.as_deref() {
+        let names = observed.strategies.iter().map(|s| &s.name);
+        let unscanned = names.filter(|n| !s.wanted.contains_key(*n));
+        p.unscanned = unscanned.cloned().collect();
+    }
+    wake_for_proof(&observed, &mut p);
     p.claims = snapshot
         .as_deref()
         .map(|s| plan::claims(&observed.strategies, s));
@@ -165,6 +177,20 @@ pub fn plan(
     p
 }
 
+/// A word that is heard soon lets a strategy go that has no worker any more, and nothing in it that would be news.
+fn wake_for_proof(o: &Observed, p: &mut Plan) {
+    let account = o.accounts.iter().find(|a| !a.stale);
+    let Some(heard_ms) = account.map(|a| a.heard_ms) else {
+        return;
+    };
+    for s in o.strategies.iter().filter(|s| s.deleting) {
+        let certain = s.worker_ended_ms + CERTAIN_AFTER_MS;
+        if heard_ms < certain && !o.workers.iter().any(|w| w.spec.strategy == s.name) {
+            p.wake(certain.max(o.now_ms + 1000));
+        }
+    }
+}
+
 fn has(m: &kube::core::ObjectMeta, finalizer: &str) -> bool {
     m.finalizers.iter().flatten().any(|f| f == finalizer)
 }
@@ -177,8 +203,8 @@ fn snapshot(
     patience: &Patience,
 ) -> (Option<Arc<AccountSnapshot>>, bool) {
     if let Some(h) = &world.heard {
-        // A coordinator that has not scanned yet knows of no wishes; that is no reason to stop anything.
-        let said = h.snapshot.known || !h.snapshot.wanted.is_empty();
+        // A coordinator that does not know the account yet and knows of no wishes has said nothing.
+        let said = h.snapshot.known || h.snapshot.lists_something();
         let stale = world.now_ms.saturating_sub(h.at_ms) > ms(patience.stale_after);
         return (said.then(|| h.snapshot.clone()), stale);
     }
@@ -199,9 +225,9 @@ fn snapshot(
     )
 }
 
-/// Liveness ms at which a strategy that is being deleted is let go although something is open.
-fn let_go_ms(world: &World, s: &Strategy, patience: &Patience) -> Option<u64> {
-    let deleted = s.object.metadata.deletion_timestamp.as_ref()?;
+/// Liveness ms at which what is being deleted is let go although something is open or does not end.
+fn let_go_ms(world: &World, m: &kube::core::ObjectMeta, patience: &Patience) -> Option<u64> {
+    let deleted = m.deletion_timestamp.as_ref()?;
     let by = if world.namespace_going {
         patience.namespace_by
     } else {
@@ -212,6 +238,11 @@ fn let_go_ms(world: &World, s: &Strategy, patience: &Patience) -> Option<u64> {
         .as_secs()
         .saturating_sub(u64::try_from(since).unwrap_or(0));
     Some(world.now_ms + left * 1000)
+}
+
+/// Its time to be left in order is over.
+fn late(world: &World, m: &kube::core::ObjectMeta, patience: &Patience) -> bool {
+    let_go_ms(world, m, patience).is_some_and(|at| at <= world.now_ms)
 }
 
 fn strategy(
@@ -228,8 +259,14 @@ fn strategy(
         .as_ref()
         .and_then(|a| a.get(names::SKIP_FLATTEN));
     let going = m.deletion_timestamp.is_some();
-    let late = let_go_ms(world, s, patience).is_some_and(|at| at <= world.now_ms);
-    let alone = world.object.is_none() && coordinator(world).is_none();
+    let alone = world.object.is_none() && coordinator(world, false).is_none();
+    let goes = match (skip, alone) {
+        _ if !going => Goes::WhenLeft,
+        _ if late(world, m, patience) => Goes::AtOnce,
+        (Some(v), _) if v == "true" => Goes::AtOnce,
+        (_, true) => Goes::WithoutWorkers,
+        _ => Goes::WhenLeft,
+    };
     let uid = m.uid.clone().unwrap_or_default();
     let params = p.documents.get(&s.name).map_or_else(
         || helios_crds::convert::params_document(&s.manifest, &uid, 0, 0),
@@ -259,7 +296,8 @@ fn strategy(
             .map(|d| d.order()),
         held: s.stall.is_some(),
         replace_now: s.manifest.spec.worker.update_policy == UpdatePolicy::Now,
-        let_go: going && (skip.is_some_and(|v| v == "true") || late || alone),
+        worker_ended_ms: world.worker_ended.get(&s.name).copied().unwrap_or(0),
+        goes,
     }
 }
 
@@ -291,67 +329,7 @@ fn left_alone(world: &World, name: &str) -> Option<ObservedStrategy> {
         params,
         held: true,
         replace_now: false,
-        let_go: false,
+        worker_ended_ms: world.worker_ended.get(name).copied().unwrap_or(0),
+        goes: Goes::WhenLeft,
     })
-}
-
-fn coordinator(world: &World) -> Option<ObservedCoordinator> {
-    let (namespace, name) = names::split(&world.account);
-    let full = format!("{namespace}/{}", names::coordinator(name));
-    let deployment = world.owned.get(&(OwnedKind::Deployment, full));
-    let pods_left = world.pods.iter().any(|p| !p.pod.worker);
-    let phase = match deployment {
-        Some(d) if d.deleting() => Phase::Ending,
-        Some(_) => Phase::Running,
-        // In a namespace that goes, pods go by themselves and are not waited for.
-        None if pods_left && !world.namespace_going => Phase::Ending,
-        None => return None,
-    };
-    Some(ObservedCoordinator {
-        account: world.account.clone(),
-        phase,
-        failures: 0,
-        since_ms: 0,
-    })
-}
-
-/// Workers as the planner sees them.
-fn workers(world: &World, memory: &mut Memory, p: &mut Plan) -> Vec<ObservedWorker> {
-    let mut all = Vec::new();
-    for seen in &world.pods {
-        let pod = &seen.pod;
-        if !pod.worker {
-            continue;
-        }
-        let phase = match (pod.deleting, pod.life) {
-            (true, _) => Phase::Ending,
-            (false, PodLife::Over) => Phase::Failed,
-            (false, _) => Phase::Running,
-        };
-        let failures = if phase == Phase::Failed {
-            let n = memory.failed(&pod.name, &pod.uid, world.now_ms);
-            p.wake_after(seen.since_ms + restart_delay_ms(n), world.now_ms);
-            n
-        } else {
-            0
-        };
-        if let (Phase::Ending, Some(lost)) = (phase, seen.lost_ms) {
-            p.wake_after(lost + plan::STRIKE_AFTER_MS, world.now_ms);
-        }
-        all.push(ObservedWorker {
-            uid: pod.uid.clone(),
-            spec: WorkerSpec {
-                account: pod.account.clone(),
-                symbol: pod.symbol.clone(),
-                strategy: pod.strategy.clone(),
-                spec_hash: pod.spec_hash.clone(),
-            },
-            phase,
-            failures,
-            since_ms: seen.since_ms,
-            ready: pod.ready,
-            host_lost_ms: seen.lost_ms,
-        });
-    }
-    all
 }

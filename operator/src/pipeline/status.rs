@@ -98,6 +98,9 @@ fn kept(before: &[Condition], type_: &str, reason: &'static str) -> Option<Findi
 
 /// Symbols of a strategy, sorted; `None` when that is not known.
 fn symbols(plan: &Plan, strategy: &str) -> Option<Vec<String>> {
+    if plan.unscanned.contains(strategy) {
+        return None;
+    }
     let claims = plan.claims.as_ref()?;
     let mine = claims.iter().filter(|(_, s)| *s == strategy);
     Some(mine.map(|(symbol, _)| symbol.clone()).collect())

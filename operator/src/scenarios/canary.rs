@@ -235,3 +235,53 @@ async fn the_next_change_after_one_that_was_taken_back_leaves_nothing_of_it_in_t
     );
     assert_eq!(b.condition("Stalled").status, "False");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_change_on_trial_is_not_promoted_when_its_config_map_is_deleted_or_spoilt() {
+    type Break = fn(&mut Bench);
+    let kinds: [Break; 3] = [
+        |b| b.gone(PARAMS),
+        |b| b.change(PARAMS, |m| m["data"] = json!({"params.json": "{"})),
+        |b| {
+            b.worker("ADAUSDT", |w| w.refused = true);
+            b.sees();
+        },
+    ];
+    for break_it in kinds {
+        let mut b = soaking().await;
+        break_it(&mut b);
+        b.after(1000);
+        b.look().await;
+        if b.published().canary.is_none() && !b.published().stable.suspend {
+            assert_eq!(b.condition("Stalled").reason, "RolledBack");
+            b.gone(PARAMS);
+            b.after(1000);
+            b.look().await;
+        }
+        let d = b.published();
+        assert!(
+            d.stable.suspend && d.canary.is_none(),
+            "nothing is opened by it"
+        );
+        b.workers_are_ready();
+        b.restart();
+        b.after(700_000);
+        b.settle().await;
+        assert_eq!(b.published(), d, "however long it lasts");
+        let c = b.condition("Stalled");
+        assert_eq!(
+            (c.status.as_str(), c.reason.as_str()),
+            ("True", "RolledBack")
+        );
+        assert!(c.message.contains("is lost"), "{}", c.message);
+        b.edit(NOBI, |s| {
+            s["signals"] = json!({"nobiTriggerThreshold": "0.6"})
+        });
+        b.after(1000);
+        b.look().await;
+        let d = b.published();
+        assert!(!d.stable.suspend && d.generation == 4);
+        assert_eq!(threshold(&b, "XRPUSDT"), 0.6);
+        assert_eq!(b.condition("Stalled").status, "False");
+    }
+}

@@ -71,12 +71,90 @@ async fn a_picture_with_holes_lets_no_strategy_go() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_the_annotation_nothing_is_waited_for_but_the_workers_end() {
+async fn only_a_word_from_after_the_workers_end_proves_that_nothing_is_open() {
+    let mut b = Bench::trading().await;
+    b.delete(NOBI);
+    b.look().await;
+    // The coordinator is not heard any more, and its last word says flat.
+    b.silent = true;
+    b.after(2000);
+    for key in b.pods() {
+        b.gone(&key);
+    }
+    b.look().await;
+    b.after(2000);
+    b.look().await;
+    assert!(b.get(NOBI).is_some());
+    b.silent = false;
+    b.after(1000);
+    b.heard(|s| {
+        s.positions.insert("BTCUSDT".into(), 1.into());
+    });
+    b.look().await;
+    assert!(b.get(NOBI).is_some(), "a worker had entered");
+    b.heard(|s| s.positions.clear());
+    b.look().await;
+    assert_eq!(b.get(NOBI), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_word_that_is_no_news_lets_a_strategy_go_soon_after_its_workers_end() {
+    let mut b = Bench::trading().await;
+    b.delete(NOBI);
+    b.look().await;
+    for key in b.pods() {
+        b.gone(&key);
+    }
+    b.after(100);
+    b.look().await;
+    assert_eq!(b.wake, b.now + 2000);
+    b.after(2000);
+    b.look().await;
+    assert_eq!(b.get(NOBI), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_does_not_end_holds_nothing_once_the_time_is_over() {
+    let mut b = Bench::trading().await;
+    let btc = pod("BTCUSDT");
+    b.delete(NOBI);
+    b.delete(PAPER);
+    b.look().await;
+    for key in b.pods().into_iter().filter(|k| *k != btc) {
+        b.gone(&key);
+    }
+    b.delete(&btc);
+    b.after(299_000);
+    b.look().await;
+    assert!(b.get(NOBI).is_some());
+    b.after(1_000);
+    b.look().await;
+    assert_eq!(b.get(NOBI), None);
+    for _ in 0..3 {
+        b.after(2_000);
+        b.look().await;
+    }
+    assert_eq!(b.get(PAPER), None);
+    assert_eq!(b.pods(), [btc]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_the_annotation_nothing_is_waited_for() {
     let mut b = deleted().await;
     b.change(NOBI, |o| {
         o["metadata"]["annotations"] = json!({"helios.trading/skip-flatten": "true"});
     });
     assert_eq!(b.look().await, GOES);
+    assert_eq!(b.get(NOBI), None);
+
+    let mut b = Bench::trading().await;
+    b.change(NOBI, |o| {
+        o["metadata"]["annotations"] = json!({"helios.trading/skip-flatten": "true"});
+    });
+    b.delete(NOBI);
+    let asked = b.look().await;
+    let deletes = asked.iter().filter(|a| a.starts_with("delete pods/"));
+    assert_eq!(deletes.count(), 5, "they are asked to end all the same");
     assert_eq!(b.get(NOBI), None);
 }
 

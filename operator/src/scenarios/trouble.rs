@@ -227,6 +227,66 @@ async fn a_failed_worker_is_cleared_away_after_its_pause_and_started_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_worker_in_a_crash_loop_waits_for_the_planners_pause_and_not_for_the_kubelets() {
+    let mut b = Bench::trading().await;
+    let btc = pod("BTCUSDT");
+    let crashes = |b: &Bench| {
+        let waiting = json!({"state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m0s"}}});
+        b.change(&btc, |p| {
+            p["status"] = json!({"phase": "Running", "containerStatuses": [waiting]})
+        });
+    };
+    for failures in 1..=3 {
+        crashes(&b);
+        b.after(1000);
+        assert_eq!(calls(&b.look().await, "delete"), 0);
+        assert_eq!(b.wake, b.now + (50 << failures), "longer each time");
+        // It runs for a moment, and crashes again: its pause goes on.
+        b.pod_runs(&btc, false);
+        b.after(20);
+        assert_eq!(
+            calls(&b.look().await, "delete"),
+            0,
+            "as it runs, it may recover"
+        );
+        crashes(&b);
+        b.after((50 << failures) - 20);
+        assert_eq!(calls(&b.look().await, &format!("delete {btc}")), 1);
+        b.gone(&btc);
+        assert_eq!(calls(&b.look().await, &format!("create {btc}")), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_coordinator_that_has_not_scanned_yet_stops_nothing_and_is_no_news() {
+    let mut b = Bench::trading().await;
+    let before = b.condition("Ready");
+    // Both coordinators were replaced: the new leader knows the account at once, and the market later.
+    b.heard(|s| {
+        s.epoch += 1;
+        s.wanted.clear();
+    });
+    for _ in 0..20 {
+        b.after(1000);
+        let asked = b.look().await;
+        assert_eq!((calls(&asked, "delete"), b.pods().len()), (0, 5));
+    }
+    assert_eq!(b.condition("Ready"), before);
+    assert_eq!(b.status().symbols.len(), 5);
+    b.after(20_000);
+    b.look().await;
+    assert_eq!(b.condition("Ready").reason, "NotScanned");
+    b.wants(&FIVE);
+    b.after(1000);
+    b.look().await;
+    assert_eq!(b.condition("Ready").reason, "Trading");
+    // A scan that finds nothing says so.
+    b.wants(&[]);
+    b.after(1000);
+    assert_eq!(calls(&b.look().await, "delete pods/"), 5);
+}
+
+#[tokio::test(start_paused = true)]
 async fn workers_of_another_image_are_replaced_one_at_a_time_and_that_is_shown() {
     let mut b = Bench::trading().await;
     b.heard(|s| {

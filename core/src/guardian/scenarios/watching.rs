@@ -152,6 +152,41 @@ fn a_scan_chooses_by_rank_and_an_unwanted_symbol_with_a_position_is_drained() {
 }
 
 #[test]
+fn a_new_leader_says_nothing_of_what_a_watchlist_wants_and_drains_nothing_before_its_scan() {
+    let mut c = config(&TWO);
+    c.strategies[0].watchlist.symbols = vec![];
+    c.strategies.push(strategy("ns/fixed", 0, &["ETHUSDT"]));
+    let mut r = Rig::with(c, GuardianState::default()).ready();
+    r.protected("BTCUSDT", 1_000, "100");
+    let drains = |out: &[GuardianEffect]| {
+        let drain = |e: &&GuardianEffect| matches!(e, GuardianEffect::Command(s, Command::Drain { .. }) if &**s == "BTCUSDT");
+        out.iter().any(|e| drain(&e))
+    };
+    r.out.clear();
+    r.pass(60_000);
+    let s = r.g.snapshot();
+    assert!(s.known && s.positions.contains_key("BTCUSDT"));
+    assert_eq!(s.wanted.get("ns/nobi"), None, "not known");
+    assert_eq!(s.wanted["ns/fixed"], ["ETHUSDT"], "it needs no scan");
+    assert_eq!(
+        s.drained["ns/nobi"],
+        ["BTCUSDT"],
+        "and its position is its own"
+    );
+    assert!(!drains(&r.out), "however long the scan takes");
+    assert!(
+        r.out.contains(&GuardianEffect::Scan),
+        "it is asked for again"
+    );
+    let out = r.send(&GuardianEvent::Scanned {
+        candidates: vec![],
+        correlations: vec![],
+    });
+    assert!(r.g.snapshot().wanted["ns/nobi"].is_empty(), "nothing fits");
+    assert!(drains(&out));
+}
+
+#[test]
 fn a_rescan_is_asked_for_by_market_time() {
     let mut r = Rig::new(&TWO).ready();
     r.send(&GuardianEvent::Scanned {

@@ -9,8 +9,12 @@ use crate::time::ms;
 use helios_core::messages::{AccountSnapshot, ParamsDocument, WorkerHealth};
 use helios_core::plan::rollout::{Change, Stage, next};
 use helios_crds::convert;
+use helios_crds::kube::RolloutOutcome;
 use k8s_openapi::jiff::Timestamp;
 use std::time::Duration;
+
+/// The note beside parameters that nothing is known to go back from.
+const LOST: &str = "what ran before the change is lost, as its ConfigMap was deleted or spoilt";
 
 /// A strategy's parameters as they shall stand published.
 #[derive(Clone, Debug)]
@@ -25,6 +29,13 @@ pub struct Document {
     pub progress: Progress,
     /// Liveness ms by which a canary's time may be over.
     pub wake_ms: Option<u64>,
+}
+
+impl Document {
+    /// What ran before the change is not known any more, so that nothing is opened by it.
+    pub fn is_lost(&self) -> bool {
+        self.breach.as_deref() == Some(LOST)
+    }
 }
 
 /// Where a rollout stands.
@@ -84,6 +95,13 @@ pub(super) fn document(
             .retain(|(strategy, _), _| *strategy != s.name);
     }
     let breach = watch.as_ref().and_then(|w| w.breach.clone());
+    // Nothing else remembers what ran before, but the status says that this change was not for all yet.
+    let said = s.object.status.as_ref().and_then(|s| s.rollout.as_ref());
+    let said = said.filter(|r| Some(r.generation) == m.generation);
+    let unproven = said.is_some_and(|r| {
+        let outcome = r.outcome.as_ref();
+        outcome.is_some_and(|o| matches!(o, RolloutOutcome::Soaking | RolloutOutcome::RolledBack))
+    });
     let (mut document, stage) = next(Change {
         wanted: &wanted,
         published,
@@ -92,6 +110,9 @@ pub(super) fn document(
         soaked: watch.as_ref().is_some_and(|w| w.soaked),
         breached: breach.is_some(),
         taken_back: fact.is_some_and(|f| f.breach.is_some()),
+        unproven,
+        last_step: said.map_or(0, |r| u32::try_from(r.step).unwrap_or(0)),
+        lost: fact.is_some_and(|f| f.breach.as_deref() == Some(LOST)),
     });
     document.sha256 = convert::digest(&document);
     let same_canaries = published.is_some_and(|p| {
@@ -105,11 +126,12 @@ pub(super) fn document(
             (since.or_else(|| Some(rfc3339(world.wall_s))), None)
         }
         Stage::RolledBack => (None, breach.or_else(|| fact.and_then(|f| f.breach.clone()))),
+        Stage::Lost => (None, Some(LOST.into())),
         Stage::Settled => (None, None),
     };
     let progress = match stage {
         Stage::Soaking => Progress::Soaking,
-        Stage::RolledBack => Progress::RolledBack,
+        Stage::RolledBack | Stage::Lost => Progress::RolledBack,
         Stage::Settled if document.rollout_step > 0 => Progress::Promoted,
         Stage::Settled => Progress::Settled,
     };

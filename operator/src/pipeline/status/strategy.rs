@@ -137,10 +137,11 @@ fn facts<'a>(
 }
 
 /// What may last a moment without being news.
-const FLAPS: [&str; 5] = [
+const FLAPS: [&str; 6] = [
     "WorkersNotReady",
     "CoordinatorNotReady",
     "CoordinatorSilent",
+    "NotScanned",
     // The operator's own troubles with the API server say nothing about the workers, until they last.
     "ApiUnavailable",
     "Conflict",
@@ -189,6 +190,11 @@ impl Facts<'_> {
                 "no coordinator of its account is ready: workers add no exposure",
             );
         }
+        if self.plan.unscanned.contains(&self.s.name) && !self.plan.stale {
+            let words =
+                "its account's coordinator has not scanned the market yet: what runs goes on";
+            return Finding::no("NotScanned", words);
+        }
         let Some(wanted) = self.wanted.as_ref().filter(|_| !self.plan.stale) else {
             let words =
                 "its account's coordinator has not been heard: see its pods, NATS, and the callout";
@@ -196,7 +202,7 @@ impl Facts<'_> {
         };
         if wanted.is_empty() {
             let words = if self.taken().is_empty() {
-                "the scan has found no symbol yet"
+                "the scan has found no symbol that fits"
             } else {
                 "other strategies trade every symbol it wants"
             };
@@ -314,6 +320,9 @@ impl Facts<'_> {
 
 fn rolled_back_words(d: &Document) -> String {
     let why = d.breach.as_deref().unwrap_or("its canaries broke");
+    if d.is_lost() {
+        return format!("{why}: no new entries until the spec changes; positions stay guarded");
+    }
     format!(
         "the change was taken back: {why}; all symbols run the parameters before it until the spec changes"
     )
