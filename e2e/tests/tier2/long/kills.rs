@@ -4,7 +4,7 @@
 use crate::desk::{Desk, HOLDS, Plan, STRATEGY, SYMBOLS, TURNING, scenario};
 use crate::install::RELEASE;
 use crate::pods;
-use crate::venue::{Position, Venue};
+use crate::venue::{Position, Stop, Venue};
 use anyhow::{Context, Result, ensure};
 use helios_e2e::wait_for;
 use k8s_openapi::api::core::v1::Pod;
@@ -152,12 +152,21 @@ async fn recovered(desk: &Desk, venue: &Venue) -> Result<()> {
     .await
 }
 
-/// Every position has its stop.
-fn guarded(venue: &Venue, held: &BTreeMap<String, Position>) -> Result<()> {
+/// Positions that nobody leaves, each with its anchor, which nobody moves.
+#[derive(Debug, PartialEq)]
+struct Kept(BTreeMap<String, Position>, Vec<Stop>);
+
+fn kept(venue: &Venue) -> Result<Kept> {
+    let anchors = SYMBOLS.iter().map(|s| venue.anchor(s));
+    Ok(Kept(venue.held(&SYMBOLS)?, anchors.collect::<Result<_>>()?))
+}
+
+/// Every position has had its stop all the time, and those that are held are as they were.
+fn guarded(venue: &Venue, before: &Kept) -> Result<()> {
     venue.always_protected()?;
-    let now = venue.held(&SYMBOLS)?;
-    ensure!(now == *held, "{held:?} has become {now:?}");
-    SYMBOLS.iter().try_for_each(|s| venue.anchor(s).map(drop))
+    let now = kept(venue)?;
+    ensure!(now == *before, "{before:?} has become {now:?}");
+    Ok(())
 }
 
 fn asked(name: &str, otherwise: u64) -> Result<u64> {
@@ -175,7 +184,7 @@ async fn a_hundred_random_kills_of_everything() {
         let mut random = Random(seed);
         desk.turns().await?;
         let venue = desk.in_position(&SYMBOLS).await?;
-        let held = venue.held(&SYMBOLS)?;
+        let held = kept(&venue)?;
         let mut longest = Duration::ZERO;
         let begin = Instant::now();
         recovered(desk, &venue).await?;
