@@ -221,6 +221,7 @@ fn calm_guardian(params: &ParamsDocument) -> Result<Guardian> {
             params: (0, 0, 0),
             refused: false,
             alarms: 0,
+            life: String::new(),
         })));
     }
     events.push(GuardianEvent::Tick);

@@ -243,5 +243,6 @@ fn report(n: usize) -> WorkerReport {
         params: (0, 0, 0),
         refused: false,
         alarms: 0,
+        life: String::new(),
     }
 }

@@ -52,6 +52,7 @@ mod tests {
             params: (0, 0, 0),
             refused: false,
             alarms: 0,
+            life: String::new(),
         };
         peers.heard(&r, 0);
         for wild in [u64::MAX, u64::MAX - 1, 1_000_008] {

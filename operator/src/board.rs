@@ -15,9 +15,19 @@ pub struct Heard {
     pub at_ms: u64,
 }
 
+/// Of one account.
+#[derive(Debug, Default)]
+struct Page {
+    /// Uid of the account object, once it is known.
+    uid: Option<String>,
+    /// Epoch and number of the newest word of a leader.
+    newest: (u64, u64),
+    heard: Option<Heard>,
+}
+
 /// Snapshots by account.
 #[derive(Debug, Default)]
-pub struct Board(Mutex<BTreeMap<String, Heard>>);
+pub struct Board(Mutex<BTreeMap<String, Page>>);
 
 impl Board {
     /// A snapshot came. True when it differs from the last one in what decisions look at, or is the first word after a
@@ -25,6 +35,9 @@ impl Board {
     ///
     /// The first one ever heard may have been written long ago, by a coordinator that is dead: it counts as old until a
     /// newer one shows that somebody writes.
+    ///
+    /// A leader's word that is older than one heard before is none: whoever was stopped between deciding and writing writes when
+    /// it wakes, though another leads by then, and nothing may be let go by positions of minutes ago.
     pub fn hear(
         &self,
         account: &str,
@@ -34,7 +47,16 @@ impl Board {
     ) -> bool {
         let order = |s: &AccountSnapshot| (s.epoch, s.seq);
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = all.get(account).cloned();
+        let page = all.entry(account.into()).or_default();
+        // A start that waits for its keys has no epoch, and speaks only while nobody leads.
+        let leads = snapshot.epoch > 0 || !snapshot.holder.is_empty();
+        if leads && order(&snapshot) < page.newest {
+            return false;
+        }
+        if leads {
+            page.newest = order(&snapshot);
+        }
+        let before = page.heard.take();
         let at_ms = match &before {
             Some(b) if order(&b.snapshot) == order(&snapshot) => b.at_ms,
             Some(_) => now_ms,
@@ -44,14 +66,36 @@ impl Board {
         let due = before.is_none_or(|b| {
             differ(&b.snapshot, &snapshot) || at_ms.saturating_sub(b.at_ms) > silence_ms
         });
-        all.insert(account.into(), Heard { snapshot, at_ms });
+        page.heard = Some(Heard { snapshot, at_ms });
         due
+    }
+
+    /// An account is the object of this uid. One that was made anew begins its epochs anew, and owes nothing to what was said of
+    /// the old one.
+    pub fn is_of(&self, account: &str, uid: &str) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(page) = all.get_mut(account) else {
+            return;
+        };
+        if page.uid.as_deref().is_some_and(|u| u != uid) {
+            *page = Page::default();
+        }
+        page.uid.get_or_insert_with(|| uid.into());
     }
 
     /// The newest of an account.
     pub fn get(&self, account: &str) -> Option<Heard> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.get(account).cloned()
+        all.get(account)?.heard.clone()
+    }
+
+    /// Nobody listens to the account any more. What is heard first when somebody does again may have been written long ago, but
+    /// what is older than what was heard stays so.
+    pub fn mute(&self, account: &str) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(page) = all.get_mut(account) {
+            page.heard = None;
+        }
     }
 
     /// The account is gone.
@@ -67,8 +111,12 @@ fn differ(a: &AccountSnapshot, b: &AccountSnapshot) -> bool {
     let workers = |s: &AccountSnapshot| {
         let all = s.health.iter().flat_map(|h| &h.workers);
         all.map(|(symbol, w)| {
-            let now = (w.task_uid.clone(), w.ready, w.params, w.refused, w.alarms);
-            (symbol.clone(), now)
+            let who = (w.task_uid.clone(), w.life.clone());
+            (
+                symbol.clone(),
+                who,
+                (w.ready, w.params, w.refused, w.alarms),
+            )
         })
         .collect::<Vec<_>>()
     };
@@ -110,6 +158,17 @@ mod tests {
         assert!(b.get("n/a").is_none());
     }
 
+    /// A leader's word.
+    fn word(epoch: u64, seq: u64, position: i64) -> AccountSnapshot {
+        AccountSnapshot {
+            epoch,
+            seq,
+            holder: "c".into(),
+            positions: [("BTCUSDT".to_string(), position.into())].into(),
+            ..AccountSnapshot::default()
+        }
+    }
+
     #[test]
     fn what_stood_there_before_anybody_was_heard_is_old() {
         let b = Board::default();
@@ -117,5 +176,38 @@ mod tests {
         b.hear("n/a", s.clone(), 50_000, 1000);
         b.hear("n/a", s, 50_001, 1000);
         assert_eq!(b.get("n/a").map(|h| h.at_ms), Some(0));
+    }
+
+    #[test]
+    fn the_late_word_of_a_leader_that_was_followed_by_another_is_not_heard() {
+        let b = Board::default();
+        let hear = |s, now| b.hear("n/a", s, now, 1000);
+        let shown = || b.get("n/a").map(|h| (h.snapshot.epoch, h.at_ms));
+        hear(word(4, 90, 0), 50_000);
+        assert!(hear(word(5, 1, 7), 60_000));
+        assert!(
+            !hear(word(4, 91, 0), 60_500),
+            "its last one, put when it woke"
+        );
+        assert_eq!(shown(), Some((5, 60_000)), "nor is it a sign of life");
+        // Nor behind the back of a start that waits while nobody leads, which says no epoch.
+        assert!(hear(AccountSnapshot::default(), 61_000));
+        assert_eq!(shown(), Some((0, 61_000)));
+        assert!(!hear(word(4, 92, 0), 61_500));
+        assert!(hear(word(5, 2, 7), 62_000));
+        assert_eq!(shown(), Some((5, 62_000)));
+    }
+
+    #[test]
+    fn an_account_that_was_made_anew_begins_its_epochs_anew() {
+        let b = Board::default();
+        b.hear("n/a", word(4, 1, 0), 1, 1000);
+        b.is_of("n/a", "one");
+        b.hear("n/a", word(5, 1, 0), 2, 1000);
+        b.is_of("n/a", "one");
+        assert!(!b.hear("n/a", word(1, 1, 0), 3, 1000));
+        b.is_of("n/a", "two");
+        assert!(b.get("n/a").is_none());
+        assert!(b.hear("n/a", word(1, 2, 0), 4, 1000));
     }
 }

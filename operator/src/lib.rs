@@ -14,6 +14,7 @@ pub mod conditions;
 pub mod config;
 pub mod events;
 pub mod facts;
+pub mod lead;
 pub mod links;
 pub mod memory;
 pub mod metrics;

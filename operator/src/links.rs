@@ -1,9 +1,11 @@
 //! The operator's links to the accounts' buses: snapshots come in, parameters go out. One task for each account.
 //!
 //! Nothing of this is authority. A snapshot is a hint that wakes a look; parameters stand in a ConfigMap before they are
-//! pushed, so a push that is lost costs seconds and nothing else.
+//! pushed, so a push that is lost costs seconds and nothing else. They are open while this process leads: an older document of
+//! one that does not would be put over a newer one.
 
 use crate::board::Board;
+use crate::lead::Lead;
 use crate::time::now_ms;
 use futures_util::{StreamExt, future, stream};
 use helios_bus::Bus;
@@ -39,6 +41,7 @@ pub struct Links {
     board: Arc<Board>,
     woken: mpsc::Sender<String>,
     silence_ms: u64,
+    lead: Lead,
     open: BTreeMap<String, (watch::Sender<Documents>, AbortHandle)>,
 }
 
@@ -55,12 +58,14 @@ impl Links {
         board: Arc<Board>,
         woken: mpsc::Sender<String>,
         silence_ms: u64,
+        lead: Lead,
     ) -> Self {
         Self {
             connect,
             board,
             woken,
             silence_ms,
+            lead,
             open: BTreeMap::new(),
         }
     }
@@ -78,6 +83,7 @@ impl Links {
                 board: self.board.clone(),
                 woken: self.woken.clone(),
                 silence_ms: self.silence_ms,
+                lead: self.lead.bound(),
             };
             let task = tokio::spawn(link.run(receiver)).abort_handle();
             self.open.insert(account.into(), (sender, task));
@@ -88,6 +94,14 @@ impl Links {
                 *d = documents;
                 changed
             });
+        }
+    }
+
+    /// The lead is over. What was heard serves no longer: until it is heard anew it counts as old.
+    pub fn close_all(&mut self) {
+        for (account, (_, task)) in std::mem::take(&mut self.open) {
+            task.abort();
+            self.board.mute(&account);
         }
     }
 
@@ -113,6 +127,8 @@ struct Link {
     board: Arc<Board>,
     woken: mpsc::Sender<String>,
     silence_ms: u64,
+    /// The term it was opened in.
+    lead: Lead,
 }
 
 impl Link {
@@ -144,7 +160,7 @@ impl Link {
                 }
                 _ = look.tick() => {}
             }
-            if !state.borrow().connected {
+            if !state.borrow().connected || !self.lead.holds() {
                 continue;
             }
             let wanted = documents.borrow_and_update().clone();
@@ -165,7 +181,7 @@ impl Link {
         document: Arc<ParamsDocument>,
     ) -> Option<(String, Arc<ParamsDocument>)> {
         match self.push(&strategy, &document).await {
-            Ok(()) => Some((strategy, document)),
+            Ok(stands) => stands.then_some((strategy, document)),
             Err(e) => {
                 tracing::debug!(strategy, "parameters not pushed: {e}");
                 None
@@ -173,18 +189,97 @@ impl Link {
         }
     }
 
-    /// Writes a document unless it stands already.
+    /// Writes a document unless it stands already. False where it does not, as it is another's to write by now.
     async fn push(
         &self,
         strategy: &str,
         document: &ParamsDocument,
-    ) -> Result<(), helios_bus::BusError> {
+    ) -> Result<bool, helios_bus::BusError> {
         if self.bus.read_params(strategy).await?.as_ref() == Some(document) {
-            return Ok(());
+            return Ok(true);
+        }
+        // The answer may have taken its time, and this process may have been stopped meanwhile.
+        if !self.lead.holds() {
+            return Ok(false);
         }
         self.bus.publish_params(strategy, document).await?;
         let (generation, step) = (document.generation, document.rollout_step);
         tracing::info!(strategy, generation, step, "parameters pushed");
-        Ok(())
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use helios_bus::memory::MemoryBus;
+    use helios_core::messages::AccountSnapshot;
+    use helios_lease::Leadership;
+
+    struct One(Arc<MemoryBus>);
+
+    impl Connect for One {
+        fn bus(&self, _: &str) -> Result<Arc<dyn Bus>, String> {
+            Ok(self.0.clone())
+        }
+    }
+
+    fn document(generation: u64) -> Documents {
+        let strategy = serde_json::json!({
+            "apiVersion": helios_crds::API_VERSION, "kind": "HeliosStrategy",
+            "metadata": {"name": "s", "namespace": "n"}, "spec": {"accountRef": {"name": "a"}},
+        });
+        let strategy = serde_json::from_value(strategy).unwrap();
+        let d = helios_crds::convert::params_document(&strategy, "u", generation, 1);
+        [("n/s".to_string(), Arc::new(d))].into()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_leads_no_more_pushes_nothing_and_what_it_heard_is_old() {
+        let lead = |transitions, until_ns| Leadership::Leader {
+            transitions,
+            until_ns,
+            waited_out: true,
+        };
+        let (lock, shown) = watch::channel(lead(1, u64::MAX));
+        let memory = Arc::new(MemoryBus::new());
+        let bus = AccountBus::new(memory.clone(), "n/a");
+        let (woken, _news) = mpsc::channel(100);
+        let board = Arc::new(Board::default());
+        let mut links = Links::new(
+            Arc::new(One(memory)),
+            board.clone(),
+            woken,
+            15_000,
+            Lead::new(shown),
+        );
+        let stands = async || {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            bus.read_params("n/s").await.unwrap().map(|d| d.generation)
+        };
+        links.publish("n/a", document(1));
+        assert_eq!(stands().await, Some(1));
+        // By the clock: nobody has told it.
+        lock.send_replace(lead(1, 0));
+        links.publish("n/a", document(2));
+        assert_eq!(stands().await, Some(1));
+        // Nor in a term that it was not opened in.
+        lock.send_replace(lead(3, u64::MAX));
+        assert_eq!(stands().await, Some(1));
+        let mut s = AccountSnapshot {
+            epoch: 1,
+            ..AccountSnapshot::default()
+        };
+        for seq in 1..3 {
+            s.seq = seq;
+            bus.publish_snapshot(&s).await.unwrap();
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        assert!(board.get("n/a").is_some());
+        links.close_all();
+        assert!(board.get("n/a").is_none());
+        links.publish("n/a", document(2));
+        assert_eq!(stands().await, Some(2));
     }
 }

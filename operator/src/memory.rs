@@ -6,6 +6,7 @@ use crate::backoff::Backoff;
 use helios_core::fixed::Money;
 use helios_core::messages::WorkerHealth;
 use helios_crds::kube::StrategyStatus;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A failure longer ago than this is not "in a row" any more.
@@ -20,6 +21,8 @@ pub struct Memory {
     failures: BTreeMap<String, (u32, String, u64)>,
     /// Since when a strategy's workers are not all ready, liveness ms.
     pub unready: BTreeMap<String, u64>,
+    /// The same of an object that was settled, as its Progressing counts it.
+    pub moving: BTreeMap<String, u64>,
     /// The last write of each object's status.
     pub written: BTreeMap<String, Written>,
     /// Where canaries stood when they were first seen in this rollout, by strategy and symbol.
@@ -28,7 +31,8 @@ pub struct Memory {
     pub stated: BTreeMap<String, Stated>,
     /// Workers that were started and that no watch has shown yet, by symbol.
     pub made: BTreeMap<String, Made>,
-    /// Since when a strategy is on its way to what was committed and its status does not say so yet, liveness ms.
+    /// Since when an object differs from its status in what is said only if it lasts: a strategy is on its way to what was committed,
+    /// or counts alone have moved. Liveness ms.
     pub on_its_way: BTreeMap<String, u64>,
     /// When it was last made sure that the lock is there, liveness ms.
     pub lease_seen: Option<u64>,
@@ -66,10 +70,12 @@ pub struct Written {
 }
 
 /// Where a canary stood.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Baseline {
-    /// Its process.
+    /// Its pod.
     pub task_uid: String,
+    /// Its process in the pod; empty where it was not told.
+    pub life: String,
     /// What it had realised, net.
     pub realised_net: Money,
     /// Critical alerts it had raised.
@@ -81,8 +87,24 @@ impl Baseline {
     pub fn of(w: &WorkerHealth) -> Self {
         Self {
             task_uid: w.task_uid.clone(),
+            life: w.life.clone(),
             realised_net: w.realised_net,
             alarms: w.alarms,
+        }
+    }
+
+    /// What is heard now counts from here. Counts begin anew with a process, and a container that is restarted is another process
+    /// in the same pod. A life that is not told, by an older worker or coordinator, is taken for the same.
+    pub fn follow(&mut self, w: &WorkerHealth) {
+        let told = !self.life.is_empty() && !w.life.is_empty();
+        if self.task_uid != w.task_uid || (told && self.life != w.life) {
+            *self = Self {
+                task_uid: w.task_uid.clone(),
+                ..Self::default()
+            };
+        }
+        if !w.life.is_empty() {
+            self.life.clone_from(&w.life);
         }
     }
 }

@@ -21,6 +21,8 @@ pub const SPEC_HASH: &str = "helios.trading/spec-hash";
 pub const ROLLOUT_SINCE: &str = "helios.trading/rollout-since";
 /// Why the published document took a change back, in words.
 pub const ROLLOUT_BREACH: &str = "helios.trading/rollout-breach";
+/// Where the canaries of the published document stood when they began: what they had realised, and their alarms.
+pub const ROLLOUT_BASELINE: &str = "helios.trading/rollout-baseline";
 /// On a strategy that is being deleted: leave its positions to their stops, now.
 pub const SKIP_FLATTEN: &str = "helios.trading/skip-flatten";
 /// Keeps a strategy until its positions are left as it says.

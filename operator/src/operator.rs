@@ -1,12 +1,14 @@
 //! The loop: watches fill the index, news fill the queue, and whoever leads looks at accounts.
 //!
-//! A standby keeps its index warm and writes nothing. Whether this process leads is asked before each look, and again by
-//! the clock: a process that was stopped for too long finds its lead over when it wakes.
+//! A standby keeps its index warm and writes nothing. Whether this process leads is asked before each look, and by the clock
+//! before each request and push: a process that was stopped for too long finds its lead over when it wakes, and ends its looks
+//! and links then. When it leads again it begins like one that has just started.
 
 use crate::board::Board;
 use crate::config::OperatorConfig;
 use crate::events::Notes;
 use crate::facts::Index;
+use crate::lead::Lead;
 use crate::links::{Connect, Links};
 use crate::metrics::Metrics;
 use crate::queue::Queue;
@@ -16,7 +18,7 @@ use crate::time::{ms, now_ms};
 use crate::watch::{self, Sink};
 use crate::writer::Writer;
 use futures_util::FutureExt;
-use helios_lease::{LeaderTask, Leadership, LeaseStore, SetupError, Times};
+use helios_lease::{LeaderTask, LeaseStore, SetupError, Times};
 use kube::Client;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
@@ -102,12 +104,14 @@ pub async fn run(config: OperatorConfig, links: OperatorLinks) -> Result<(), Ope
     };
     let mut watches = watch::start(&links.client, config.namespace.as_deref(), &sink);
     let silence_ms = ms(config.patience.stale_after);
+    let lead = Lead::new(leader.leadership());
     let context = Context {
         writer: Writer::new(
             links.client.clone(),
             config.concurrency,
             config.patience.call,
             links.metrics.clone(),
+            lead.clone(),
         ),
         notes: Notes::start(links.client, config.identity.clone()),
         metrics: links.metrics,
@@ -118,14 +122,14 @@ pub async fn run(config: OperatorConfig, links: OperatorLinks) -> Result<(), Ope
     };
     let mut operator = Operator {
         context: Arc::new(context),
-        links: Links::new(links.connect, board, woken, silence_ms),
+        links: Links::new(links.connect, board, woken, silence_ms, lead.clone()),
         queue: Queue::default(),
         looks: JoinSet::new(),
-        leading: false,
+        term: None,
         fresh: false,
         unpublished: BTreeSet::new(),
         published: BTreeMap::new(),
-        leadership: leader.leadership(),
+        lead,
     };
     let ended = loop {
         let wait = operator.turn();
@@ -139,7 +143,7 @@ pub async fn run(config: OperatorConfig, links: OperatorLinks) -> Result<(), Ope
                 }
             }
             Some(done) = operator.looks.join_next() => operator.looked(done.ok()),
-            changed = operator.leadership.changed() => if changed.is_err() {
+            changed = operator.lead.changed() => if changed.is_err() {
                 tracing::error!("the leader lock has ended");
                 break Err(OperatorError::Blind);
             },
@@ -162,28 +166,30 @@ struct Operator {
     links: Links,
     queue: Queue,
     looks: JoinSet<(String, u64)>,
-    leading: bool,
+    /// The term in which it leads.
+    term: Option<u64>,
     /// It has just begun to lead, and has not looked at everything yet.
     fresh: bool,
     /// Accounts that are being looked at and of which there is news.
     unpublished: BTreeSet<String>,
     /// When what stands was last handed to an account's bus, liveness ms.
     published: BTreeMap<String, u64>,
-    leadership: signal::Receiver<Leadership>,
+    lead: Lead,
 }
 
 impl Operator {
     /// Starts what is due, if this process leads; returns how long nothing is.
     fn turn(&mut self) -> Duration {
         const IDLE: Duration = Duration::from_secs(1);
-        let leads = self.leadership.borrow().leads(helios_clock::mono_ns());
+        let term = self.lead.now();
+        let leads = term.is_some();
         let synced = self.index(|i| i.synced());
         self.context.metrics.turn(synced);
-        if leads != self.leading {
-            self.leading = leads;
+        if term != self.term {
+            self.term = term;
             self.context.metrics.leads(leads);
             tracing::info!("{}", if leads { "leads" } else { "stands by" });
-            self.queue.clear();
+            self.stop();
             self.fresh = leads;
         }
         if !leads || !synced {
@@ -220,6 +226,21 @@ impl Operator {
             Some(at) => Duration::from_millis(at.saturating_sub(now_ms()).max(1)).min(IDLE),
             None => IDLE,
         }
+    }
+
+    /// Nothing of a term outlives it: looks under way end, links close, and what was remembered is of a time when nobody else
+    /// wrote.
+    fn stop(&mut self) {
+        self.looks = JoinSet::new();
+        self.links.close_all();
+        self.queue.clear();
+        self.unpublished.clear();
+        self.published.clear();
+        let memories = &self.context.memories;
+        memories
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
     }
 
     fn news(&mut self, account: String) {

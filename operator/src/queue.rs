@@ -61,9 +61,10 @@ impl Queue {
         self.running.is_empty()
     }
 
-    /// Forgets what is due: another leads.
+    /// Forgets what is due and who is looked at: another leads, and looks under way were ended.
     pub fn clear(&mut self) {
         self.due.clear();
+        self.running.clear();
     }
 }
 

@@ -66,28 +66,33 @@ pub async fn reconcile_at(ctx: &Context, account: &str, now_ms: u64, wall_s: i64
     let memory = &mut *memory.lock().await;
     memory.backoff.tidy(now_ms);
     let (settings, patience) = (&ctx.config.pods, &ctx.config.patience);
+    let writer = ctx.writer.of_this_term();
     // (no client required)
     let mut world = {
         let index = ctx.index.lock().unwrap_or_else(PoisonError::into_inner);
+        let object = index.accounts.get(account).map(|a| &a.object);
+        if let Some(uid) = object.and_then(|o| o.as_ref().ok()?.metadata.uid.as_deref()) {
+            ctx.board.is_of(account, uid);
+        }
         World::of(&index, &ctx.board, account, now_ms, wall_s)
     };
     world.go_on_from(&mut memory.stated);
     // (client required: whether a namespace goes is asked only when something in it does)
     if world.something_goes() {
         let (namespace, _) = names::split(account);
-        world.namespace_going = ctx.writer.namespace_going(namespace).await;
+        world.namespace_going = writer.namespace_going(namespace).await;
     }
     // (no client required)
     let validated = validate(&world);
     // (no client required)
     let plan = plan(&world, &validated, memory, settings, patience);
     // (client required)
-    let applied = Hands::new(&ctx.writer, &world, &validated, settings, memory)
+    let applied = Hands::new(&writer, &world, &validated, settings, memory)
         .apply(&plan)
         .await;
     // (client required)
     let clerk = Clerk {
-        writer: &ctx.writer,
+        writer: &writer,
         notes: &ctx.notes,
         world: &world,
         validated: &validated,

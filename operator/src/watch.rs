@@ -283,7 +283,15 @@ fn slim(o: &DynamicObject, kind: OwnedKind) -> Value {
     let status = v.get_mut("status").map(Value::take);
     drop_field(&mut v, "status");
     if let (OwnedKind::Deployment, Some(status)) = (kind, status) {
-        v["status"] = serde_json::json!({"readyReplicas": status.get("readyReplicas")});
+        // And why its pods are refused: a quota, an admission, Pod Security. Of its other conditions nothing is decided.
+        let conditions = status.get("conditions").and_then(Value::as_array);
+        let refused = conditions.into_iter().flatten().find(|c| {
+            c["type"] == "ReplicaFailure" && c["status"] == "True" && c["message"].is_string()
+        });
+        v["status"] = serde_json::json!({
+            "readyReplicas": status.get("readyReplicas"),
+            "refused": refused.map(|c| &c["message"]),
+        });
     }
     v
 }

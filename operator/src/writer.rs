@@ -1,7 +1,8 @@
 //! The only place that writes to the API server: one call each, with a time limit, counted, and classified when it fails.
 //!
 //! Objects are applied server-side by one field manager, and only when what is there does not already hold everything that
-//! is wanted; pods are created whole and never patched; deletions carry the uid of what was seen.
+//! is wanted; pods are created whole and never patched; deletions carry the uid of what was seen. Whether this process still
+//! leads is asked right before each: a look may have been stopped anywhere.
 
 mod covers;
 mod failure;
@@ -10,6 +11,7 @@ pub use covers::covers;
 pub use failure::{Failure, Refusal};
 
 use crate::facts::{BarePod, OwnedKind};
+use crate::lead::Lead;
 use crate::metrics::Metrics;
 use crate::names;
 use helios_crds::kube::{HeliosAccount, HeliosStrategy};
@@ -37,6 +39,7 @@ pub struct Writer {
     slots: Arc<Semaphore>,
     call: Duration,
     metrics: Arc<Metrics>,
+    lead: Lead,
 }
 
 impl std::fmt::Debug for Writer {
@@ -59,14 +62,34 @@ pub(crate) fn resource(kind: OwnedKind) -> ApiResource {
 }
 
 impl Writer {
-    /// With at most `at_once` calls at a time, each of at most `call`.
-    pub fn new(client: Client, at_once: usize, call: Duration, metrics: Arc<Metrics>) -> Self {
+    /// With at most `at_once` calls at a time, each of at most `call`. It sends nothing: see [`Writer::of_this_term`].
+    pub fn new(
+        client: Client,
+        at_once: usize,
+        call: Duration,
+        metrics: Arc<Metrics>,
+        lead: Lead,
+    ) -> Self {
         Self {
             client,
             slots: Arc::new(Semaphore::new(at_once)),
             call,
             metrics,
+            lead,
         }
+    }
+
+    /// One that sends for as long as the term that runs now.
+    pub fn of_this_term(&self) -> Self {
+        Self {
+            lead: self.lead.bound(),
+            ..self.clone()
+        }
+    }
+
+    /// The term it sends in runs still.
+    pub fn leads(&self) -> bool {
+        self.lead.holds()
     }
 
     async fn call<T>(
@@ -76,6 +99,10 @@ impl Writer {
     ) -> Result<T, Failure> {
         // The semaphore is never closed.
         let _slot = self.slots.acquire().await;
+        // After the wait for a slot, and by the clock: what was decided long ago is another's to decide by now.
+        if !self.leads() {
+            return Err(Failure::deposed());
+        }
         let result = match tokio::time::timeout(self.call, run).await {
             Ok(r) => r.map_err(|e| Failure::of(&e)),
             Err(_) => Err(Failure::timeout(self.call)),

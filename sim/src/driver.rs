@@ -481,6 +481,7 @@ impl Sim {
             params: (0, 0, 0),
             refused: false,
             alarms: 0,
+            life: String::new(),
         }
     }
 }

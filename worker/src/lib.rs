@@ -28,6 +28,8 @@ pub struct WorkerConfig {
     pub strategy_uid: String,
     /// Pod uid or task id; grants bind to it.
     pub task_uid: String,
+    /// Another in every life of the process, though its task is the same: what it counts begins anew.
+    pub life: String,
     /// Contract.
     pub symbol: String,
     /// Where orders go.

@@ -303,6 +303,7 @@ impl Shell {
             params: self.trader.params_order(),
             refused: self.trader.refuses_params(),
             alarms: self.alarms,
+            life: self.config.life.clone(),
         };
         // Round trips count in W, R and n and in the books: what could not be told is told with the next report.
         let sent = timeout(BUS_WAITS, self.links.bus.report(&report)).await;

@@ -25,6 +25,7 @@ fn report(symbol: &str, strategy: &str) -> WorkerReport {
         params: (0, 0, 0),
         refused: false,
         alarms: 0,
+        life: String::new(),
     }
 }
 

@@ -13,6 +13,7 @@ use rust_decimal::Decimal;
 pub(super) struct Heard {
     pub strategy: String,
     pub task_uid: String,
+    pub life: String,
     pub atr: Option<f64>,
     pub generation: u64,
     pub ready: bool,
@@ -61,6 +62,7 @@ impl Guardian {
             Heard {
                 strategy: report.strategy.clone(),
                 task_uid: report.task_uid.clone(),
+                life: report.life.clone(),
                 atr: view.atr.filter(|a| a.is_finite() && *a > 0.0),
                 generation: report.generation,
                 ready: report.ready,

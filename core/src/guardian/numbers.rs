@@ -107,6 +107,7 @@ impl Guardian {
         let workers = self.heard.iter().map(|(s, h)| {
             let health = WorkerHealth {
                 task_uid: h.task_uid.clone(),
+                life: h.life.clone(),
                 strategy: h.strategy.clone(),
                 ready: h.ready,
                 heard_ms: now.mono_since(h.heard_at) / NS_PER_MS,

@@ -179,4 +179,7 @@ pub struct WorkerHealth {
     /// Critical alerts since it started.
     #[serde(default)]
     pub alarms: u32,
+    /// [`WorkerReport::life`](super::WorkerReport::life): both counts begin anew with it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub life: String,
 }

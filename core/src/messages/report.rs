@@ -39,6 +39,10 @@ pub struct WorkerReport {
     /// Critical alerts since it started.
     #[serde(default)]
     pub alarms: u32,
+    /// Another in every life of its process: counts since the start begin anew with it, though a container that is restarted in
+    /// its pod keeps its task. Empty where it is not told.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub life: String,
 }
 
 /// What is shown of a worker.

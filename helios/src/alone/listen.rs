@@ -93,6 +93,7 @@ impl Known {
                 .map_or((0, 0, 0), ParamsDocument::order),
             refused: false,
             alarms: 0,
+            life: String::new(),
         }
     }
 }

@@ -122,6 +122,7 @@ async fn work(args: WorkerArgs, manifests: Manifests, logs: Option<Logs>) -> Res
         strategy: strategy.metadata.full_name(),
         strategy_uid,
         task_uid: args.task_uid.clone().unwrap_or_else(own::task_uid),
+        life: own::life(),
         symbol: args.symbol.clone().context("--symbol")?.to_uppercase(),
         environment: convert::account_params(account).environment,
         params,

@@ -196,6 +196,7 @@ mod tests {
             params: (0, 0, 0),
             refused: false,
             alarms: 0,
+            life: String::new(),
         };
         m.report(&r);
         assert!(m.ready().unwrap_err().contains("not warm"));

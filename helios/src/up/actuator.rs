@@ -142,6 +142,7 @@ impl Run {
             strategy: spec.strategy.clone(),
             strategy_uid: s.params.strategy_uid.clone(),
             task_uid: uid.clone(),
+            life: uid.clone(),
             symbol: spec.symbol.clone(),
             environment: helios_core::params::Environment::Paper,
             params: s.params.clone(),

@@ -101,7 +101,10 @@ fn of_account(a: &HeliosAccount, s: &PodSettings) -> Vec<Value> {
 fn of_strategy(a: &HeliosAccount, h: &HeliosStrategy, s: &PodSettings) -> Vec<Value> {
     let d = convert::params_document(h, "uid-of-the-strategy", 3, 1);
     let since = Some("2027-01-15T08:00:00Z");
-    let mut all = vec![parameters(a, h, &d, since, None), budget(h, 5)];
+    let mut all = vec![
+        parameters(a, h, &d, &[(crate::names::ROLLOUT_SINCE, since)]),
+        budget(h, 5),
+    ];
     all.extend(SYMBOLS.map(|symbol| pod(a, h, s, symbol)));
     all
 }

@@ -42,23 +42,18 @@ pub fn manifests(a: &HeliosAccount, h: &HeliosStrategy) -> String {
     format!("{account:#}\n---\n{strategy:#}\n")
 }
 
-/// The ConfigMap: the parameters document, byte for byte as it goes over NATS, and the manifests beside it. `since` and
-/// `breach` are the memory of a rollout.
+/// The ConfigMap: the parameters document, byte for byte as it goes over NATS, and the manifests beside it. `notes`,
+/// the memory of a rollout, are its annotations.
 pub fn parameters(
     a: &HeliosAccount,
     h: &HeliosStrategy,
     document: &ParamsDocument,
-    since: Option<&str>,
-    breach: Option<&str>,
+    notes: &[(&str, Option<&str>)],
 ) -> Value {
     let mut meta = meta(h, names::PARAMETERS);
-    let notes = [
-        (names::ROLLOUT_SINCE, since),
-        (names::ROLLOUT_BREACH, breach),
-    ];
     for (key, value) in notes {
         if let Some(v) = value {
-            meta["annotations"][key] = json!(v);
+            meta["annotations"][*key] = json!(v);
         }
     }
     // Core's types always encode.

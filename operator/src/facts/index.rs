@@ -225,13 +225,41 @@ impl Index {
         self.owned.get(&kind)?.get(full_name)
     }
 
+    /// What strategies that are gone have left of an account without an owner: kind, full name, uid. What has one is the garbage
+    /// collector's.
+    pub fn left_behind(
+        &self,
+        account: &str,
+    ) -> impl Iterator<Item = (OwnedKind, &String, Option<&str>)> {
+        let maps = self.documents.iter().filter(move |(_, d)| {
+            d.account == account && d.owner.is_none() && self.strategies.get(&d.strategy).is_none()
+        });
+        let maps = maps.map(|(n, d)| (OwnedKind::GuardianState, n, d.uid.as_deref()));
+        let budgets = self.owned.get(&OwnedKind::PodDisruptionBudget);
+        let budgets = budgets.into_iter().flat_map(Shelf::iter);
+        let budgets = budgets.filter(move |(name, o)| {
+            let m = o.content.get("metadata");
+            let of = m.and_then(|m| m.get("labels")?.get(names::STRATEGY)?.as_str());
+            let owners = m.and_then(|m| m.get("ownerReferences")?.as_array());
+            let owned = owners.is_some_and(|o| !o.is_empty());
+            let gone = |strategy: &str| {
+                let full = format!("{}/{strategy}", names::split(name).0);
+                self.strategies.get(&full).is_none()
+            };
+            o.account == account && !owned && of.is_some_and(gone)
+        });
+        maps.chain(budgets.map(|(n, o)| (OwnedKind::PodDisruptionBudget, n, o.uid())))
+    }
+
     /// Accounts that exist, that a strategy names, or that something is left of.
     pub fn all_accounts(&self) -> BTreeSet<String> {
         let accounts = self.accounts.iter().map(|(n, _)| n.clone());
         let named = self.strategies.iter().filter_map(|(_, s)| s.account());
         let left = self.by_account.iter().filter(|(_, pods)| !pods.is_empty());
+        let ownerless = self.documents.iter().filter(|(_, d)| d.owner.is_none());
         accounts
             .chain(named)
+            .chain(ownerless.map(|(_, d)| d.account.clone()))
             .chain(left.map(|(n, _)| n.clone()))
             .collect()
     }

@@ -76,8 +76,12 @@ pub struct DocumentFact {
     pub since: Option<String>,
     /// Why it took a change back.
     pub breach: Option<String>,
+    /// Where its canaries stood when they began, as the plan writes it.
+    pub baseline: Option<String>,
     /// Uid of the strategy it belongs to.
     pub owner: Option<String>,
+    /// Its own.
+    pub uid: Option<String>,
 }
 
 impl DocumentFact {
@@ -100,12 +104,14 @@ impl DocumentFact {
             manifests: data(names::MANIFESTS_KEY).cloned().unwrap_or_default(),
             since: noted(names::ROLLOUT_SINCE),
             breach: noted(names::ROLLOUT_BREACH),
+            baseline: noted(names::ROLLOUT_BASELINE),
             owner: m
                 .owner_references
                 .iter()
                 .flatten()
                 .find(|o| o.kind == "HeliosStrategy")
                 .map(|o| o.uid.clone()),
+            uid: m.uid.clone(),
         })
     }
 }

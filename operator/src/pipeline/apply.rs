@@ -4,6 +4,7 @@
 //! only when its strategy's parameters stand published and its strategy says that it must not go without leaving its
 //! positions.
 
+mod ends;
 mod pods;
 
 use super::beside;
@@ -11,7 +12,6 @@ use super::dereference::World;
 use super::plan::{Document, Object, Plan};
 use super::validate::{Strategy, Validated};
 use crate::config::PodSettings;
-use crate::facts::OwnedKind;
 use crate::memory::Memory;
 use crate::time::ms;
 use crate::writer::{Failure, Refusal, Writer, covers};
@@ -90,16 +90,17 @@ impl<'a> Hands<'a> {
 
     /// Does it.
     pub async fn apply(mut self, plan: &Plan) -> Applied {
-        if plan.guard_account {
-            self.guard_account().await;
-        }
+        // Nothing may be made for an account that could vanish without its objects being cleared away.
+        let guarded = !plan.guard_account || self.guard_account().await;
         // The account's own in their order; of the strategies' none waits for another.
         let (of_strategies, own): (Vec<_>, Vec<_>) =
             plan.objects.iter().partition(|o| o.strategy.is_some());
-        for o in own {
-            self.objects([o]).await;
+        if guarded {
+            for o in own {
+                self.objects([o]).await;
+            }
         }
-        if plan.lease {
+        if guarded && plan.lease {
             self.lease().await;
         }
         let mut unready = self.guard_strategies(&plan.guard_strategies, true).await;
@@ -107,6 +108,7 @@ impl<'a> Hands<'a> {
         self.pods(plan, &unready).await;
         self.objects(of_strategies).await;
         self.finalize_strategies(plan).await;
+        self.leftovers().await;
         for action in &plan.actions {
             match action {
                 Action::StopCoordinator { .. } => self.stop_coordinator().await,
@@ -150,6 +152,8 @@ impl<'a> Hands<'a> {
                 self.memory.backoff.succeeded(object);
                 true
             }
+            // Neither a failure nor to be tried again, and no status is written that could tell of it.
+            Err(f) if f.refusal == Refusal::Deposed => false,
             Err(f) => {
                 tracing::warn!(object, reason = f.refusal.name(), "{f}");
                 // The pause counts from the failure, which a call without an answer makes late.
@@ -223,15 +227,18 @@ impl<'a> Hands<'a> {
         }
     }
 
-    async fn guard_account(&mut self) {
+    /// Puts the finalizer on the account; false when it does not stand on what was seen.
+    async fn guard_account(&mut self) -> bool {
         let Some(account) = &self.validated.account else {
-            return;
+            return false;
         };
         let shown = "finalizer of the account";
-        if self.may(shown, "on", None) {
-            let result = self.writer.guard_account(&account.object, true).await;
-            self.went(shown, "on", None, result.map(drop));
+        if !self.may(shown, "on", None) {
+            return false;
         }
+        let result = self.writer.guard_account(&account.object, true).await;
+        let as_seen = matches!(result, Ok(true));
+        self.went(shown, "on", None, result.map(drop)) && as_seen
     }
 
     fn strategy(&self, name: &str) -> Option<&'a Strategy> {
@@ -265,18 +272,6 @@ impl<'a> Hands<'a> {
         missed
     }
 
-    /// Lets strategies go of which nothing is left.
-    async fn finalize_strategies(&mut self, plan: &Plan) {
-        let gone = plan.actions.iter().filter_map(|a| match a {
-            Action::FinalizeStrategy { strategy } => Some(strategy.clone()),
-            _ => None,
-        });
-        let gone: Vec<String> = gone.collect();
-        let missed = self.guard_strategies(&gone, false).await;
-        let done = gone.into_iter().filter(|name| !missed.contains(name));
-        self.done.finalized.extend(done);
-    }
-
     /// Writes the parameters of strategies, beside each other; returns those whose parameters don't stand as wanted.
     async fn parameters(&mut self, plan: &Plan) -> BTreeSet<String> {
         let mut missed = BTreeSet::new();
@@ -294,8 +289,7 @@ impl<'a> Hands<'a> {
             if self.world.namespace_going {
                 continue;
             }
-            let content =
-                build::parameters(a, h, &d.document, d.since.as_deref(), d.breach.as_deref());
+            let content = build::parameters(a, h, &d.document, &d.notes());
             let shown = format!("ConfigMap {}", names::strategy(&h.metadata.name));
             let of = build::hash(&content);
             if self.may(&shown, &of, Some(name)) {
@@ -331,57 +325,8 @@ impl<'a> Hands<'a> {
         let there = there.filter(|f| f.owner == s.object.metadata.uid);
         there.is_some_and(|f| {
             f.document.as_deref() == Some(&d.document)
-                && (&f.since, &f.breach) == (&d.since, &d.breach)
+                && (&f.since, &f.breach, &f.baseline) == (&d.since, &d.breach, &d.baseline)
                 && f.manifests == build::manifests(a, &s.manifest)
         })
-    }
-
-    /// Ends the coordinators: the strategies are gone, nothing is left to guard.
-    async fn stop_coordinator(&mut self) {
-        let (namespace, name) = names::split(&self.world.account);
-        let full = format!("{namespace}/{}", names::coordinator(name));
-        let key = (OwnedKind::Deployment, full);
-        if let Some(d) = self.world.owned.get(&key) {
-            self.remove(key.0, &key.1, d.uid()).await;
-        }
-    }
-
-    async fn remove(&mut self, kind: OwnedKind, name: &str, uid: Option<&str>) -> bool {
-        let shown = format!("removal of {kind:?} {name}");
-        if !self.may(&shown, "", None) {
-            return false;
-        }
-        let result = self.writer.delete(kind, name, uid).await;
-        self.went(&shown, "", None, result)
-    }
-
-    /// Clears away what was made for the account, and lets it go.
-    async fn finalize_account(&mut self) {
-        let Some(account) = &self.validated.account else {
-            return;
-        };
-        let world = self.world;
-        for ((kind, name), o) in &world.owned {
-            if !self.remove(*kind, name, o.uid()).await {
-                return;
-            }
-        }
-        let (namespace, name) = names::split(&world.account);
-        let name = names::coordinator(name);
-        let shown = format!("removal of Lease {name}");
-        if !self.may(&shown, "", None) {
-            return;
-        }
-        let lease = self.writer.delete_lease(namespace, &name).await;
-        if !self.went(&shown, "", None, lease) {
-            return;
-        }
-        let shown = "finalizer of the account";
-        if self.may(shown, "off", None) {
-            let result = self.writer.guard_account(&account.object, false).await;
-            let as_seen = matches!(result, Ok(true));
-            self.done.account_finalized =
-                self.went(shown, "off", None, result.map(drop)) && as_seen;
-        }
     }
 }

@@ -38,6 +38,8 @@ pub struct World {
     pub documents: BTreeMap<String, DocumentFact>,
     /// What was made for it, by kind and full name.
     pub owned: BTreeMap<(OwnedKind, String), Owned>,
+    /// What a strategy that is gone has left behind without an owner: kind, full name and uid.
+    pub left: Vec<(OwnedKind, String, Option<String>)>,
     /// What its coordinator said last.
     pub heard: Option<Heard>,
     /// Its namespace is being deleted.
@@ -91,6 +93,10 @@ impl World {
             object: index.accounts.get(account).cloned(),
             strategies,
             owned: owned.collect(),
+            left: index
+                .left_behind(account)
+                .map(|(kind, name, uid)| (kind, name.clone(), uid.map(str::to_string)))
+                .collect(),
             pods,
             documents,
             heard: board.get(account),

@@ -62,6 +62,48 @@ impl Patient<'_> {
     }
 }
 
+/// A Progressing that has settled is patient, too: what is not ready for a moment is nobody's progress. Only on the way to
+/// another generation, or after what moved already, it is said at once.
+struct Settled<'a> {
+    /// Its object, as memory calls it.
+    key: &'a str,
+    /// The reason that may last a moment without being news.
+    flaps: &'static str,
+    /// The object, as it stands, says this generation.
+    same_generation: bool,
+}
+
+impl Settled<'_> {
+    /// What is told of what was found, and liveness ms at which that patience ends.
+    fn tell(
+        &self,
+        found: Finding,
+        before: &[Condition],
+        now_ms: u64,
+        memory: &mut Memory,
+        patience: &Patience,
+    ) -> (Finding, Option<u64>) {
+        let settled = before
+            .iter()
+            .any(|c| c.type_ == "Progressing" && c.status == "False" && c.reason == "Settled");
+        if found.reason != self.flaps || !settled || !self.same_generation {
+            memory.moving.remove(self.key);
+            return (found, None);
+        }
+        let since = *memory.moving.entry(self.key.into()).or_insert(now_ms);
+        let until = since + ms(patience.flap);
+        if now_ms < until {
+            return (Finding::no("Settled", ""), Some(until));
+        }
+        (found, None)
+    }
+}
+
+/// The sooner of two times.
+fn sooner(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+    a.into_iter().chain(b).min()
+}
+
 /// Coordinators that are ready, of how many wanted; `None` when there is no Deployment.
 pub fn coordinators(world: &World) -> Option<(i64, i64)> {
     let (namespace, name) = names::split(&world.account);
@@ -69,6 +111,21 @@ pub fn coordinators(world: &World) -> Option<(i64, i64)> {
     let d = world.owned.get(&(OwnedKind::Deployment, full))?;
     let number = |p: &str| d.content.pointer(p).and_then(Value::as_i64).unwrap_or(0);
     Some((number("/status/readyReplicas"), number("/spec/replicas")))
+}
+
+/// Why a coordinator's pods are not made, or do not run, in words.
+fn coordinator_trouble(world: &World) -> Option<String> {
+    let (namespace, name) = names::split(&world.account);
+    let full = format!("{namespace}/{}", names::coordinator(name));
+    let d = world.owned.get(&(OwnedKind::Deployment, full));
+    let refused = d.and_then(|d| d.content.pointer("/status/refused")?.as_str());
+    // Without their names, which are others each time.
+    let pods = world.pods.iter().map(|p| &p.pod);
+    let mut pods = pods.filter(|p| !p.worker && !p.deleting && !p.ready);
+    let short = |words: &str| words.chars().take(300).collect();
+    refused
+        .map(short)
+        .or_else(|| pods.find_map(|p| p.trouble.clone()))
 }
 
 /// The words of what could not be done for a strategy or, with `None`, for the account: of all, the first by name and how

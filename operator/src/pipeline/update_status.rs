@@ -12,8 +12,8 @@ use crate::events::{Note, Notes};
 use crate::memory::{Memory, Stated, Written};
 use crate::names;
 use crate::time::ms;
-use crate::writer::Writer;
-use helios_crds::kube::{Condition, StrategyStatus};
+use crate::writer::{Refusal, Writer};
+use helios_crds::kube::{AccountStatus, Condition, StrategyStatus};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource;
 use serde::Serialize;
@@ -63,11 +63,17 @@ enum Haste {
     OnItsWay,
     /// Nothing but counts moves.
     Further,
+    /// Nothing but counts moves of what has settled: only if it lasts, as a moment without readiness is no news.
+    Blip,
 }
 
 impl Clerk<'_> {
     /// Writes what differs; returns liveness ms by which it must be looked at again, if any.
     pub async fn update(mut self) -> Option<u64> {
+        if !self.writer.leads() {
+            // Nor are events told of it: what it has seen is old.
+            return None;
+        }
         let mut wake: Option<u64> = self.applied.retry_ms;
         let mut by = |at: Option<u64>| {
             if let Some(at) = at {
@@ -92,7 +98,7 @@ impl Clerk<'_> {
             by(at);
             let before = s.object.status.clone().unwrap_or_default();
             let haste = Haste::of(&before, &status);
-            if haste != Haste::OnItsWay {
+            if !haste.waits() || before == status {
                 self.memory.on_its_way.remove(&s.name);
             }
             by(difference(&before, &status).and_then(|patch| {
@@ -128,12 +134,24 @@ impl Clerk<'_> {
                 // The account may go now, and must not be refused for as long as a status waits.
                 self.memory.written.remove(&key);
             }
+            let counted = AccountStatus {
+                coordinators: status.coordinators.clone(),
+                ..before.clone()
+            };
+            let haste = if counted == status {
+                Haste::Blip
+            } else {
+                Haste::Soon
+            };
+            if !haste.waits() || before == status {
+                self.memory.on_its_way.remove(&key);
+            }
             by(difference(&before, &status).and_then(|patch| {
                 let due = Due {
                     key,
                     strategy: None,
                     patch,
-                    haste: Haste::Soon,
+                    haste,
                     stated: None,
                 };
                 let conditions = [&before.conditions[..], &status.conditions];
@@ -166,10 +184,14 @@ impl Clerk<'_> {
         let now = self.world.now_ms + ms(self.began.elapsed());
         let last = self.memory.written.get(&due.key).copied();
         let mut next = last.map_or(now, |w| w.at_ms + ms(pause(w, due.haste, self.patience)));
-        if due.haste == Haste::OnItsWay {
+        if due.haste.waits() {
             let ways = &mut self.memory.on_its_way;
             let since = *ways.entry(due.key.clone()).or_insert(now);
-            next = next.max(since + ms(self.patience.on_its_way));
+            let wait = match due.haste {
+                Haste::Blip => self.patience.counts_every,
+                _ => self.patience.on_its_way,
+            };
+            next = next.max(since + ms(wait));
         }
         if now < next {
             return Some(next);
@@ -209,6 +231,7 @@ impl Clerk<'_> {
             match (result, d.stated) {
                 (Ok(()), Some(stated)) => drop(self.memory.stated.insert(d.key, stated)),
                 (Ok(()), None) => {}
+                (Err(f), _) if f.refusal == Refusal::Deposed => {}
                 (Err(f), _) => {
                     tracing::warn!(object = d.key, "status not written: {f}");
                     again = Some(self.world.now_ms + 5000);
@@ -309,6 +332,11 @@ fn pause(last: Written, haste: Haste, patience: &Patience) -> Duration {
 }
 
 impl Haste {
+    /// It is written only if it lasts for a while.
+    fn waits(self) -> bool {
+        matches!(self, Self::OnItsWay | Self::Blip)
+    }
+
     /// Of a strategy's status. One that goes on as it was said to, or sets out for what was committed with nothing else to say,
     /// can wait: of 50 strategies that start, or are changed by one commit, that is most of the news and the least of it.
     fn of(before: &StrategyStatus, after: &StrategyStatus) -> Self {
@@ -318,8 +346,16 @@ impl Haste {
         };
         let same = (&before.symbols, &before.taken, &before.rollout)
             == (&after.symbols, &after.taken, &after.rollout);
-        if !same || !after.conditions.iter().any(going) {
+        if !same {
             return Self::Soon;
+        }
+        if !after.conditions.iter().any(going) {
+            let settled = |c: &Condition| c.type_ == "Progressing" && c.reason == "Settled";
+            let alone = before.conditions == after.conditions
+                && after.conditions.iter().any(settled)
+                && before.observed_generation == after.observed_generation
+                && before.wanted_workers == after.wanted_workers;
+            return if alone { Self::Blip } else { Self::Soon };
         }
         let said = |s: &StrategyStatus, besides: &[&str]| {
             let all = s.conditions.iter();

@@ -28,6 +28,8 @@ pub struct Api {
     pub refuses: Vec<(String, Refusal)>,
     /// What something else on the cluster writes into an object as soon as it is applied: key, pointer, value.
     pub spoils: Vec<(String, &'static str, Value)>,
+    /// What happens elsewhere while it is asked something whose words begin so.
+    pub meanwhile: Vec<(String, Box<dyn Fn() + Send>)>,
     /// The namespace is being deleted.
     pub namespace_going: bool,
     version: u64,
@@ -141,6 +143,9 @@ impl Api {
             _ => format!("{verb} {key}"),
         };
         self.asked.push((asked.clone(), body.clone()));
+        for (_, happens) in self.meanwhile.iter().filter(|(p, _)| asked.starts_with(p)) {
+            happens();
+        }
         let refusal = self.refuses.iter().find(|(p, _)| asked.starts_with(p));
         if let Some((_, refusal)) = refusal {
             return match refusal.clone() {

@@ -5,16 +5,18 @@ use crate::board::Board;
 use crate::config::{OperatorConfig, Patience, PodSettings};
 use crate::events::{Note, Notes};
 use crate::facts::*;
+use crate::lead::Lead;
 use crate::metrics::Metrics;
 use crate::reconcile::{Context, reconcile_at};
 use crate::writer::Writer;
 use helios_core::messages::{AccountSnapshot, Health, ParamsDocument, WorkerHealth};
 use helios_core::plan::worker_name;
 use helios_crds::kube::{AccountStatus, Condition, StrategyStatus};
+use helios_lease::Leadership;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 pub const FIVE: [&str; 5] = ["ADAUSDT", "BNBUSDT", "BTCUSDT", "ETHUSDT", "XRPUSDT"];
 pub const NOBI: &str = "heliosstrategies/nobi";
@@ -33,6 +35,17 @@ pub struct Bench {
     /// When the last look wants the next one.
     pub wake: u64,
     pub notes: mpsc::Receiver<Note>,
+    /// What the leader lock says.
+    pub lock: watch::Sender<Leadership>,
+}
+
+/// This process leads, for as long as it says so.
+pub fn leads(transitions: u64, until_ns: u64) -> Leadership {
+    Leadership::Leader {
+        transitions,
+        until_ns,
+        waited_out: true,
+    }
 }
 
 pub fn pod(symbol: &str) -> String {
@@ -53,8 +66,9 @@ impl Bench {
         let (client, api) = api::start();
         let metrics = Arc::new(Metrics::new().unwrap());
         let (sender, notes) = mpsc::channel(1000);
+        let (lock, shown) = watch::channel(leads(1, u64::MAX));
         let mut b = Self {
-            ctx: operator(client, metrics, sender),
+            ctx: operator(client, metrics, sender, Lead::new(shown)),
             api,
             now: 1_000_000,
             wall_ms: 1_800_000_000_000,
@@ -62,6 +76,7 @@ impl Bench {
             silent: false,
             wake: 0,
             notes,
+            lock,
         };
         b.put("HeliosAccount", PAPER, json!({"venue": "Simulated"}));
         b.put(
@@ -313,7 +328,12 @@ impl Bench {
     }
 }
 
-fn operator(client: kube::Client, metrics: Arc<Metrics>, notes: mpsc::Sender<Note>) -> Context {
+fn operator(
+    client: kube::Client,
+    metrics: Arc<Metrics>,
+    notes: mpsc::Sender<Note>,
+    lead: Lead,
+) -> Context {
     Context {
         config: OperatorConfig {
             namespace: None,
@@ -326,7 +346,7 @@ fn operator(client: kube::Client, metrics: Arc<Metrics>, notes: mpsc::Sender<Not
         },
         index: Arc::default(),
         board: Arc::new(Board::default()),
-        writer: Writer::new(client, 8, Duration::from_secs(10), metrics.clone()),
+        writer: Writer::new(client, 8, Duration::from_secs(10), metrics.clone(), lead),
         notes: Notes::heard_by(notes),
         metrics,
         memories: Mutex::default(),

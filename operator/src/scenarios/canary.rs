@@ -285,3 +285,89 @@ async fn a_change_on_trial_is_not_promoted_when_its_config_map_is_deleted_or_spo
         assert_eq!(b.condition("Stalled").status, "False");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_is_restarted_in_its_pod_counts_from_nothing() {
+    // What it had won or lost before, what the new process has lost, and whether that is a breach.
+    for (before, lost, breach) in [(5000, 0, false), (5000, 201, true), (-5000, 201, true)] {
+        let mut b = Bench::trading().await;
+        b.edit(NOBI, |s| {
+            s["rollout"] = json!({"canarySymbols": 2, "soakSeconds": 600})
+        });
+        b.after(1000);
+        b.settle().await;
+        b.worker("ADAUSDT", |w| {
+            (w.life, w.realised_net, w.alarms) = ("one".into(), before.into(), 3);
+        });
+        change(&mut b).await;
+        let task = b.snapshot.clone().unwrap().health.unwrap().workers["ADAUSDT"].clone();
+        b.worker("ADAUSDT", |w| {
+            (w.life, w.realised_net, w.alarms) = ("two".into(), (-lost).into(), 0);
+            assert_eq!(w.task_uid, task.task_uid, "the pod is the same");
+        });
+        b.after(1000);
+        b.look().await;
+        assert_eq!(b.published().canary.is_none(), breach, "{before} {lost}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_canary_lost_before_an_operator_was_restarted_counts_on() {
+    let mut b = soaking().await;
+    b.worker("ADAUSDT", |w| w.realised_net = (-150).into());
+    b.after(1000);
+    b.look().await;
+    assert!(b.published().canary.is_some());
+    b.restart();
+    b.after(1000);
+    b.look().await;
+    b.worker("ADAUSDT", |w| w.realised_net = (-201).into());
+    b.after(1000);
+    b.look().await;
+    assert_eq!(b.condition("Degraded").reason, "RolledBack");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_that_was_stopped_in_a_look_writes_nothing_over_what_another_decided() {
+    let mut b = Bench::trading().await;
+    b.edit(NOBI, |s| {
+        s["rollout"] = json!({"canarySymbols": 2, "soakSeconds": 600})
+    });
+    b.after(1000);
+    b.settle().await;
+    b.workers_are_ready();
+    b.settle().await;
+    b.gone("services/hc-paper");
+    b.edit(NOBI, |s| {
+        s["signals"] = json!({"nobiTriggerThreshold": "0.5"})
+    });
+    b.after(1000);
+    while b.notes.try_recv().is_ok() {}
+    // It is stopped while it waits for this answer, and when it wakes its time is over: nobody has told it so yet.
+    let lock = b.lock.clone();
+    let stopped = move || drop(lock.send_replace(leads(1, 0)));
+    let wakes = (
+        "apply services/hc-paper".to_string(),
+        Box::new(stopped) as Box<_>,
+    );
+    b.api.lock().unwrap().meanwhile.push(wakes);
+    assert_eq!(
+        b.look().await,
+        ["apply services/hc-paper"],
+        "and nothing else is sent"
+    );
+    assert_eq!(b.published().canary, None);
+    assert!(b.notes.try_recv().is_err(), "nor is anything told");
+    b.after(1000);
+    assert_eq!(
+        b.look().await,
+        [""; 0],
+        "nor by a look that begins without a lead"
+    );
+    // It leads again: nothing of that was a failure that is waited for.
+    b.api.lock().unwrap().meanwhile.clear();
+    b.lock.send_replace(leads(3, u64::MAX));
+    b.after(100);
+    assert_eq!(b.look().await[0], APPLY);
+    assert!(b.published().canary.is_some());
+}

@@ -361,3 +361,50 @@ async fn a_strategy_that_was_made_anew_owes_nothing_to_the_old_ones_parameters()
     // Its workers belong to the old one: replaced, one at a time.
     assert_eq!(asked.iter().filter(|a| a.starts_with("delete ")).count(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_an_orphan_deletion_leaves_of_a_strategy_is_cleared_away_and_nothing_else_is_sent() {
+    let mut b = Bench::trading().await;
+    let budget = "poddisruptionbudgets/hs-nobi";
+    for key in b.pods() {
+        b.gone(&key);
+    }
+    b.gone(NOBI);
+    // What still has its owner is the garbage collector's.
+    b.after(2000);
+    b.look().await;
+    assert!(b.get(PARAMS).is_some() && b.get(budget).is_some());
+    for key in [PARAMS, budget] {
+        b.change(key, |o| {
+            drop(
+                o["metadata"]
+                    .as_object_mut()
+                    .unwrap()
+                    .remove("ownerReferences"),
+            )
+        });
+    }
+    b.after(2000);
+    let left = [
+        "delete configmaps/hs-nobi",
+        "delete poddisruptionbudgets/hs-nobi",
+    ];
+    assert_eq!(b.look().await, left);
+    assert_eq!((b.get(PARAMS), b.get(budget)), (None, None));
+    b.after(2000);
+    assert_eq!(b.look().await, NOTHING);
+
+    // One that is there keeps its own, whoever took the owner off.
+    let mut b = Bench::trading().await;
+    b.change(PARAMS, |o| {
+        drop(
+            o["metadata"]
+                .as_object_mut()
+                .unwrap()
+                .remove("ownerReferences"),
+        )
+    });
+    b.after(2000);
+    b.look().await;
+    assert!(b.get(PARAMS).unwrap()["metadata"]["ownerReferences"].is_array());
+}

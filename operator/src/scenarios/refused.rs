@@ -295,3 +295,61 @@ async fn a_strategy_that_was_changed_meanwhile_starts_nothing_before_its_finaliz
     b.after(1000);
     assert_eq!(count(&b.look().await, "create pods/"), 5);
 }
+
+#[tokio::test(start_paused = true)]
+async fn without_its_finalizer_as_seen_nothing_of_an_account_is_made() {
+    // Somebody changed it meanwhile, or the finalizer is refused.
+    for refused in [false, true] {
+        let mut b = Bench::new();
+        if refused {
+            b.refuse("finalizers heliosaccounts/", 403, "Forbidden", "no");
+        } else {
+            b.change(PAPER, |o| {
+                o["metadata"]["labels"] = json!({"by": "another"})
+            });
+        }
+        let asked = b.look_blind().await;
+        let wanted = [
+            "finalizers heliosaccounts/paper",
+            "finalizers heliosstrategies/nobi",
+            "apply configmaps/hs-nobi",
+        ];
+        assert_eq!(asked[..3], wanted, "{refused}");
+        assert_eq!(count(&asked[3..], "status "), asked.len() - 3, "{asked:?}");
+        b.refuse_nothing();
+        b.after(2000);
+        let asked = b.look().await;
+        assert_eq!(count(&asked, "apply deployments/hc-paper"), 1, "{asked:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn why_no_coordinator_pod_is_made_or_runs_is_said() {
+    let mut b = Bench::new();
+    b.settle().await;
+    let said = |b: &Bench| b.account_condition("Ready").message;
+    b.change(DEPLOYMENT, |d| {
+        d["status"] = json!({"readyReplicas": 0, "conditions": [
+            {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": QUOTA},
+        ]});
+    });
+    b.after(2000);
+    b.look().await;
+    assert_eq!(b.account_condition("Ready").reason, "CoordinatorNotReady");
+    assert_eq!(said(&b), format!("0 of 2 coordinators are ready: {QUOTA}"));
+    b.change(DEPLOYMENT, |d| d["status"] = json!({"readyReplicas": 0}));
+    let labels = b.get(DEPLOYMENT).unwrap()["spec"]["template"]["metadata"]["labels"].clone();
+    let waiting =
+        json!({"state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}});
+    let coordinator = json!({"apiVersion": "v1", "kind": "Pod", "spec": {"containers": []},
+        "metadata": {"name": "hc-paper-0", "namespace": "t", "labels": labels},
+        "status": {"phase": "Pending", "containerStatuses": [waiting]}});
+    b.api.lock().unwrap().put("pods/hc-paper-0", coordinator);
+    b.after(2000);
+    b.look().await;
+    assert!(
+        said(&b).ends_with("ready: ImagePullBackOff: no such image"),
+        "{}",
+        said(&b)
+    );
+}

@@ -410,3 +410,65 @@ async fn keys_that_lack_are_what_both_kinds_say_though_no_coordinator_is_ready()
         assert!(c.message.contains("Secret s has no apiKey"), "{c:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_moment_without_readiness_is_no_write_at_all() {
+    let mut b = Bench::trading().await;
+    let btc = pod("BTCUSDT");
+    for _ in 0..2 {
+        b.pod_runs(&btc, false);
+        b.coordinators_are_ready(1);
+        b.after(2000);
+        assert_eq!(b.look().await, NOTHING);
+        b.after(2000);
+        assert_eq!(b.look().await, NOTHING);
+        b.pod_runs(&btc, true);
+        b.coordinators_are_ready(2);
+        b.after(2000);
+        assert_eq!(b.look().await, NOTHING);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_settled_moves_only_when_it_is_unready_for_half_a_minute() {
+    let mut b = Bench::trading().await;
+    let moving = |b: &Bench| {
+        let of = |c: helios_crds::kube::Condition| (c.status, c.reason);
+        let (strategy, account) = (
+            b.condition("Reconciling"),
+            b.account_condition("Reconciling"),
+        );
+        (of(strategy), of(account))
+    };
+    let is = |status: &str, reason: &str| (status.to_string(), reason.to_string());
+    b.pod_runs(&pod("BTCUSDT"), false);
+    b.coordinators_are_ready(1);
+    for ms in [1000, 6000, 23_900] {
+        b.after(ms);
+        b.look().await;
+        assert_eq!(
+            moving(&b),
+            (is("False", "Settled"), is("False", "Settled")),
+            "{ms}"
+        );
+    }
+    assert_eq!(
+        b.status().ready.as_deref(),
+        Some("4/5"),
+        "counts say it before"
+    );
+    b.after(1100);
+    b.look().await;
+    let both = (
+        is("True", "WorkersStarting"),
+        is("True", "CoordinatorsStarting"),
+    );
+    assert_eq!(moving(&b), both);
+    // On the way to another generation it is said at once.
+    let mut b = Bench::trading().await;
+    b.edit(NOBI, |s| s["suspend"] = json!(true));
+    b.pod_runs(&pod("BTCUSDT"), false);
+    b.after(1000);
+    b.look().await;
+    assert_eq!(moving(&b).0, is("True", "WorkersStarting"));
+}

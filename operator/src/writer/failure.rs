@@ -23,6 +23,8 @@ pub enum Refusal {
     Gone,
     /// No answer in time, or none that is one.
     Unavailable,
+    /// This process does not lead any more: it was not even asked.
+    Deposed,
 }
 
 impl Refusal {
@@ -38,6 +40,7 @@ impl Refusal {
             Self::Conflict => "Conflict",
             Self::Gone => "Gone",
             Self::Unavailable => "ApiUnavailable",
+            Self::Deposed => "Deposed",
         }
     }
 }
@@ -90,6 +93,14 @@ impl Failure {
         Self {
             refusal: Refusal::Unavailable,
             words: format!("the API server did not answer within {limit:?}"),
+        }
+    }
+
+    /// Another may lead by now. Nothing of the API server's, and nothing to try again: whoever leads does what is to be done.
+    pub fn deposed() -> Self {
+        Self {
+            refusal: Refusal::Deposed,
+            words: "this operator does not lead any more".into(),
         }
     }
 

@@ -330,6 +330,7 @@ pub(in crate::guardian) fn report(symbol: &str) -> WorkerReport {
         params: (0, 0, 0),
         refused: false,
         alarms: 0,
+        life: String::new(),
     }
 }
 

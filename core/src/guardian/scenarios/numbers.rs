@@ -72,6 +72,7 @@ fn workers_and_rates_are_told_by_symbol_and_egress() {
     for (s, egress, used) in [("AUSDT", "n1", 10), ("BUSDT", "n1", 20), ("CUSDT", "n2", 5)] {
         let mut rep = report(s);
         rep.task_uid = format!("task-{s}");
+        rep.life = format!("life-{s}");
         rep.schema = 2;
         rep.view.position = d(if s == "BUSDT" { "1" } else { "0" });
         rep.rates = Some(RateReport {
@@ -92,6 +93,7 @@ fn workers_and_rates_are_told_by_symbol_and_egress() {
         (a.task_uid.as_str(), a.strategy.as_str(), a.ready),
         ("task-AUSDT", "ns/nobi", true)
     );
+    assert_eq!(a.life, "life-AUSDT");
     assert_eq!(
         (a.heard_ms, a.schema, a.epoch, a.protected),
         (400, 2, 0, true)

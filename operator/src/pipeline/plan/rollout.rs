@@ -3,6 +3,7 @@
 use crate::config::Patience;
 use crate::facts::DocumentFact;
 use crate::memory::{Baseline, Memory};
+use crate::names;
 use crate::pipeline::dereference::World;
 use crate::pipeline::validate::{Account, Strategy};
 use crate::time::ms;
@@ -11,6 +12,7 @@ use helios_core::plan::rollout::{Change, Stage, next};
 use helios_crds::convert;
 use helios_crds::kube::RolloutOutcome;
 use k8s_openapi::jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The note beside parameters that nothing is known to go back from.
@@ -25,6 +27,8 @@ pub struct Document {
     pub since: Option<String>,
     /// Why a change was taken back.
     pub breach: Option<String>,
+    /// Where its canaries stood when they began, for an operator that begins in the midst of it.
+    pub baseline: Option<String>,
     /// Where the rollout stands.
     pub progress: Progress,
     /// Liveness ms by which a canary's time may be over.
@@ -35,6 +39,15 @@ impl Document {
     /// What ran before the change is not known any more, so that nothing is opened by it.
     pub fn is_lost(&self) -> bool {
         self.breach.as_deref() == Some(LOST)
+    }
+
+    /// The memory of a rollout, as annotations.
+    pub fn notes(&self) -> [(&'static str, Option<&str>); 3] {
+        [
+            (names::ROLLOUT_SINCE, self.since.as_deref()),
+            (names::ROLLOUT_BREACH, self.breach.as_deref()),
+            (names::ROLLOUT_BASELINE, self.baseline.as_deref()),
+        ]
     }
 }
 
@@ -118,16 +131,24 @@ pub(super) fn document(
     let same_canaries = published.is_some_and(|p| {
         p.generation == document.generation && p.rollout_step == document.rollout_step
     });
-    let (since, breach) = match stage {
+    let (since, breach, baseline) = match stage {
         // A time that somebody took off, or spoilt, begins anew: without one the canaries would soak for ever.
         Stage::Soaking => {
             let stands = fact.filter(|f| same_canaries && began(f).is_some());
             let since = stands.and_then(|f| f.since.clone());
-            (since.or_else(|| Some(rfc3339(world.wall_s))), None)
+            let baseline = match fact.filter(|_| same_canaries) {
+                Some(f) => f.baseline.clone(),
+                None => stand(&document, &s.name, snapshot),
+            };
+            let since = since.or_else(|| Some(rfc3339(world.wall_s)));
+            (since, None, baseline)
         }
-        Stage::RolledBack => (None, breach.or_else(|| fact.and_then(|f| f.breach.clone()))),
-        Stage::Lost => (None, Some(LOST.into())),
-        Stage::Settled => (None, None),
+        Stage::RolledBack => {
+            let breach = breach.or_else(|| fact.and_then(|f| f.breach.clone()));
+            (None, breach, None)
+        }
+        Stage::Lost => (None, Some(LOST.into()), None),
+        Stage::Settled => (None, None, None),
     };
     let progress = match stage {
         Stage::Soaking => Progress::Soaking,
@@ -143,6 +164,7 @@ pub(super) fn document(
         document,
         since,
         breach,
+        baseline,
         progress,
         wake_ms,
     }
@@ -152,6 +174,29 @@ fn rfc3339(wall_s: i64) -> String {
     Timestamp::from_second(wall_s)
         .unwrap_or_default()
         .to_string()
+}
+
+/// Where canaries stand that are heard of, to be written with the document that they are about to try. Whoever is heard of for
+/// the first time later is remembered by this process alone.
+fn stand(
+    document: &ParamsDocument,
+    strategy: &str,
+    snapshot: Option<&AccountSnapshot>,
+) -> Option<String> {
+    let workers = &snapshot?.health.as_ref()?.workers;
+    let canaries = document.canary.iter().flat_map(|c| &c.symbols);
+    let all: BTreeMap<&String, Baseline> = canaries
+        .filter_map(|s| Some((s, workers.get(s).filter(|w| w.strategy == strategy)?)))
+        .map(|(s, w)| (s, Baseline::of(w)))
+        .collect();
+    (!all.is_empty()).then(|| serde_json::to_string(&all).ok())?
+}
+
+/// The same as it was written, by symbol; what somebody spoilt says nothing.
+fn baselines(fact: Option<&DocumentFact>) -> BTreeMap<String, Baseline> {
+    let text = fact.and_then(|f| f.baseline.as_deref());
+    text.and_then(|t| serde_json::from_str(t).ok())
+        .unwrap_or_default()
 }
 
 /// When the canaries of a published document began.
@@ -196,7 +241,7 @@ impl Canaries<'_> {
         let breach = symbols.iter().find_map(|s| {
             let words = self
                 .unready(s, ran_s, patience)
-                .or_else(|| self.health(s, memory))?;
+                .or_else(|| self.health(s, fact, memory))?;
             Some(format!("{s}: {words}"))
         });
         let soak_s = i64::try_from(soak.as_secs()).unwrap_or(i64::MAX);
@@ -233,23 +278,23 @@ impl Canaries<'_> {
     }
 
     /// What the coordinator hears of it: refusal, alarms, losses since the rollout began.
-    fn health(&self, symbol: &str, memory: &mut Memory) -> Option<String> {
+    fn health(
+        &self,
+        symbol: &str,
+        fact: Option<&DocumentFact>,
+        memory: &mut Memory,
+    ) -> Option<String> {
         let w = self.worker(symbol)?;
         if w.refused {
             return Some("its worker does not understand the parameters".into());
         }
+        let noted = baselines(fact).remove(symbol);
         let key = (self.strategy.to_string(), symbol.to_string());
         let base = memory
             .canaries
             .entry(key)
-            .or_insert_with(|| Baseline::of(w));
-        if base.task_uid != w.task_uid {
-            // Counts begin anew with a process.
-            *base = Baseline {
-                task_uid: w.task_uid.clone(),
-                ..Baseline::default()
-            };
-        }
+            .or_insert_with(|| noted.unwrap_or_else(|| Baseline::of(w)));
+        base.follow(w);
         if w.alarms > base.alarms {
             return Some("its worker raised a critical alert".into());
         }

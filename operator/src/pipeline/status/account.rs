@@ -1,6 +1,6 @@
 //! An account's status.
 
-use super::{Patient, coordinators, failure, kept};
+use super::{Patient, Settled, coordinator_trouble, coordinators, failure, kept, sooner};
 use crate::conditions::{Finding, Findings, merge};
 use crate::config::Patience;
 use crate::memory::Memory;
@@ -28,18 +28,29 @@ pub fn account_status(
     let now = ready(world, a, snapshot, counts, plan, applied);
     let (ready, wake) = PATIENT.tell(now, &before.conditions, world.now_ms, memory, patience);
     let (have, want) = counts.unwrap_or((0, 0));
+    let progressing = if a.stall.is_none() && (have < want || counts.is_none()) {
+        Finding::yes("CoordinatorsStarting", not_ready(world, have, want))
+    } else {
+        Finding::no("Settled", "")
+    };
+    let settled = Settled {
+        key: "",
+        flaps: "CoordinatorsStarting",
+        same_generation: before.observed_generation == Some(generation),
+    };
+    let (progressing, ends) = settled.tell(
+        progressing,
+        &before.conditions,
+        world.now_ms,
+        memory,
+        patience,
+    );
+    let wake = sooner(wake, ends);
     let halted = a.manifest.spec.halt;
     // Whoever deletes an account right after its last strategy is asked by this number.
     let naming = v.strategies.len() + v.unreadable.len();
     let found = Findings {
-        progressing: if a.stall.is_none() && (have < want || counts.is_none()) {
-            Finding::yes(
-                "CoordinatorsStarting",
-                format!("{have} of {want} coordinators are ready"),
-            )
-        } else {
-            Finding::no("Settled", "")
-        },
+        progressing,
         degraded: degraded(snapshot, &before.conditions),
         paused: match snapshot {
             _ if halted => Finding::yes("Halted", "spec.halt is true"),
@@ -111,7 +122,7 @@ fn ready(
             "CoordinatorNotReady",
             match said.and_then(|s| s.unknown.as_deref()) {
                 Some(why) => format!("0 of {want} coordinators are ready: {why}"),
-                None => format!("0 of {want} coordinators are ready"),
+                None => not_ready(world, have, want),
             },
         );
     }
@@ -127,6 +138,15 @@ fn ready(
         "AccountUnknown",
         format!("the account's picture is not complete: {why}"),
     )
+}
+
+/// How many are ready, and what keeps the others.
+fn not_ready(world: &World, have: i64, want: i64) -> String {
+    let words = format!("{have} of {want} coordinators are ready");
+    match coordinator_trouble(world) {
+        Some(why) => format!("{words}: {why}"),
+        None => words,
+    }
 }
 
 /// A coordinator that is away for a moment is no news.

@@ -1,6 +1,6 @@
 //! A strategy's status.
 
-use super::{Patient, coordinators, failure, kept, symbols};
+use super::{Patient, Settled, coordinators, failure, kept, sooner, symbols};
 use crate::conditions::{Finding, Findings, merge};
 use crate::config::Patience;
 use crate::memory::Memory;
@@ -43,6 +43,19 @@ pub fn strategy_status(
     let generation = s.object.metadata.generation.unwrap_or(0);
     let (ready, wake) = f.ready(memory, patience);
     let document = plan.documents.get(&s.name);
+    let settled = Settled {
+        key: &s.name,
+        flaps: "WorkersStarting",
+        same_generation: before.observed_generation == Some(generation),
+    };
+    let (progressing, ends) = settled.tell(
+        f.progressing(document),
+        &before.conditions,
+        world.now_ms,
+        memory,
+        patience,
+    );
+    let wake = sooner(wake, ends);
     let rolled_back = document.filter(|d| d.progress == Progress::RolledBack);
     let stalled = match (&s.stall, rolled_back) {
         (Some((stall, words)), _) => Some((stall.reason(), words.clone())),
@@ -50,7 +63,7 @@ pub fn strategy_status(
         (None, None) => None,
     };
     let found = Findings {
-        progressing: f.progressing(document),
+        progressing,
         degraded: f.degraded(document),
         paused: f.paused(),
         ready,
