@@ -182,7 +182,7 @@ impl Bench {
     pub fn wants(&mut self, symbols: &[&str]) {
         let mut s = self.snapshot.take().unwrap_or_default();
         let symbols = symbols.iter().map(ToString::to_string).collect();
-        (s.epoch, s.known, s.equity) = (1, true, 10_000.into());
+        (s.epoch, s.known, s.equity) = (s.epoch.max(1), true, 10_000.into());
         s.holder = "hc-paper-0".into();
         s.wanted.insert("t/nobi".into(), symbols);
         self.says(s);
