@@ -220,7 +220,12 @@ impl Desk {
     }
 
     async fn component(&self, component: &str) -> Result<Vec<Pod>> {
-        let api: Api<Pod> = Api::namespaced(self.client.clone(), self.ns());
+        self.component_in(self.ns(), component).await
+    }
+
+    /// Pods of a component in a namespace that are not on their way out.
+    pub async fn component_in(&self, namespace: &str, component: &str) -> Result<Vec<Pod>> {
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
         let label = format!("app.kubernetes.io/component={component}");
         let pods = api.list(&ListParams::default().labels(&label)).await?;
         let staying = pods.items.into_iter();
@@ -349,8 +354,13 @@ impl Desk {
 
     /// Waits for an entry that is younger than now.
     pub async fn trades_on(&self, venue: &Venue) -> Result<()> {
+        self.trades_within(venue, SOON).await
+    }
+
+    /// The same with another limit.
+    pub async fn trades_within(&self, venue: &Venue, limit: Duration) -> Result<()> {
         let before = venue.openings()?.len();
-        wait_for("a new entry", SOON, async || {
+        wait_for("a new entry", limit, async || {
             let now = venue.openings()?.len();
             ensure!(now > before, "{before} until now");
             Ok(())

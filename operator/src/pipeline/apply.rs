@@ -130,8 +130,13 @@ impl<'a> Hands<'a> {
         false
     }
 
+    /// Another look is due by then.
+    fn again_at(&mut self, at_ms: u64) {
+        self.done.retry_ms = Some(self.done.retry_ms.map_or(at_ms, |r| r.min(at_ms)));
+    }
+
     fn note(&mut self, object: &str, strategy: Option<&str>, failure: Failure, retry_ms: u64) {
-        self.done.retry_ms = Some(self.done.retry_ms.map_or(retry_ms, |r| r.min(retry_ms)));
+        self.again_at(retry_ms);
         self.done.failed.push(Failed {
             strategy: strategy.map(str::to_string),
             what: object.into(),

@@ -32,6 +32,14 @@ async fn deleted() -> Bench {
     b
 }
 
+/// Takes the owner off an object.
+fn disown(b: &Bench, key: &str) {
+    b.change(key, |o| {
+        let metadata = o["metadata"].as_object_mut().unwrap();
+        metadata.remove("ownerReferences");
+    });
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_deleted_strategy_goes_when_it_is_flat_and_not_before() {
     let mut b = deleted().await;
@@ -375,14 +383,7 @@ async fn what_an_orphan_deletion_leaves_of_a_strategy_is_cleared_away_and_nothin
     b.look().await;
     assert!(b.get(PARAMS).is_some() && b.get(budget).is_some());
     for key in [PARAMS, budget] {
-        b.change(key, |o| {
-            drop(
-                o["metadata"]
-                    .as_object_mut()
-                    .unwrap()
-                    .remove("ownerReferences"),
-            )
-        });
+        disown(&b, key);
     }
     b.after(2000);
     let left = [
@@ -396,14 +397,7 @@ async fn what_an_orphan_deletion_leaves_of_a_strategy_is_cleared_away_and_nothin
 
     // One that is there keeps its own, whoever took the owner off.
     let mut b = Bench::trading().await;
-    b.change(PARAMS, |o| {
-        drop(
-            o["metadata"]
-                .as_object_mut()
-                .unwrap()
-                .remove("ownerReferences"),
-        )
-    });
+    disown(&b, PARAMS);
     b.after(2000);
     b.look().await;
     assert!(b.get(PARAMS).unwrap()["metadata"]["ownerReferences"].is_array());

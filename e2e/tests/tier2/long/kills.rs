@@ -8,7 +8,7 @@ use crate::venue::{Position, Stop, Venue};
 use anyhow::{Context, Result, ensure};
 use helios_e2e::wait_for;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, ListParams};
+use kube::api::Api;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -50,16 +50,6 @@ const VICTIMS: [&str; 8] = [
     "nats",
 ];
 
-async fn of_release(desk: &Desk, component: &str) -> Result<Vec<Pod>> {
-    let api: Api<Pod> = Api::namespaced(desk.client.clone(), RELEASE);
-    let label = format!("app.kubernetes.io/component={component}");
-    let pods = api.list(&ListParams::default().labels(&label)).await?;
-    let staying = pods.items.into_iter();
-    Ok(staying
-        .filter(|p| p.metadata.deletion_timestamp.is_none())
-        .collect())
-}
-
 /// One that was ended, and how.
 struct Ended {
     pod: Pod,
@@ -92,7 +82,9 @@ async fn end(desk: &Desk, random: &mut Random) -> Result<Ended> {
         }
         "leader" => desk.led().await?.0,
         "standby" => random.of(&desk.led().await?.1)?.clone(),
-        other => random.of(&of_release(desk, other).await?)?.clone(),
+        other => random
+            .of(&desk.component_in(RELEASE, other).await?)?
+            .clone(),
     };
     let program = if victim == "nats" {
         "nats-server"
@@ -130,7 +122,7 @@ async fn recovered(desk: &Desk, venue: &Venue) -> Result<()> {
         }
         let mut all = desk.coordinators().await?;
         for component in ["operator", "nats-auth", "nats"] {
-            all.extend(of_release(desk, component).await?);
+            all.extend(desk.component_in(RELEASE, component).await?);
         }
         ensure!(all.len() == 2 + 2 + 2 + 1, "{} pods", all.len());
         let missing = all.iter().find(|p| !pods::is_ready(p)).map(pods::name);
@@ -143,13 +135,7 @@ async fn recovered(desk: &Desk, venue: &Venue) -> Result<()> {
         Ok(())
     })
     .await?;
-    let before = venue.openings()?.len();
-    wait_for("a new entry", RECOVERED, async || {
-        let now = venue.openings()?.len();
-        ensure!(now > before, "{before} until now");
-        Ok(())
-    })
-    .await
+    desk.trades_within(venue, RECOVERED).await
 }
 
 /// Positions that nobody leaves, each with its anchor, which nobody moves.

@@ -55,7 +55,7 @@ impl Hands<'_> {
         let Some(until) = self.memory.made.get(&w.symbol).map(|m| m.until_ms) else {
             return true;
         };
-        self.done.retry_ms = Some(self.done.retry_ms.map_or(until, |r| r.min(until)));
+        self.again_at(until);
         false
     }
 
