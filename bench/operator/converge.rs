@@ -21,6 +21,9 @@ const MOVED: Duration = Duration::from_secs(900);
 /// For what follows by itself when all is there: events that are still to be told, the garbage collector.
 const REST: Duration = Duration::from_secs(3);
 
+/// So few writes in that time are a control plane at rest: nodes say now and then that they live.
+const AT_REST: usize = 10;
+
 /// All runs, or without `measured` one of the operator alone: what the other parts stand on.
 pub async fn run(world: &mut World<'_>, measured: bool) -> Result<Value> {
     // One and the other first in turn: neither is always the one that finds the control plane younger.
@@ -124,7 +127,7 @@ async fn converged(world: &mut World<'_>, mark: u64) -> Result<Value> {
     followed
         .until(world.size, MOVED, |_, s| s.settled(workers))
         .await?;
-    tokio::time::sleep(REST).await;
+    quiet(world).await?;
     let mine = world
         .cluster
         .audit_since(mark)?
@@ -135,4 +138,18 @@ async fn converged(world: &mut World<'_>, mark: u64) -> Result<Value> {
         writes as f64 / world.size.all_symbols() as f64,
         3
     )))
+}
+
+/// Waits until nobody has anything left to do: the nodes go on telling of their pods for a while, and whatever is measured next
+/// would share the API server with them.
+async fn quiet(world: &World<'_>) -> Result<()> {
+    wait_for("a control plane at rest", MOVED, async || {
+        let mark = world.cluster.audit_mark()?;
+        tokio::time::sleep(REST).await;
+        let all = world.cluster.audit_since(mark)?;
+        let writes = all.count(Kind::Write) + all.count(Kind::Event);
+        ensure!(writes <= AT_REST, "{writes} writes in {REST:?}");
+        Ok(())
+    })
+    .await
 }

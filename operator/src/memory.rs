@@ -3,6 +3,7 @@
 //! Nothing here is needed to go on rightly after a restart; it only keeps the operator from being hasty.
 
 use crate::backoff::Backoff;
+use crate::facts::DocumentFact;
 use helios_core::fixed::Money;
 use helios_core::messages::WorkerHealth;
 use helios_crds::kube::StrategyStatus;
@@ -29,6 +30,8 @@ pub struct Memory {
     pub canaries: BTreeMap<(String, String), Baseline>,
     /// Statuses of strategies that were written and that no watch has shown yet, by strategy.
     pub stated: BTreeMap<String, Stated>,
+    /// Parameters that were written and that no watch has shown yet, by strategy.
+    pub published: BTreeMap<String, Published>,
     /// Workers that were started and that no watch has shown yet, by symbol.
     pub made: BTreeMap<String, Made>,
     /// Since when an object differs from its status in what is said only if it lasts: a strategy is on its way to what was committed,
@@ -49,6 +52,17 @@ pub struct Stated {
     pub before: StrategyStatus,
     /// What stands now.
     pub after: StrategyStatus,
+}
+
+/// Parameters were written over others.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// What the watch had shown.
+    pub before: Option<DocumentFact>,
+    /// What stands now.
+    pub after: DocumentFact,
+    /// Until when a watch is waited for, liveness ms.
+    pub until_ms: u64,
 }
 
 /// A pod was made.

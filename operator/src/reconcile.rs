@@ -76,7 +76,7 @@ pub async fn reconcile_at(ctx: &Context, account: &str, now_ms: u64, wall_s: i64
         }
         World::of(&index, &ctx.board, account, now_ms, wall_s)
     };
-    world.go_on_from(&mut memory.stated);
+    world.go_on_from(memory);
     // (client required: whether a namespace goes is asked only when something in it does)
     if world.something_goes() {
         let (namespace, _) = names::split(account);

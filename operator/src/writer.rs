@@ -132,11 +132,10 @@ impl Writer {
         self.patch("apply", kind, content).await
     }
 
-    /// Applies a strategy's parameters.
-    pub async fn apply_parameters(&self, content: &Value) -> Result<(), Failure> {
+    /// Applies a strategy's parameters; returns what stands then.
+    pub async fn apply_parameters(&self, content: &Value) -> Result<ConfigMap, Failure> {
         let what = "apply_parameters";
-        let done = self.patch(what, OwnedKind::GuardianState, content).await;
-        done.map(|IgnoredAny| ())
+        self.patch(what, OwnedKind::GuardianState, content).await
     }
 
     async fn patch<T: DeserializeOwned>(

@@ -54,7 +54,7 @@ impl Guardian {
                 )
                 && h.strategy == report.strategy
         };
-        self.touched |= !self.heard.get(&symbol).is_some_and(acknowledged);
+        self.told |= !self.heard.get(&symbol).is_some_and(acknowledged);
         let view = &report.view;
         let apart_since = self.heard.get(&symbol).and_then(|h| h.apart_since);
         self.heard.insert(

@@ -107,6 +107,8 @@ pub struct Guardian {
     read_tried_at: Option<u64>,
     /// Something that the snapshot shows at once may have changed.
     touched: bool,
+    /// A worker has said something new of itself, which the snapshot shows soon.
+    told: bool,
     /// Time of the last event.
     at: Now,
 }
@@ -144,6 +146,7 @@ impl Guardian {
             reads_in_a_row: 0,
             read_tried_at: None,
             touched: true,
+            told: false,
         };
         g.ladder.resume(g.state.level);
         g.settle(0);

@@ -12,7 +12,8 @@ use super::dereference::World;
 use super::plan::{Document, Object, Plan};
 use super::validate::{Strategy, Validated};
 use crate::config::PodSettings;
-use crate::memory::Memory;
+use crate::facts::DocumentFact;
+use crate::memory::{Memory, Published};
 use crate::time::ms;
 use crate::writer::{Failure, Refusal, Writer, covers};
 use crate::{build, names};
@@ -21,6 +22,9 @@ use helios_crds::HeliosAccount;
 use std::collections::BTreeSet;
 use tokio::time::Instant;
 
+/// How long what was written is waited for: watches of a busy API server are seconds late, and each write that is made again is
+/// a request for nothing.
+const SEEN_BY_MS: u64 = 10_000;
 /// Between two looks whether the lock is there.
 const LEASE_EVERY_MS: u64 = 5_000;
 
@@ -309,8 +313,10 @@ impl<'a> Hands<'a> {
                 (name, d, shown, of, result)
             });
         for (name, d, shown, of, result) in beside::all(calls.collect()).await {
-            if self.went(&shown, &of, Some(name), result) {
+            let after = result.as_ref().ok().and_then(DocumentFact::of);
+            if self.went(&shown, &of, Some(name), result.map(drop)) {
                 missed.remove(name);
+                self.published(name, after);
                 let (generation, step) = (d.document.generation, d.document.rollout_step);
                 tracing::info!(
                     strategy = name,
@@ -322,6 +328,22 @@ impl<'a> Hands<'a> {
             }
         }
         missed
+    }
+
+    /// Parameters were written, and a watch has yet to show them.
+    fn published(&mut self, strategy: &str, after: Option<DocumentFact>) {
+        let (memory, world) = (&mut self.memory.published, self.world);
+        let Some(after) = after else { return };
+        // What was seen may itself be a write that no watch has shown.
+        let late = memory.remove(strategy).map(|w| w.before);
+        let before = late.unwrap_or_else(|| world.documents.get(strategy).cloned());
+        let until_ms = world.now_ms + ms(self.began.elapsed()) + SEEN_BY_MS;
+        let written = Published {
+            before,
+            after,
+            until_ms,
+        };
+        memory.insert(strategy.into(), written);
     }
 
     /// The strategy's parameters stand published as wanted.

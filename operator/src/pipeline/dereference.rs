@@ -2,7 +2,7 @@
 
 use crate::board::{Board, Heard};
 use crate::facts::{AccountFact, DocumentFact, Index, Owned, OwnedKind, PodFact, StrategyFact};
-use crate::memory::Stated;
+use crate::memory::{Memory, Stated};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -104,9 +104,21 @@ impl World {
         }
     }
 
-    /// Takes statuses that were written for what stands until a watch shows them: watches of a busy API server are seconds late,
-    /// and whoever goes by them writes the same again.
-    pub fn go_on_from(&mut self, stated: &mut BTreeMap<String, Stated>) {
+    /// Takes what was written for what stands until a watch shows it, or something else: watches of a busy API server are seconds
+    /// late, and whoever goes by them writes the same again.
+    pub fn go_on_from(&mut self, memory: &mut Memory) {
+        self.go_on_from_statuses(&mut memory.stated);
+        memory.published.retain(|strategy, w| {
+            let late =
+                self.now_ms < w.until_ms && self.documents.get(strategy) == w.before.as_ref();
+            if late {
+                self.documents.insert(strategy.clone(), w.after.clone());
+            }
+            late
+        });
+    }
+
+    fn go_on_from_statuses(&mut self, stated: &mut BTreeMap<String, Stated>) {
         let mut late = BTreeMap::new();
         for s in &mut self.strategies {
             let (Ok(o), Some(w)) = (&mut s.object, stated.remove(&s.name)) else {

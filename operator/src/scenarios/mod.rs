@@ -6,6 +6,7 @@ mod api;
 mod bench;
 mod canary;
 mod first;
+mod late;
 mod leaving;
 mod refused;
 mod trouble;

@@ -8,7 +8,7 @@ const NOTHING: [&str; 0] = [];
 const QUOTA: &str = "pods \"x\" is forbidden: exceeded quota: small, requested: pods=1, used: pods=3, limited: pods=3";
 
 /// Its coordinators are ready, and five workers are wanted that are not there yet.
-async fn about_to_start() -> Bench {
+pub(super) async fn about_to_start() -> Bench {
     let mut b = Bench::new();
     b.settle().await;
     b.coordinators_are_ready(2);
@@ -16,7 +16,7 @@ async fn about_to_start() -> Bench {
     b
 }
 
-fn count(asked: &[String], prefix: &str) -> usize {
+pub(super) fn count(asked: &[String], prefix: &str) -> usize {
     asked.iter().filter(|a| a.starts_with(prefix)).count()
 }
 
@@ -146,40 +146,6 @@ async fn trouble_with_the_api_server_is_not_trouble_of_the_workers_until_it_last
     b.after(1_100);
     b.look().await;
     assert_eq!(b.condition("Ready").reason, "ApiUnavailable");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_pod_that_was_made_and_is_not_seen_yet_is_not_made_again() {
-    let mut b = about_to_start().await;
-    b.look().await;
-    for _ in 0..9 {
-        b.after(1000);
-        // The watch is late: nothing of the pods is known yet.
-        let asked = b.look_blind().await;
-        assert_eq!(count(&asked, "create pods/"), 0, "{asked:?}");
-    }
-    // Seen and gone again, it is made anew at once.
-    b.sees();
-    b.look().await;
-    b.api.lock().unwrap().objects.remove(&pod("XRPUSDT"));
-    b.sees();
-    b.after(100);
-    let asked = b.look().await;
-    assert_eq!(count(&asked, "create pods/"), 1, "{asked:?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_pod_that_is_there_already_is_no_failure() {
-    let mut b = about_to_start().await;
-    b.look().await;
-    b.after(11_000);
-    // The watch has said nothing of the pods for long.
-    let asked = b.look_blind().await;
-    assert_eq!(count(&asked, "create pods/"), 5);
-    assert_eq!(b.condition("Ready").reason, "WorkersNotReady");
-    b.after(1000);
-    b.settle().await;
-    assert_eq!(b.pods().len(), 5);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,9 +1,9 @@
 //! What the account looks like: strangers, doubts, the watchlist, the snapshot.
 
-use super::granting::candidate;
+use super::granting::{candidate, report};
 use crate::guardian::testkit::*;
 use crate::guardian::*;
-use crate::messages::{Command, DenyReason};
+use crate::messages::{Command, DenyReason, WorkerReport};
 use crate::order::VenueState;
 use crate::watchlist::Candidate;
 
@@ -226,4 +226,36 @@ fn the_snapshot_is_published_each_second_and_at_once_on_change() {
         unreachable!()
     };
     assert!(s.halted && s.latches == [KILL] && s.known);
+}
+
+#[test]
+fn what_many_workers_say_of_themselves_in_a_moment_is_one_snapshot_soon() {
+    let mut r = Rig::new(&TWO).ready();
+    r.pass(3000);
+    r.out.clear();
+    r.pass(1000);
+    let shown = |out: &[GuardianEffect]| {
+        let shown = out.iter().filter_map(|e| match e {
+            GuardianEffect::Publish(s) => Some(s.acknowledged.clone()),
+            _ => None,
+        });
+        shown.collect::<Vec<_>>()
+    };
+    assert_eq!(shown(&r.out).len(), 1);
+    // Two commits, close together.
+    for generation in [4, 5] {
+        for symbol in TWO {
+            let report = WorkerReport {
+                generation,
+                ..report(symbol)
+            };
+            let out = r.send(&GuardianEvent::Report(Box::new(report)));
+            assert!(shown(&out).is_empty());
+        }
+    }
+    r.out.clear();
+    r.pass(250);
+    let shown = shown(&r.out);
+    assert_eq!(shown.len(), 1, "{shown:?}");
+    assert!(shown[0].len() == 2 && shown[0].values().all(|g| *g == 5));
 }

@@ -1,10 +1,11 @@
 //! The objects as last seen: two watches, and a shelf for what each shows.
 //!
 //! A shelf changes by single objects, or whole after a new listing; it never shows half a listing. A watch that fails goes on
-//! trying by itself, and the shelf keeps what it has.
+//! trying by itself, and the shelf keeps what it has. What nobody here looks at is dropped as it comes in, statuses above all:
+//! the operator writes them all the time, and each would have everything judged anew.
 
-use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use futures_util::{FutureExt, StreamExt};
 use helios_crds::kube::{HeliosAccount, HeliosStrategy};
 use helios_lease::kubernetes::WATCH_SECONDS;
 use kube::core::error_boundary::InvalidObject;
@@ -29,9 +30,13 @@ pub(super) struct Now<'a> {
     pub(super) strategies: &'a BTreeMap<String, Found<HeliosStrategy>>,
 }
 
+/// Takes out of an object what is not looked at; false when it is not looked at at all.
+type Trim<K> = Box<dyn Fn(&mut K) -> bool + Send>;
+
 /// Objects of one kind, by name.
 struct Shelf<K> {
     what: &'static str,
+    trim: Trim<K>,
     now: BTreeMap<String, Found<K>>,
     /// A listing that is not complete yet.
     next: Option<BTreeMap<String, Found<K>>>,
@@ -39,10 +44,11 @@ struct Shelf<K> {
     trouble: Option<String>,
 }
 
-impl<K: Resource> Shelf<K> {
-    const fn new(what: &'static str) -> Self {
+impl<K: Resource + PartialEq> Shelf<K> {
+    fn new(what: &'static str, trim: impl Fn(&mut K) -> bool + Send + 'static) -> Self {
         Self {
             what,
+            trim: Box::new(trim),
             now: BTreeMap::new(),
             next: None,
             listed: false,
@@ -54,7 +60,15 @@ impl<K: Resource> Shelf<K> {
     fn take(&mut self, event: Event<Guarded<K>>) -> bool {
         let named = |k: Guarded<K>| {
             let name = k.meta().name.clone().unwrap_or_default();
-            (name, k.0.map_err(Box::new))
+            let found = match k.0 {
+                Ok(mut k) => {
+                    let m = k.meta_mut();
+                    (m.resource_version, m.managed_fields) = (None, None);
+                    (self.trim)(&mut k).then_some(Ok(k))
+                }
+                Err(e) => Some(Err(Box::new(e))),
+            };
+            (name, found)
         };
         match event {
             Event::Init => {
@@ -62,8 +76,9 @@ impl<K: Resource> Shelf<K> {
                 false
             }
             Event::InitApply(k) => {
-                let (name, found) = named(k);
-                self.next.get_or_insert_default().insert(name, found);
+                if let (name, Some(found)) = named(k) {
+                    self.next.get_or_insert_default().insert(name, found);
+                }
                 false
             }
             Event::InitDone => {
@@ -73,12 +88,20 @@ impl<K: Resource> Shelf<K> {
             }
             Event::Apply(k) => {
                 let (name, found) = named(k);
-                self.now.insert(name, found);
-                self.listed
+                let same = match (self.now.get(&name), &found) {
+                    (Some(Ok(before)), Some(Ok(now))) => before == now,
+                    (before, None) => before.is_none(),
+                    _ => false,
+                };
+                match found {
+                    Some(found) => drop(self.now.insert(name, found)),
+                    None => drop(self.now.remove(&name)),
+                }
+                !same && self.listed
             }
             Event::Delete(k) => {
-                self.now.remove(&named(k).0);
-                self.listed
+                let name = k.meta().name.clone().unwrap_or_default();
+                self.now.remove(&name).is_some() && self.listed
             }
         }
     }
@@ -139,6 +162,15 @@ where
     watcher::watcher(api, config).default_backoff().boxed()
 }
 
+/// Of the strategies of a namespace those that name the account, without their statuses.
+fn of_account(name: &str) -> impl Fn(&mut HeliosStrategy) -> bool + Send + 'static {
+    let name = name.to_string();
+    move |s| {
+        s.status = None;
+        s.spec.account_ref.name == name
+    }
+}
+
 impl Seen {
     /// Begins to watch; needs `list` and `watch` on both kinds in the namespace (of the account, by its name).
     pub(super) fn start(client: Client, namespace: &str, name: &str) -> Self {
@@ -146,27 +178,35 @@ impl Seen {
         let all = watcher::Config::default();
         Self {
             name: name.into(),
-            accounts: (events(&client, namespace, one), Shelf::new("the account")),
+            accounts: (
+                events(&client, namespace, one),
+                Shelf::new("the account", |a: &mut HeliosAccount| {
+                    a.status = None;
+                    true
+                }),
+            ),
             strategies: (
                 events(&client, namespace, all),
-                Shelf::new("the strategies"),
+                Shelf::new("the strategies", of_account(name)),
             ),
+        }
+    }
+
+    /// The next thing a watch says; true when what is there may be another now.
+    async fn hear(&mut self) -> bool {
+        // The watches never end; were they to, nothing would change any more.
+        tokio::select! {
+            Some(said) = self.accounts.0.next() => self.accounts.1.hear(said),
+            Some(said) = self.strategies.0.next() => self.strategies.1.hear(said),
+            else => std::future::pending().await,
         }
     }
 
     /// Waits until both have been listed and something is another.
     pub(super) async fn changed(&mut self) {
-        loop {
-            // The watches never end; were they to, nothing would change any more.
-            let changed = tokio::select! {
-                Some(said) = self.accounts.0.next() => self.accounts.1.hear(said),
-                Some(said) = self.strategies.0.next() => self.strategies.1.hear(said),
-                else => std::future::pending().await,
-            };
-            if changed && self.accounts.1.listed && self.strategies.1.listed {
-                return;
-            }
-        }
+        while !(self.hear().await && self.accounts.1.listed && self.strategies.1.listed) {}
+        // What is said already belongs to it: of a commit that changes fifty strategies, each is not a change of its own.
+        while self.hear().now_or_never().is_some() {}
     }
 
     /// What is there.
@@ -202,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_new_listing_replaces_what_was_there_when_it_is_complete_and_not_before() {
-        let mut s = Shelf::new("x");
+        let mut s = Shelf::new("x", of_account("a"));
         for e in [
             Event::Init,
             Event::InitApply(good("a")),
@@ -224,7 +264,7 @@ mod tests {
 
     #[test]
     fn what_does_not_parse_is_there_with_its_reason_and_hides_nobody_else() {
-        let mut s = Shelf::new("x");
+        let mut s = Shelf::new("x", of_account("a"));
         s.take(Event::Init);
         s.take(Event::InitApply(good("a")));
         s.take(Event::InitApply(strategy("b", json!({"accountRef": 7}))));
@@ -236,8 +276,36 @@ mod tests {
     }
 
     #[test]
+    fn neither_a_status_nor_another_accounts_strategy_is_a_change() {
+        let written = |version: &str, spec: serde_json::Value, ready: i64| {
+            let Ok(mut k) = strategy("a", spec).0 else {
+                unreachable!()
+            };
+            k.metadata.resource_version = Some(version.into());
+            k.status = serde_json::from_value(json!({"readyWorkers": ready})).unwrap();
+            Event::Apply(DeserializeGuard(Ok(k)))
+        };
+        let mine = || json!({"accountRef": {"name": "a"}});
+        let mut s = Shelf::new("x", of_account("a"));
+        s.take(Event::Init);
+        s.take(Event::InitDone);
+        assert!(s.take(written("1", mine(), 0)));
+        assert!(!s.take(written("2", mine(), 1)), "a status");
+        let edit = json!({"accountRef": {"name": "a"}, "priority": 7});
+        assert!(s.take(written("3", edit, 1)));
+        let others = || json!({"accountRef": {"name": "b"}});
+        assert!(s.take(written("4", others(), 1)), "it has left");
+        assert!(names(&s).is_empty());
+        assert!(!s.take(written("5", others(), 2)));
+        let Event::Apply(k) = written("6", others(), 2) else {
+            unreachable!()
+        };
+        assert!(!s.take(Event::Delete(k)));
+    }
+
+    #[test]
     fn a_watch_that_fails_changes_nothing() {
-        let mut s = Shelf::new("x");
+        let mut s = Shelf::new("x", of_account("a"));
         s.take(Event::Init);
         s.take(Event::InitApply(good("a")));
         s.take(Event::InitDone);

@@ -6,17 +6,14 @@
 use super::super::beside;
 use super::super::plan::Plan;
 use super::super::validate::{Account, Strategy};
-use super::Hands;
+use super::{Hands, SEEN_BY_MS};
 use crate::memory::Made;
 use crate::time::ms;
 use crate::{build, names};
 use helios_core::plan::{Action, WorkerSpec};
 use std::collections::BTreeSet;
 
-/// How long a pod that was made is waited for: watches of a busy API server are seconds late, and each pod that is made
-/// again is a request for nothing.
-const SEEN_BY_MS: u64 = 10_000;
-/// The same where one of that name was there already: it may be another's that is just going.
+/// How long a pod is waited for where one of that name was there already: it may be another's that is just going.
 const CLEAR_BY_MS: u64 = 1_000;
 
 enum Work<'p> {

@@ -1,0 +1,64 @@
+//! A watch that is seconds late, as those of a busy API server are: nothing is written again because it is not seen yet.
+
+use super::bench::*;
+use super::refused::{about_to_start, count};
+use serde_json::json;
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_was_made_and_is_not_seen_yet_is_not_made_again() {
+    let mut b = about_to_start().await;
+    b.look().await;
+    for _ in 0..9 {
+        b.after(1000);
+        // The watch is late: nothing of the pods is known yet.
+        let asked = b.look_blind().await;
+        assert_eq!(count(&asked, "create pods/"), 0, "{asked:?}");
+    }
+    // Seen and gone again, it is made anew at once.
+    b.sees();
+    b.look().await;
+    b.api.lock().unwrap().objects.remove(&pod("XRPUSDT"));
+    b.sees();
+    b.after(100);
+    let asked = b.look().await;
+    assert_eq!(count(&asked, "create pods/"), 1, "{asked:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_is_there_already_is_no_failure() {
+    let mut b = about_to_start().await;
+    b.look().await;
+    b.after(11_000);
+    // The watch has said nothing of the pods for long.
+    let asked = b.look_blind().await;
+    assert_eq!(count(&asked, "create pods/"), 5);
+    assert_eq!(b.condition("Ready").reason, "WorkersNotReady");
+    b.after(1000);
+    b.settle().await;
+    assert_eq!(b.pods().len(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn parameters_that_were_written_and_are_not_seen_yet_are_not_written_again() {
+    let mut b = Bench::trading().await;
+    b.edit(NOBI, |s| {
+        s["signals"] = json!({"nobiTriggerThreshold": "0.5"})
+    });
+    b.after(1000);
+    let written = "apply configmaps/hs-nobi";
+    assert_eq!(count(&b.look().await, written), 1);
+    for _ in 0..9 {
+        b.after(1000);
+        assert_eq!(count(&b.look_blind().await, written), 0);
+    }
+    // Seen and gone again, they are written anew at once.
+    b.sees();
+    b.look().await;
+    b.api.lock().unwrap().objects.remove(PARAMS);
+    b.after(100);
+    assert_eq!(count(&b.look().await, written), 1);
+    // Nor does whoever takes them away before a watch has shown them keep them away for long.
+    b.api.lock().unwrap().objects.remove(PARAMS);
+    b.after(11_000);
+    assert_eq!(count(&b.look().await, written), 1);
+}
