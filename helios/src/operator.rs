@@ -8,7 +8,9 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use helios_bus::Bus;
 use helios_lease::kubernetes::KubeLease;
-use helios_operator::{Connect, Metrics, OperatorConfig, OperatorLinks, Patience, PodSettings};
+use helios_operator::{
+    Connect, Metrics, NetworkSettings, OperatorConfig, OperatorLinks, Patience, PodSettings,
+};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -63,6 +65,15 @@ pub struct OperatorArgs {
     /// Address block that pods may reach at TCP 443 (default: every public one); may be given several times
     #[arg(long, value_name = "CIDR")]
     egress_cidr: Vec<String>,
+    /// Port of the API server as coordinators reach it, for network policies; may be given several times
+    #[arg(long, value_name = "PORT", default_values_t = [443, 6443])]
+    api_server_port: Vec<u16>,
+    /// Its address block (default: any); may be given several times
+    #[arg(long, value_name = "CIDR")]
+    api_server_cidr: Vec<String>,
+    /// Label of the namespaces that may read metrics of coordinators and workers (default: all); may be given several times
+    #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
+    metrics_from: Vec<(String, String)>,
     /// Make no network policies
     #[arg(long)]
     no_network_policies: bool,
@@ -141,11 +152,15 @@ fn config(args: OperatorArgs, identity: String) -> OperatorConfig {
             image_pull_policy: args.image_pull_policy,
             image_pull_secrets: args.image_pull_secret,
             nats_url: args.pods_nats.unwrap_or_else(|| args.nats.nats.join(",")),
-            nats_pods: args.nats_pod_label,
             priority_class: args.priority_class,
             coordinator_role: args.coordinator_role,
-            egress_cidrs: args.egress_cidr,
-            network_policies: !args.no_network_policies,
+            network: (!args.no_network_policies).then_some(NetworkSettings {
+                nats_pods: args.nats_pod_label,
+                egress_cidrs: args.egress_cidr,
+                api_server_ports: args.api_server_port,
+                api_server_cidrs: args.api_server_cidr,
+                metrics_from: args.metrics_from,
+            }),
             coordinators: args.coordinators,
         },
         patience: Patience::default(),

@@ -32,16 +32,12 @@ pub struct PodSettings {
     pub image_pull_secrets: Vec<String>,
     /// NATS servers as coordinators and workers reach them.
     pub nats_url: String,
-    /// Labels of the NATS pods, for network policies; empty where NATS is outside the cluster.
-    pub nats_pods: Vec<(String, String)>,
     /// Priority class of both; empty for none.
     pub priority_class: String,
     /// Cluster role that an account's coordinator is bound to, in its namespace.
     pub coordinator_role: String,
-    /// Address blocks that pods may reach at TCP 443: the exchange's. Empty means every public address.
-    pub egress_cidrs: Vec<String>,
-    /// Make network policies.
-    pub network_policies: bool,
+    /// What network policies let through; `None` makes no policies.
+    pub network: Option<NetworkSettings>,
     /// Coordinators of each account.
     pub coordinators: i32,
 }
@@ -53,12 +49,37 @@ impl Default for PodSettings {
             image_pull_policy: "IfNotPresent".into(),
             image_pull_secrets: Vec::new(),
             nats_url: "nats://helios-nats:4222".into(),
-            nats_pods: Vec::new(),
             priority_class: String::new(),
             coordinator_role: "helios-coordinator".into(),
-            egress_cidrs: Vec::new(),
-            network_policies: true,
+            network: Some(NetworkSettings::default()),
             coordinators: 2,
+        }
+    }
+}
+
+/// What network policies let through besides names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkSettings {
+    /// Labels of the NATS pods; empty where NATS is outside the cluster.
+    pub nats_pods: Vec<(String, String)>,
+    /// Address blocks that pods may reach at TCP 443: the exchange's. Empty means every public address.
+    pub egress_cidrs: Vec<String>,
+    /// Ports of the API server, as coordinators reach it.
+    pub api_server_ports: Vec<u16>,
+    /// Its address blocks. Empty means any address, as a policy can't name a Service.
+    pub api_server_cidrs: Vec<String>,
+    /// Labels of the namespaces whose pods may read metrics. Empty means everybody.
+    pub metrics_from: Vec<(String, String)>,
+}
+
+impl Default for NetworkSettings {
+    fn default() -> Self {
+        Self {
+            nats_pods: Vec::new(),
+            egress_cidrs: Vec::new(),
+            api_server_ports: vec![443, 6443],
+            api_server_cidrs: Vec::new(),
+            metrics_from: Vec::new(),
         }
     }
 }

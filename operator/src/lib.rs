@@ -31,7 +31,7 @@ pub mod writer;
 #[cfg(test)]
 mod scenarios;
 
-pub use config::{OperatorConfig, Patience, PodSettings};
+pub use config::{NetworkSettings, OperatorConfig, Patience, PodSettings};
 pub use links::Connect;
 pub use metrics::Metrics;
 pub use operator::{OperatorError, OperatorLinks, run};

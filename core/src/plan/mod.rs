@@ -9,6 +9,8 @@ mod observed;
 pub mod rollout;
 mod step;
 #[cfg(test)]
+mod testkit;
+#[cfg(test)]
 mod tests;
 
 pub use name::{guardian_name, slug, worker_name};

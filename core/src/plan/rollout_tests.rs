@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
-use super::super::tests::document;
+use super::super::testkit::document;
 use super::*;
 use proptest::prelude::*;
 

@@ -94,11 +94,11 @@ fn it_has_what_tls_and_scanners_look_for() {
     let begin = bundle.matches("-----BEGIN CERTIFICATE-----").count();
     assert!(begin > 100, "{begin} certificates");
     assert_eq!(begin, bundle.matches("-----END CERTIFICATE-----").count());
-    assert!(
-        bundle
-            .lines()
-            .all(|l| !l.contains("-----") || l.starts_with("-----") && l.ends_with("-----"))
-    );
+    // One that does not begin on a line of its own is none.
+    assert!(bundle.lines().all(|l| {
+        let marks = ["-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"];
+        !l.contains("-----") || marks.contains(&l)
+    }));
     let release = fs::read_to_string(image.file("etc/os-release")).unwrap();
     assert!(release.contains("ID=debian"), "{release}");
     assert!(image.file("usr/share/doc/helios/copyright").is_file());
@@ -125,7 +125,9 @@ fn it_is_small_and_leaves_room_for_a_models_runtime() {
     println!("unpacked: {:.1} MB", size as f64 / 1e6);
     // 120 MB with the ONNX runtime, which is 35.
     assert!(size <= 120_000_000 - 35_000_000, "{size}");
-    assert!(has_library(&image, "libstdc++.so.6"));
+    for library in ["libstdc++.so.6", "libgcc_s.so.1"] {
+        assert!(has_library(&image, library), "{library}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::config::PodSettings;
+use crate::config::{NetworkSettings, PodSettings};
 use helios_crds::{HeliosAccount, HeliosStrategy, convert};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -71,15 +71,21 @@ pub(super) fn most() -> PodSettings {
         image_pull_policy: "Always".into(),
         image_pull_secrets: vec!["registry".into()],
         nats_url: "nats://nats.messaging:4322".into(),
-        nats_pods: vec![("app.kubernetes.io/name".into(), "nats".into())],
         priority_class: "trading".into(),
-        egress_cidrs: vec!["203.0.113.0/24".into()],
+        network: Some(NetworkSettings {
+            nats_pods: vec![("app.kubernetes.io/name".into(), "nats".into())],
+            egress_cidrs: vec!["203.0.113.0/24".into()],
+            api_server_ports: vec![8443],
+            api_server_cidrs: vec!["10.0.0.1/32".into()],
+            metrics_from: vec![("kubernetes.io/metadata.name".into(), "monitoring".into())],
+        }),
         coordinators: 3,
         ..least()
     }
 }
 
 fn of_account(a: &HeliosAccount, s: &PodSettings) -> Vec<Value> {
+    let network = s.network.as_ref().unwrap();
     let mut all = vec![
         coordinator_account(a),
         workers_account(a),
@@ -87,8 +93,8 @@ fn of_account(a: &HeliosAccount, s: &PodSettings) -> Vec<Value> {
         lease(a),
         guardian_state(a),
         service(a),
-        coordinator_policy(a, s),
-        workers_policy(a, s),
+        coordinator_policy(a, &s.nats_url, network),
+        workers_policy(a, &s.nats_url, network),
         coordinator_budget(a, s),
         deployment(a, s),
     ];

@@ -48,7 +48,7 @@ proptest! {
             "margin": {"warningMarginRatio": "40"},
         }));
         a.metadata.generation = Some(u64::from(size));
-        let settings = PodSettings { coordinators: 5, egress_cidrs: vec!["203.0.113.0/24".into()], network_policies: false, ..least() };
+        let settings = PodSettings { coordinators: 5, network: None, ..least() };
         prop_assert_eq!(spec_hash(&a, &h, &settings), spec_hash(&paper(), &plain("paper"), &least()));
     }
 }

@@ -3,10 +3,11 @@
 //! Policies are rendered here; whether anything enforces them is the cluster's network's to say.
 
 use super::parts::{METRICS_PORT, meta, selector};
-use crate::config::PodSettings;
+use crate::config::NetworkSettings;
 use crate::names;
 use helios_crds::{HeliosAccount, Venue};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
 /// Private and special address blocks (RFC 1918, 6598, 3927, 1122): not the exchange's.
 const NOT_PUBLIC: [&str; 6] = [
@@ -19,16 +20,34 @@ const NOT_PUBLIC: [&str; 6] = [
 ];
 
 /// Policy of the workers.
-pub fn workers_policy(a: &HeliosAccount, s: &PodSettings) -> Value {
+pub fn workers_policy(a: &HeliosAccount, nats_url: &str, n: &NetworkSettings) -> Value {
     let name = names::workers(&a.metadata.name);
-    policy(a, s, &name, names::WORKER, Vec::new())
+    policy(a, n, &name, names::WORKER, nats(nats_url, n), None)
 }
 
-/// Policy of the coordinators; they also reach the API server, whose address a policy can't name, so its port is open.
-pub fn coordinator_policy(a: &HeliosAccount, s: &PodSettings) -> Value {
+/// Policy of the coordinators; they also reach the API server.
+pub fn coordinator_policy(a: &HeliosAccount, nats_url: &str, n: &NetworkSettings) -> Value {
     let name = names::coordinator(&a.metadata.name);
-    let api = json!({"ports": [tcp(443), tcp(6443)]});
-    policy(a, s, &name, names::COORDINATOR, vec![api])
+    let (nats, api) = (nats(nats_url, n), api_server(n));
+    policy(a, n, &name, names::COORDINATOR, nats, Some(api))
+}
+
+fn api_server(n: &NetworkSettings) -> Value {
+    let ports: Vec<Value> = n.api_server_ports.iter().map(|p| tcp(*p)).collect();
+    let mut rule = json!({"ports": ports});
+    if !n.api_server_cidrs.is_empty() {
+        rule["to"] = blocks(&n.api_server_cidrs);
+    }
+    rule
+}
+
+fn blocks(cidrs: &[String]) -> Value {
+    let all = cidrs.iter();
+    all.map(|c| json!({"ipBlock": {"cidr": c}})).collect()
+}
+
+fn labels(all: &[(String, String)]) -> Map<String, Value> {
+    all.iter().map(|(k, v)| (k.clone(), json!(v))).collect()
 }
 
 fn tcp(port: u16) -> Value {
@@ -37,14 +56,19 @@ fn tcp(port: u16) -> Value {
 
 fn policy(
     a: &HeliosAccount,
-    s: &PodSettings,
+    n: &NetworkSettings,
     name: &str,
     component: &str,
-    more: Vec<Value>,
+    nats: Value,
+    api: Option<Value>,
 ) -> Value {
-    let mut egress = vec![dns(), nats(s)];
-    egress.push(venue(a, s));
-    egress.extend(more);
+    let mut egress = vec![dns(), nats, venue(a, n)];
+    egress.extend(api);
+    let mut metrics = json!({"ports": [tcp(METRICS_PORT)]});
+    if !n.metrics_from.is_empty() {
+        let whose = labels(&n.metrics_from);
+        metrics["from"] = json!([{"namespaceSelector": {"matchLabels": whose}}]);
+    }
     json!({
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -52,7 +76,7 @@ fn policy(
         "spec": {
             "podSelector": {"matchLabels": selector(component, &a.metadata.name)},
             "policyTypes": ["Ingress", "Egress"],
-            "ingress": [{"ports": [tcp(METRICS_PORT)]}],
+            "ingress": [metrics],
             "egress": egress,
         },
     })
@@ -62,55 +86,77 @@ fn dns() -> Value {
     json!({"ports": [{"protocol": "UDP", "port": 53}, tcp(53)]})
 }
 
-fn nats(s: &PodSettings) -> Value {
-    let port = url_port(&s.nats_url).unwrap_or(4222);
-    let mut rule = json!({"ports": [tcp(port)]});
-    if !s.nats_pods.is_empty() {
-        let labels: serde_json::Map<String, Value> = s
-            .nats_pods
-            .iter()
-            .map(|(k, v)| (k.clone(), json!(v)))
-            .collect();
-        rule["to"] = json!([{"namespaceSelector": {}, "podSelector": {"matchLabels": labels}}]);
+/// All servers of the list: whichever is lost, the next is asked.
+fn nats(urls: &str, n: &NetworkSettings) -> Value {
+    let ports: BTreeSet<u16> = urls.split(',').map(|u| url_port(u, 4222)).collect();
+    let ports: Vec<Value> = ports.into_iter().map(tcp).collect();
+    let mut rule = json!({"ports": ports});
+    if !n.nats_pods.is_empty() {
+        let whose = labels(&n.nats_pods);
+        rule["to"] = json!([{"namespaceSelector": {}, "podSelector": {"matchLabels": whose}}]);
     }
     rule
 }
 
 /// The exchange: TCP 443 at the given blocks, else at every public address. A simulated one: any pod, at its port.
-fn venue(a: &HeliosAccount, s: &PodSettings) -> Value {
+fn venue(a: &HeliosAccount, n: &NetworkSettings) -> Value {
     if a.spec.venue == Venue::Simulated {
         let url = a.spec.simulated.url.as_deref();
-        let port = url.and_then(url_port).unwrap_or(9181);
+        let port = url.map_or(9181, |u| url_port(u, 80));
         return json!({"ports": [tcp(port)]});
     }
-    let to: Vec<Value> = if s.egress_cidrs.is_empty() {
-        vec![
-            json!({"ipBlock": {"cidr": "0.0.0.0/0", "except": NOT_PUBLIC}}),
-            json!({"ipBlock": {"cidr": "2000::/3"}}),
-        ]
+    let to = if n.egress_cidrs.is_empty() {
+        json!([
+            {"ipBlock": {"cidr": "0.0.0.0/0", "except": NOT_PUBLIC}},
+            {"ipBlock": {"cidr": "2000::/3"}},
+        ])
     } else {
-        let blocks = s.egress_cidrs.iter();
-        blocks.map(|c| json!({"ipBlock": {"cidr": c}})).collect()
+        blocks(&n.egress_cidrs)
     };
     json!({"to": to, "ports": [tcp(443)]})
 }
 
-/// Port of a URL that names one.
-fn url_port(url: &str) -> Option<u16> {
-    let (_, rest) = url.split_once("://")?;
-    let host = rest.split(['/', ',']).next()?;
-    host.rsplit_once(':')?.1.parse().ok()
+/// Port of a URL: the one it names, or its scheme's, or `otherwise`.
+fn url_port(url: &str, otherwise: u16) -> u16 {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let host = rest.split('/').next().unwrap_or_default();
+    // The colons of an address in brackets are its own.
+    let named = host
+        .rsplit_once(':')
+        .filter(|(_, port)| !port.contains(']'));
+    let of_scheme = match scheme {
+        "https" | "wss" => 443,
+        "http" | "ws" => 80,
+        _ => otherwise,
+    };
+    named
+        .and_then(|(_, port)| port.parse().ok())
+        .unwrap_or(of_scheme)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::url_port;
+    use super::*;
 
     #[test]
-    fn the_port_of_an_address_is_found() {
-        assert_eq!(url_port("nats://helios-nats:4222"), Some(4222));
-        assert_eq!(url_port("nats://a:4222,nats://b:4223"), Some(4222));
-        assert_eq!(url_port("http://venue:9181/x"), Some(9181));
-        assert_eq!(url_port("https://venue"), None);
+    fn the_port_of_an_address_is_the_one_it_names_or_its_schemes() {
+        for (url, port) in [
+            ("nats://helios-nats:4333", 4333),
+            ("nats://helios-nats", 4222),
+            ("helios-nats:4333", 4333),
+            ("http://venue:9181/x", 9181),
+            ("http://venue/x", 80),
+            ("https://venue", 443),
+            ("nats://[fd00::1]", 4222),
+            ("nats://[fd00::1]:4333", 4333),
+        ] {
+            assert_eq!(url_port(url, 4222), port, "{url}");
+        }
+    }
+
+    #[test]
+    fn each_nats_server_of_a_list_may_be_reached() {
+        let rule = super::nats("nats://a:4222,nats://b:4223", &NetworkSettings::default());
+        assert_eq!(rule["ports"], json!([tcp(4222), tcp(4223)]));
     }
 }

@@ -13,8 +13,6 @@ use std::sync::Arc;
 /// Why an object can't be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stall {
-    /// It can't be read as what it says it is.
-    Unreadable,
     /// It breaks a rule.
     Invalid,
     /// Its account does not exist.
@@ -29,7 +27,6 @@ impl Stall {
     /// As a condition's reason.
     pub fn reason(self) -> &'static str {
         match self {
-            Self::Unreadable => "Unreadable",
             Self::Invalid => "Invalid",
             Self::AccountNotFound => "AccountNotFound",
             Self::AccountStalled => "AccountStalled",

@@ -48,6 +48,11 @@ pub fn leads(transitions: u64, until_ns: u64) -> Leadership {
     }
 }
 
+/// How many of these requests were made.
+pub fn count(asked: &[String], prefix: &str) -> usize {
+    asked.iter().filter(|a| a.starts_with(prefix)).count()
+}
+
 pub fn pod(symbol: &str) -> String {
     format!("pods/{}", worker_name("t/paper", symbol))
 }

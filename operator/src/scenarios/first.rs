@@ -60,6 +60,7 @@ async fn a_snapshot_starts_five_workers_and_nothing_else_is_sent() {
     b.look().await;
     b.after(1000);
     b.look().await;
+    b.after(1000);
     b.gone(PARAMS);
     b.coordinators_are_ready(2);
     b.wants(&FIVE);

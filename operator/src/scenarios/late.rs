@@ -1,7 +1,8 @@
 //! A watch that is seconds late, as those of a busy API server are: nothing is written again because it is not seen yet.
 
 use super::bench::*;
-use super::refused::{about_to_start, count};
+use super::refused::about_to_start;
+use helios_core::messages::LadderLevel;
 use serde_json::json;
 
 #[tokio::test(start_paused = true)]
@@ -61,4 +62,25 @@ async fn parameters_that_were_written_and_are_not_seen_yet_are_not_written_again
     b.api.lock().unwrap().objects.remove(PARAMS);
     b.after(11_000);
     assert_eq!(count(&b.look().await, written), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_that_was_written_and_is_not_seen_yet_is_not_written_again() {
+    let mut b = Bench::trading().await;
+    b.heard(|s| s.level = LadderLevel::Warning);
+    b.after(1000);
+    let write = "status heliosstrategies/";
+    assert_eq!(count(&b.look_blind().await, write), 1);
+    for _ in 0..5 {
+        b.after(2000);
+        // The watch is late: it shows nothing of that.
+        assert_eq!(count(&b.look_blind().await, write), 0);
+    }
+    // What is to be said after it is said over it.
+    b.heard(|s| s.level = LadderLevel::Normal);
+    b.after(2000);
+    assert_eq!(count(&b.look_blind().await, write), 1);
+    b.after(2000);
+    assert_eq!(count(&b.look().await, write), 0);
+    assert_eq!(b.condition("Degraded").reason, "AsWanted");
 }

@@ -11,3 +11,4 @@ mod leaving;
 mod refused;
 mod trouble;
 mod watches;
+mod words;

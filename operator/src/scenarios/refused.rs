@@ -16,10 +16,6 @@ pub(super) async fn about_to_start() -> Bench {
     b
 }
 
-pub(super) fn count(asked: &[String], prefix: &str) -> usize {
-    asked.iter().filter(|a| a.starts_with(prefix)).count()
-}
-
 /// Looks whenever the operator wants to, for this long: how many looks, and all that was asked.
 async fn run(b: &mut Bench, ms: u64) -> (usize, Vec<String>) {
     let (until, mut looks, mut asked) = (b.now + ms, 0, Vec::new());

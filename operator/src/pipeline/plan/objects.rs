@@ -63,9 +63,13 @@ pub(super) fn of_account(
     own(OwnedKind::RoleBinding, build::role_binding(a, s));
     own(OwnedKind::GuardianState, build::guardian_state(a));
     own(OwnedKind::Service, build::service(a));
-    if s.network_policies {
-        own(OwnedKind::NetworkPolicy, build::coordinator_policy(a, s));
-        own(OwnedKind::NetworkPolicy, build::workers_policy(a, s));
+    if let Some(n) = &s.network {
+        for policy in [
+            build::coordinator_policy(a, &s.nats_url, n),
+            build::workers_policy(a, &s.nats_url, n),
+        ] {
+            own(OwnedKind::NetworkPolicy, policy);
+        }
     }
     own(
         OwnedKind::PodDisruptionBudget,
@@ -74,7 +78,7 @@ pub(super) fn of_account(
     own(OwnedKind::Deployment, build::deployment(a, s));
     if build::has_venue(a) {
         own(OwnedKind::Service, build::venue_service(a));
-        if s.network_policies {
+        if s.network.is_some() {
             own(OwnedKind::NetworkPolicy, build::venue_policy(a));
         }
         own(OwnedKind::Deployment, build::venue(a, s));
