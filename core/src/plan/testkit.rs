@@ -1,4 +1,5 @@
 //! A little world for the planner's tests: it carries out what is planned.
+#![allow(clippy::unwrap_used)]
 
 use super::*;
 use crate::messages::{AccountSnapshot, ParamsDocument};
