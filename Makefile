@@ -34,7 +34,7 @@ check: ## Format, lint, unit tests, drift: under three minutes warm
 	cargo clippy $(ALL) --all-targets --locked -- -D warnings
 	cargo test $(ALL) --lib --bins --locked -q
 
-soak: ## What needs longer; writes docs/soak.md with the commit it ran on
+soak: ## What needs longer; writes docs/soak*.md with the commit it ran on
 	@tools/soak.sh
 
 bench: build ## Measure; writes bench/results.json

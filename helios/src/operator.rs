@@ -197,3 +197,43 @@ impl Shown for Port {
         self.0.ready()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: OperatorArgs,
+    }
+
+    fn network(more: &[&str]) -> Option<NetworkSettings> {
+        let line = [&["x", "--image=i", "--nats=nats://n"], more].concat();
+        let args = Cli::try_parse_from(line).unwrap().args;
+        config(args, "me".into()).pods.network
+    }
+
+    #[test]
+    fn what_network_policies_let_through_is_what_was_said() {
+        assert_eq!(network(&[]), Some(NetworkSettings::default()));
+        assert_eq!(network(&["--no-network-policies"]), None);
+        let said = network(&[
+            "--nats-pod-label=a=nats",
+            "--egress-cidr=203.0.113.0/24",
+            "--api-server-port=8443",
+            "--api-server-cidr=10.0.0.1/32",
+            "--metrics-from=team=monitoring",
+        ]);
+        let wanted = NetworkSettings {
+            nats_pods: vec![("a".into(), "nats".into())],
+            egress_cidrs: vec!["203.0.113.0/24".into()],
+            api_server_ports: vec![8443],
+            api_server_cidrs: vec!["10.0.0.1/32".into()],
+            metrics_from: vec![("team".into(), "monitoring".into())],
+        };
+        assert_eq!(said, Some(wanted));
+    }
+}

@@ -4,6 +4,7 @@
 
 use crate::backoff::Backoff;
 use crate::facts::DocumentFact;
+use crate::late::Late;
 use helios_core::fixed::Money;
 use helios_core::messages::WorkerHealth;
 use helios_crds::kube::StrategyStatus;
@@ -28,10 +29,10 @@ pub struct Memory {
     pub written: BTreeMap<String, Written>,
     /// Where canaries stood when they were first seen in this rollout, by strategy and symbol.
     pub canaries: BTreeMap<(String, String), Baseline>,
-    /// Statuses of strategies that were written and that no watch has shown yet, by strategy.
-    pub stated: BTreeMap<String, Stated>,
-    /// Parameters that were written and that no watch has shown yet, by strategy.
-    pub published: BTreeMap<String, Published>,
+    /// Statuses of strategies that were written and that no watch has shown yet, by strategy and uid.
+    pub written_statuses: BTreeMap<(String, Option<String>), Late<StrategyStatus>>,
+    /// Parameters that were written and that no watch has shown yet, by strategy; `None` is none.
+    pub written_parameters: BTreeMap<String, Late<Option<DocumentFact>>>,
     /// Workers that were started and that no watch has shown yet, by symbol.
     pub made: BTreeMap<String, Made>,
     /// Since when an object differs from its status in what is said only if it lasts: a strategy is on its way to what was committed,
@@ -41,28 +42,6 @@ pub struct Memory {
     pub lease_seen: Option<u64>,
     /// Events told last, by object and condition: the reason.
     pub told: BTreeMap<(String, &'static str), String>,
-}
-
-/// A status was written over another.
-#[derive(Clone, Debug)]
-pub struct Stated {
-    /// Uid of the object.
-    pub uid: Option<String>,
-    /// What the watch had shown.
-    pub before: StrategyStatus,
-    /// What stands now.
-    pub after: StrategyStatus,
-}
-
-/// Parameters were written over others.
-#[derive(Clone, Debug)]
-pub struct Published {
-    /// What the watch had shown.
-    pub before: Option<DocumentFact>,
-    /// What stands now.
-    pub after: DocumentFact,
-    /// Until when a watch is waited for, liveness ms.
-    pub until_ms: u64,
 }
 
 /// A pod was made.

@@ -132,10 +132,22 @@ impl Writer {
         self.patch("apply", kind, content).await
     }
 
-    /// Applies a strategy's parameters; returns what stands then.
-    pub async fn apply_parameters(&self, content: &Value) -> Result<ConfigMap, Failure> {
+    /// Applies a strategy's parameters over what was seen of that version; returns what stands then, or `None` where that is
+    /// another's by now: of two that write, the one that decided by what is old must not be the last.
+    pub async fn apply_parameters(
+        &self,
+        content: &Value,
+        over: Option<&str>,
+    ) -> Result<Option<ConfigMap>, Failure> {
+        let mut content = content.clone();
+        if let Some(version) = over {
+            content["metadata"]["resourceVersion"] = version.into();
+        }
         let what = "apply_parameters";
-        self.patch(what, OwnedKind::GuardianState, content).await
+        match self.patch(what, OwnedKind::GuardianState, &content).await {
+            Err(f) if f.refusal == Refusal::Conflict => Ok(None),
+            r => r.map(Some),
+        }
     }
 
     async fn patch<T: DeserializeOwned>(

@@ -102,10 +102,16 @@ nats://{{ include "helios.fullname" . }}-nats.{{ .Release.Namespace }}.svc:4222
 {{- end -}}
 {{- end -}}
 
-{{/* Port of the first server of nats.url. */}}
-{{- define "helios.natsPort" -}}
-{{- $host := include "helios.natsUrl" . | splitList "," | first | splitList "://" | last | splitList "/" | first -}}
-{{- regexFind ":[0-9]+$" $host | trimPrefix ":" | default "4222" -}}
+{{/* Ports of the servers of nats.url, as a network policy lists them: whichever is lost, the next is asked. */}}
+{{- define "helios.natsPorts" -}}
+{{- $ports := list -}}
+{{- range include "helios.natsUrl" . | splitList "," -}}
+{{- $host := splitList "://" . | last | splitList "/" | first -}}
+{{- $ports = append $ports (regexFind ":[0-9]+$" $host | trimPrefix ":" | default "4222") -}}
+{{- end -}}
+{{- range uniq $ports }}
+- {protocol: TCP, port: {{ . }}}
+{{- end -}}
 {{- end -}}
 
 {{- define "helios.natsKeys" -}}
@@ -180,7 +186,7 @@ containers:
 {{- end -}}
 
 {{- define "helios.toNats" -}}
-- ports: [{protocol: TCP, port: {{ include "helios.natsPort" . }}}]
+- ports: {{- include "helios.natsPorts" . | nindent 2 }}
   {{- if .Values.nats.enabled }}
   to:
   - podSelector:

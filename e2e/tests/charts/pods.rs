@@ -262,3 +262,20 @@ fn the_operator_hands_on_what_its_pods_need() {
     let token = &pod["spec"]["volumes"][0]["projected"]["sources"][0]["serviceAccountToken"];
     assert_eq!(token["audience"], "helios-nats");
 }
+
+#[test]
+fn each_server_of_a_list_of_nats_servers_may_be_reached() {
+    let objects = render(&[
+        "nats.enabled=false",
+        "nats.url=tls://a.example:4333\\,tls://b.example\\,tls://c.example:4333",
+    ]);
+    for name in ["helios-operator", "helios-nats-auth"] {
+        let policy = objects
+            .iter()
+            .find(|o| o["kind"] == "NetworkPolicy" && o["metadata"]["name"] == name);
+        let rules = policy.unwrap()["spec"]["egress"].as_array().unwrap();
+        let ports = rules.last().unwrap()["ports"].as_array().unwrap();
+        let ports: Vec<&Value> = ports.iter().map(|p| &p["port"]).collect();
+        assert_eq!(ports, [4333, 4222], "{name}");
+    }
+}

@@ -99,7 +99,7 @@ fn of_account(a: &HeliosAccount, s: &PodSettings) -> Vec<Value> {
         deployment(a, s),
     ];
     if has_venue(a) {
-        all.extend([venue_service(a), venue_policy(a), venue(a, s)]);
+        all.extend([venue_service(a), venue_policy(a, network), venue(a, s)]);
     }
     all
 }
@@ -120,6 +120,7 @@ fn cases() -> Vec<(&'static str, Vec<Value>)> {
     let (p, t) = (paper(), testnet());
     vec![
         ("account-simulated", of_account(&p, &least())),
+        ("account-simulated-narrow", of_account(&p, &most())),
         ("account-testnet", of_account(&t, &most())),
         (
             "strategy-simulated",

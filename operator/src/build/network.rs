@@ -1,6 +1,7 @@
 //! Who may talk to whom: everything is refused but DNS, NATS, the venue, and for coordinators the API server.
 //!
-//! Policies are rendered here; whether anything enforces them is the cluster's network's to say.
+//! Policies are rendered here; whether anything enforces them is the cluster's network's to say. An empty list of peers is
+//! everybody, and is always written: what is left out would not be missed, and a policy that was narrow once would stay so.
 
 use super::parts::{METRICS_PORT, meta, selector};
 use crate::config::NetworkSettings;
@@ -34,11 +35,16 @@ pub fn coordinator_policy(a: &HeliosAccount, nats_url: &str, n: &NetworkSettings
 
 fn api_server(n: &NetworkSettings) -> Value {
     let ports: Vec<Value> = n.api_server_ports.iter().map(|p| tcp(*p)).collect();
-    let mut rule = json!({"ports": ports});
-    if !n.api_server_cidrs.is_empty() {
-        rule["to"] = blocks(&n.api_server_cidrs);
-    }
-    rule
+    json!({"ports": ports, "to": blocks(&n.api_server_cidrs)})
+}
+
+/// Who may read metrics.
+pub(super) fn metrics(n: &NetworkSettings) -> Value {
+    let from = match &n.metrics_from[..] {
+        [] => json!([]),
+        whose => json!([{"namespaceSelector": {"matchLabels": labels(whose)}}]),
+    };
+    json!({"ports": [tcp(METRICS_PORT)], "from": from})
 }
 
 fn blocks(cidrs: &[String]) -> Value {
@@ -64,11 +70,6 @@ fn policy(
 ) -> Value {
     let mut egress = vec![dns(), nats, venue(a, n)];
     egress.extend(api);
-    let mut metrics = json!({"ports": [tcp(METRICS_PORT)]});
-    if !n.metrics_from.is_empty() {
-        let whose = labels(&n.metrics_from);
-        metrics["from"] = json!([{"namespaceSelector": {"matchLabels": whose}}]);
-    }
     json!({
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -76,7 +77,7 @@ fn policy(
         "spec": {
             "podSelector": {"matchLabels": selector(component, &a.metadata.name)},
             "policyTypes": ["Ingress", "Egress"],
-            "ingress": [metrics],
+            "ingress": [metrics(n)],
             "egress": egress,
         },
     })
@@ -90,12 +91,13 @@ fn dns() -> Value {
 fn nats(urls: &str, n: &NetworkSettings) -> Value {
     let ports: BTreeSet<u16> = urls.split(',').map(|u| url_port(u, 4222)).collect();
     let ports: Vec<Value> = ports.into_iter().map(tcp).collect();
-    let mut rule = json!({"ports": ports});
-    if !n.nats_pods.is_empty() {
-        let whose = labels(&n.nats_pods);
-        rule["to"] = json!([{"namespaceSelector": {}, "podSelector": {"matchLabels": whose}}]);
-    }
-    rule
+    let to = match &n.nats_pods[..] {
+        [] => json!([]),
+        whose => {
+            json!([{"namespaceSelector": {}, "podSelector": {"matchLabels": labels(whose)}}])
+        }
+    };
+    json!({"ports": ports, "to": to})
 }
 
 /// The exchange: TCP 443 at the given blocks, else at every public address. A simulated one: any pod, at its port.
@@ -103,7 +105,7 @@ fn venue(a: &HeliosAccount, n: &NetworkSettings) -> Value {
     if a.spec.venue == Venue::Simulated {
         let url = a.spec.simulated.url.as_deref();
         let port = url.map_or(9181, |u| url_port(u, 80));
-        return json!({"ports": [tcp(port)]});
+        return json!({"ports": [tcp(port)], "to": []});
     }
     let to = if n.egress_cidrs.is_empty() {
         json!([

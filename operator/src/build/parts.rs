@@ -137,22 +137,18 @@ pub fn container(name: &str, s: &PodSettings, args: &[String]) -> Value {
 
 /// What is common to pods of every role.
 pub fn pod_spec(s: &PodSettings, service_account: &str, container: Value, volumes: Value) -> Value {
-    let mut spec = json!({
+    // What is empty is written, too: what is left out would not be missed where it was something else before.
+    let secrets = s.image_pull_secrets.iter().map(|n| json!({"name": n}));
+    json!({
         "serviceAccountName": service_account,
         "enableServiceLinks": false,
+        "priorityClassName": s.priority_class,
+        "imagePullSecrets": secrets.collect::<Value>(),
         "securityContext": pod_security(),
         "tolerations": tolerations(),
         "containers": [container],
         "volumes": volumes,
-    });
-    if !s.priority_class.is_empty() {
-        spec["priorityClassName"] = json!(s.priority_class);
-    }
-    if !s.image_pull_secrets.is_empty() {
-        let secrets = s.image_pull_secrets.iter().map(|n| json!({"name": n}));
-        spec["imagePullSecrets"] = secrets.collect();
-    }
-    spec
+    })
 }
 
 /// Pods of a component stay apart from each other where nodes allow it.

@@ -3,10 +3,11 @@
 //! Its key is known to everybody, so the network says who trades there. It keeps its state as long as its pod: a container
 //! that is started again goes on, a pod that is replaced begins a new exchange.
 
+use super::network::metrics;
 use super::parts::{
     CREDENTIALS_DIR, METRICS_PORT, container, labels, meta, pod_spec, probes, selector,
 };
-use crate::config::PodSettings;
+use crate::config::{NetworkSettings, PodSettings};
 use crate::names;
 use helios_crds::{HeliosAccount, Venue};
 use serde_json::{Value, json};
@@ -117,8 +118,8 @@ pub fn venue_service(a: &HeliosAccount) -> Value {
     })
 }
 
-/// In from the account's pods and to its health; out to nobody.
-pub fn venue_policy(a: &HeliosAccount) -> Value {
+/// In from the account's pods, and for whoever may read metrics; out to nobody.
+pub fn venue_policy(a: &HeliosAccount, n: &NetworkSettings) -> Value {
     let account = &a.metadata.name;
     let of_account = json!({
         names::MANAGED_BY: names::MANAGER,
@@ -134,7 +135,7 @@ pub fn venue_policy(a: &HeliosAccount) -> Value {
             "policyTypes": ["Ingress", "Egress"],
             "ingress": [
                 {"from": [{"podSelector": {"matchLabels": of_account}}], "ports": tcp(VENUE_PORT)},
-                {"ports": tcp(METRICS_PORT)},
+                metrics(n),
             ],
         },
     })
@@ -182,7 +183,7 @@ mod tests {
     #[test]
     fn there_is_one_exchange_and_only_the_accounts_pods_reach_it() {
         let a = account("{venue: Simulated}");
-        let policy = venue_policy(&a);
+        let policy = venue_policy(&a, &NetworkSettings::default());
         assert_eq!(policy["spec"]["egress"], Value::Null, "out to nobody");
         let from = &policy["spec"]["ingress"][0]["from"][0]["podSelector"]["matchLabels"];
         assert_eq!(from[names::ACCOUNT], "paper");

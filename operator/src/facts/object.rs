@@ -82,6 +82,8 @@ pub struct DocumentFact {
     pub owner: Option<String>,
     /// Its own.
     pub uid: Option<String>,
+    /// Its version: whoever writes over it says what it was that was seen.
+    pub version: Option<String>,
 }
 
 impl DocumentFact {
@@ -112,6 +114,7 @@ impl DocumentFact {
                 .find(|o| o.kind == "HeliosStrategy")
                 .map(|o| o.uid.clone()),
             uid: m.uid.clone(),
+            version: m.resource_version.clone(),
         })
     }
 }

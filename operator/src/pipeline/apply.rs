@@ -13,7 +13,8 @@ use super::plan::{Document, Object, Plan};
 use super::validate::{Strategy, Validated};
 use crate::config::PodSettings;
 use crate::facts::DocumentFact;
-use crate::memory::{Memory, Published};
+use crate::late::Late;
+use crate::memory::Memory;
 use crate::time::ms;
 use crate::writer::{Failure, Refusal, Writer, covers};
 use crate::{build, names};
@@ -22,9 +23,8 @@ use helios_crds::HeliosAccount;
 use std::collections::BTreeSet;
 use tokio::time::Instant;
 
-/// How long what was written is waited for: watches of a busy API server are seconds late, and each write that is made again is
-/// a request for nothing.
-const SEEN_BY_MS: u64 = 10_000;
+/// Until another look where somebody else has written, at the latest: the news of it are on their way.
+const MOVED_MS: u64 = 1_000;
 /// Between two looks whether the lock is there.
 const LEASE_EVERY_MS: u64 = 5_000;
 
@@ -305,18 +305,27 @@ impl<'a> Hands<'a> {
                 due.push((name, d, shown, of, content));
             }
         }
-        let writer = self.writer;
+        let (writer, documents) = (self.writer, &self.world.documents);
         let calls = due
             .into_iter()
             .map(|(name, d, shown, of, content)| async move {
-                let result = writer.apply_parameters(&content).await;
+                let over = documents.get(name).and_then(|f| f.version.as_deref());
+                let result = writer.apply_parameters(&content, over).await;
                 (name, d, shown, of, result)
             });
         for (name, d, shown, of, result) in beside::all(calls.collect()).await {
-            let after = result.as_ref().ok().and_then(DocumentFact::of);
-            if self.went(&shown, &of, Some(name), result.map(drop)) {
+            let after = match result {
+                Ok(Some(map)) => Ok(DocumentFact::of(&map)),
+                Ok(None) => {
+                    self.again_at(self.world.now_ms + MOVED_MS);
+                    continue;
+                }
+                Err(f) => Err(f),
+            };
+            let stands = after.as_ref().ok().cloned().flatten();
+            if self.went(&shown, &of, Some(name), after.map(drop)) {
                 missed.remove(name);
-                self.published(name, after);
+                self.wrote_parameters(name, stands);
                 let (generation, step) = (d.document.generation, d.document.rollout_step);
                 tracing::info!(
                     strategy = name,
@@ -331,19 +340,11 @@ impl<'a> Hands<'a> {
     }
 
     /// Parameters were written, and a watch has yet to show them.
-    fn published(&mut self, strategy: &str, after: Option<DocumentFact>) {
-        let (memory, world) = (&mut self.memory.published, self.world);
-        let Some(after) = after else { return };
-        // What was seen may itself be a write that no watch has shown.
-        let late = memory.remove(strategy).map(|w| w.before);
-        let before = late.unwrap_or_else(|| world.documents.get(strategy).cloned());
-        let until_ms = world.now_ms + ms(self.began.elapsed()) + SEEN_BY_MS;
-        let written = Published {
-            before,
-            after,
-            until_ms,
-        };
-        memory.insert(strategy.into(), written);
+    fn wrote_parameters(&mut self, strategy: &str, stands: Option<DocumentFact>) {
+        let shown = || Late::over(self.world.documents.get(strategy).cloned());
+        let late = &mut self.memory.written_parameters;
+        let late = late.entry(strategy.into()).or_insert_with(shown);
+        late.wrote(stands, self.world.now_ms + ms(self.began.elapsed()));
     }
 
     /// The strategy's parameters stand published as wanted.

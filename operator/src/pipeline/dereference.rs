@@ -2,7 +2,7 @@
 
 use crate::board::{Board, Heard};
 use crate::facts::{AccountFact, DocumentFact, Index, Owned, OwnedKind, PodFact, StrategyFact};
-use crate::memory::{Memory, Stated};
+use crate::memory::Memory;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -104,33 +104,31 @@ impl World {
         }
     }
 
-    /// Takes what was written for what stands until a watch shows it, or something else: watches of a busy API server are seconds
-    /// late, and whoever goes by them writes the same again.
+    /// Takes what was written for what stands until a watch shows it, or something else.
     pub fn go_on_from(&mut self, memory: &mut Memory) {
-        self.go_on_from_statuses(&mut memory.stated);
-        memory.published.retain(|strategy, w| {
-            let late =
-                self.now_ms < w.until_ms && self.documents.get(strategy) == w.before.as_ref();
-            if late {
-                self.documents.insert(strategy.clone(), w.after.clone());
-            }
-            late
+        let now_ms = self.now_ms;
+        memory.written_parameters.retain(|strategy, late| {
+            let shown = self.documents.get(strategy).cloned();
+            let stands = late.stands(&shown, now_ms).cloned().flatten();
+            stands.is_some_and(|d| {
+                self.documents.insert(strategy.clone(), d);
+                true
+            })
         });
-    }
-
-    fn go_on_from_statuses(&mut self, stated: &mut BTreeMap<String, Stated>) {
-        let mut late = BTreeMap::new();
+        let statuses = &mut memory.written_statuses;
+        let mut late = std::mem::take(statuses);
         for s in &mut self.strategies {
-            let (Ok(o), Some(w)) = (&mut s.object, stated.remove(&s.name)) else {
+            let Ok(o) = &mut s.object else { continue };
+            let key = (s.name.clone(), o.metadata.uid.clone());
+            let Some(mut written) = late.remove(&key) else {
                 continue;
             };
             let shown = o.status.clone().unwrap_or_default();
-            if o.metadata.uid == w.uid && shown == w.before {
-                Arc::make_mut(o).status = Some(w.after.clone());
-                late.insert(s.name.clone(), w);
+            if let Some(status) = written.stands(&shown, now_ms) {
+                Arc::make_mut(o).status = Some(status.clone());
+                statuses.insert(key, written);
             }
         }
-        *stated = late;
     }
 
     /// Something in it is being deleted, so that it matters whether its namespace is.

@@ -20,6 +20,7 @@ use crate::pipeline::dereference::World;
 use crate::time::ms;
 use helios_crds::kube::Condition;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// How patient a Ready is.
 struct Patient<'a> {
@@ -41,18 +42,14 @@ impl Patient<'_> {
         memory: &mut Memory,
         patience: &Patience,
     ) -> (Finding, Option<u64>) {
-        if found.holds || !self.flaps.contains(&found.reason) {
-            memory.unready.remove(self.key);
-            return (found, None);
-        }
-        let since = *memory.unready.entry(self.key.into()).or_insert(now_ms);
-        let until = since + ms(patience.flap);
+        let flaps = !found.holds && self.flaps.contains(&found.reason);
+        let until = moment(&mut memory.unready, self.key, flaps, now_ms, patience);
         let was = before
             .iter()
             .find(|c| c.type_ == "Ready" && c.status == "True");
-        match was {
+        match (was, until) {
             // Unready for a moment: what was said stays, word for word.
-            Some(c) if now_ms < until => {
+            (Some(c), Some(until)) => {
                 let reason = self.kept.iter().find(|r| **r == c.reason);
                 let reason = reason.or(self.kept.first()).copied().unwrap_or_default();
                 (Finding::yes(reason, c.message.clone()), Some(until))
@@ -86,17 +83,28 @@ impl Settled<'_> {
         let settled = before
             .iter()
             .any(|c| c.type_ == "Progressing" && c.status == "False" && c.reason == "Settled");
-        if found.reason != self.flaps || !settled || !self.same_generation {
-            memory.moving.remove(self.key);
-            return (found, None);
+        let flaps = found.reason == self.flaps && settled && self.same_generation;
+        match moment(&mut memory.moving, self.key, flaps, now_ms, patience) {
+            Some(until) => (Finding::no("Settled", ""), Some(until)),
+            None => (found, None),
         }
-        let since = *memory.moving.entry(self.key.into()).or_insert(now_ms);
-        let until = since + ms(patience.flap);
-        if now_ms < until {
-            return (Finding::no("Settled", ""), Some(until));
-        }
-        (found, None)
     }
+}
+
+/// Notes since when something flaps, by object; returns when patience with it ends, unless it has or nothing flaps.
+fn moment(
+    since: &mut BTreeMap<String, u64>,
+    key: &str,
+    flaps: bool,
+    now_ms: u64,
+    patience: &Patience,
+) -> Option<u64> {
+    if !flaps {
+        since.remove(key);
+        return None;
+    }
+    let began = *since.entry(key.into()).or_insert(now_ms);
+    Some(began + ms(patience.flap)).filter(|until| now_ms < *until)
 }
 
 /// The sooner of two times.

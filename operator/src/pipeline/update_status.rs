@@ -10,10 +10,11 @@ use super::beside;
 use super::dereference::World;
 use super::plan::Plan;
 use super::status::{account_status, strategy_status};
-use super::validate::{Strategy, Validated};
+use super::validate::Validated;
 use crate::config::Patience;
 use crate::events::Notes;
-use crate::memory::{Memory, Stated, Written};
+use crate::late::Late;
+use crate::memory::{Memory, Written};
 use crate::names;
 use crate::time::ms;
 use crate::writer::{Refusal, Writer};
@@ -54,8 +55,8 @@ struct Due {
     strategy: Option<String>,
     patch: Value,
     haste: Haste,
-    /// What is remembered of it when it is written.
-    stated: Option<Stated>,
+    /// What is remembered of it when it is written: whose it is, what it was, and what it is then.
+    of_strategy: Option<(Option<String>, StrategyStatus, StrategyStatus)>,
 }
 
 impl Clerk<'_> {
@@ -98,7 +99,11 @@ impl Clerk<'_> {
                     strategy: Some(s.name.clone()),
                     patch,
                     haste,
-                    stated: Some(self.stated(s, &before, &status)),
+                    of_strategy: Some((
+                        s.object.metadata.uid.clone(),
+                        before.clone(),
+                        status.clone(),
+                    )),
                 };
                 let conditions = [&before.conditions[..], &status.conditions];
                 self.say(&mut all, due, &s.object.object_ref(&()), conditions)
@@ -143,7 +148,7 @@ impl Clerk<'_> {
                     strategy: None,
                     patch,
                     haste,
-                    stated: None,
+                    of_strategy: None,
                 };
                 let conditions = [&before.conditions[..], &status.conditions];
                 self.say(&mut all, due, &a.object.object_ref(&()), conditions)
@@ -151,16 +156,6 @@ impl Clerk<'_> {
         }
         by(self.write(all).await);
         wake
-    }
-
-    /// A status that is written over another: over what a watch has shown, if it is late.
-    fn stated(&self, s: &Strategy, before: &StrategyStatus, after: &StrategyStatus) -> Stated {
-        let late = self.memory.stated.get(&s.name);
-        Stated {
-            uid: s.object.metadata.uid.clone(),
-            before: late.map_or_else(|| before.clone(), |l| l.before.clone()),
-            after: after.clone(),
-        }
     }
 
     /// Takes a write in and tells what it shows, unless its object was written a moment ago; returns when it may be.
@@ -219,8 +214,14 @@ impl Clerk<'_> {
         });
         let mut again = None;
         for (d, result) in beside::all(calls.collect()).await {
-            match (result, d.stated) {
-                (Ok(()), Some(stated)) => drop(self.memory.stated.insert(d.key, stated)),
+            match (result, d.of_strategy) {
+                (Ok(()), Some((uid, before, after))) => {
+                    let late = &mut self.memory.written_statuses;
+                    let late = late
+                        .entry((d.key, uid))
+                        .or_insert_with(|| Late::over(before));
+                    late.wrote(after, self.world.now_ms + ms(self.began.elapsed()));
+                }
                 (Ok(()), None) => {}
                 (Err(f), _) if f.refusal == Refusal::Deposed => {}
                 (Err(f), _) => {

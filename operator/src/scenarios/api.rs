@@ -185,6 +185,10 @@ impl Api {
             "get" => {}
             "create" => return failure(409, "AlreadyExists", "there is one"),
             "apply" => {
+                let over = &body["metadata"]["resourceVersion"];
+                if !over.is_null() && *over != there["metadata"]["resourceVersion"] {
+                    return failure(409, "Conflict", "it was changed");
+                }
                 let mut new = body;
                 new["metadata"]["uid"] = there["metadata"]["uid"].clone();
                 if !there["status"].is_null() {

@@ -6,14 +6,20 @@ use serde_json::json;
 
 const APPLY: &str = "apply configmaps/hs-nobi";
 
-/// Five workers trade, and a change runs on the first two of them.
-async fn soaking() -> Bench {
+/// Five workers trade, and changes are to run on two of them first.
+async fn with_canaries() -> Bench {
     let mut b = Bench::trading().await;
     b.edit(NOBI, |s| {
         s["rollout"] = json!({"canarySymbols": 2, "soakSeconds": 600})
     });
     b.after(1000);
     b.settle().await;
+    b
+}
+
+/// A change runs on the first two of them.
+async fn soaking() -> Bench {
+    let mut b = with_canaries().await;
     change(&mut b).await;
     b
 }
@@ -152,12 +158,7 @@ async fn every_breach_takes_the_change_back_with_its_words_and_only_once() {
 
 #[tokio::test(start_paused = true)]
 async fn losses_and_alarms_from_before_the_change_and_small_losses_are_no_breach() {
-    let mut b = Bench::trading().await;
-    b.edit(NOBI, |s| {
-        s["rollout"] = json!({"canarySymbols": 2, "soakSeconds": 600})
-    });
-    b.after(1000);
-    b.settle().await;
+    let mut b = with_canaries().await;
     b.worker("ADAUSDT", |w| {
         (w.alarms, w.realised_net) = (3, (-5000).into())
     });
@@ -170,12 +171,7 @@ async fn losses_and_alarms_from_before_the_change_and_small_losses_are_no_breach
 
 #[tokio::test(start_paused = true)]
 async fn a_canary_that_was_not_ready_before_the_change_has_its_time_under_it() {
-    let mut b = Bench::trading().await;
-    b.edit(NOBI, |s| {
-        s["rollout"] = json!({"canarySymbols": 2, "soakSeconds": 600})
-    });
-    b.after(1000);
-    b.settle().await;
+    let mut b = with_canaries().await;
     b.pod_runs(&pod("ADAUSDT"), false);
     b.sees();
     b.after(300_000);
@@ -290,12 +286,7 @@ async fn a_change_on_trial_is_not_promoted_when_its_config_map_is_deleted_or_spo
 async fn a_container_that_is_restarted_in_its_pod_counts_from_nothing() {
     // What it had won or lost before, what the new process has lost, and whether that is a breach.
     for (before, lost, breach) in [(5000, 0, false), (5000, 201, true), (-5000, 201, true)] {
-        let mut b = Bench::trading().await;
-        b.edit(NOBI, |s| {
-            s["rollout"] = json!({"canarySymbols": 2, "soakSeconds": 600})
-        });
-        b.after(1000);
-        b.settle().await;
+        let mut b = with_canaries().await;
         b.worker("ADAUSDT", |w| {
             (w.life, w.realised_net, w.alarms) = ("one".into(), before.into(), 3);
         });
@@ -329,12 +320,7 @@ async fn what_a_canary_lost_before_an_operator_was_restarted_counts_on() {
 
 #[tokio::test(start_paused = true)]
 async fn an_operator_that_was_stopped_in_a_look_writes_nothing_over_what_another_decided() {
-    let mut b = Bench::trading().await;
-    b.edit(NOBI, |s| {
-        s["rollout"] = json!({"canarySymbols": 2, "soakSeconds": 600})
-    });
-    b.after(1000);
-    b.settle().await;
+    let mut b = with_canaries().await;
     b.workers_are_ready();
     b.settle().await;
     b.gone("services/hc-paper");

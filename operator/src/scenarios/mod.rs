@@ -8,6 +8,7 @@ mod canary;
 mod first;
 mod late;
 mod leaving;
+mod network;
 mod refused;
 mod trouble;
 mod watches;

@@ -8,6 +8,7 @@ use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt};
 use helios_crds::kube::{HeliosAccount, HeliosStrategy};
 use helios_lease::kubernetes::WATCH_SECONDS;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::error_boundary::InvalidObject;
 use kube::core::{DeserializeGuard, NamespaceResourceScope};
 use kube::runtime::WatchStreamExt;
@@ -26,7 +27,7 @@ type Events<K> = BoxStream<'static, Result<Event<Guarded<K>>, watcher::Error>>;
 pub(super) struct Now<'a> {
     /// The account, if there is one.
     pub(super) account: Option<&'a Found<HeliosAccount>>,
-    /// The strategies of its namespace, by name.
+    /// Those of its namespace's strategies that name it, and those that don't parse, by name.
     pub(super) strategies: &'a BTreeMap<String, Found<HeliosStrategy>>,
 }
 
@@ -60,13 +61,16 @@ impl<K: Resource + PartialEq> Shelf<K> {
     fn take(&mut self, event: Event<Guarded<K>>) -> bool {
         let named = |k: Guarded<K>| {
             let name = k.meta().name.clone().unwrap_or_default();
+            let bare = |m: &mut ObjectMeta| (m.resource_version, m.managed_fields) = (None, None);
             let found = match k.0 {
                 Ok(mut k) => {
-                    let m = k.meta_mut();
-                    (m.resource_version, m.managed_fields) = (None, None);
+                    bare(k.meta_mut());
                     (self.trim)(&mut k).then_some(Ok(k))
                 }
-                Err(e) => Some(Err(Box::new(e))),
+                Err(mut e) => {
+                    bare(&mut e.metadata);
+                    Some(Err(Box::new(e)))
+                }
             };
             (name, found)
         };
@@ -90,6 +94,9 @@ impl<K: Resource + PartialEq> Shelf<K> {
                 let (name, found) = named(k);
                 let same = match (self.now.get(&name), &found) {
                     (Some(Ok(before)), Some(Ok(now))) => before == now,
+                    (Some(Err(before)), Some(Err(now))) => {
+                        (&before.error, &before.metadata) == (&now.error, &now.metadata)
+                    }
                     (before, None) => before.is_none(),
                     _ => false,
                 };
@@ -163,7 +170,7 @@ where
 }
 
 /// Of the strategies of a namespace those that name the account, without their statuses.
-fn of_account(name: &str) -> impl Fn(&mut HeliosStrategy) -> bool + Send + 'static {
+fn naming(name: &str) -> impl Fn(&mut HeliosStrategy) -> bool + Send + 'static {
     let name = name.to_string();
     move |s| {
         s.status = None;
@@ -187,7 +194,7 @@ impl Seen {
             ),
             strategies: (
                 events(&client, namespace, all),
-                Shelf::new("the strategies", of_account(name)),
+                Shelf::new("the strategies", naming(name)),
             ),
         }
     }
@@ -222,6 +229,7 @@ impl Seen {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use futures_util::stream;
     use serde_json::json;
 
     fn strategy(name: &str, spec: serde_json::Value) -> Guarded<HeliosStrategy> {
@@ -242,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_new_listing_replaces_what_was_there_when_it_is_complete_and_not_before() {
-        let mut s = Shelf::new("x", of_account("a"));
+        let mut s = Shelf::new("x", naming("a"));
         for e in [
             Event::Init,
             Event::InitApply(good("a")),
@@ -264,7 +272,7 @@ mod tests {
 
     #[test]
     fn what_does_not_parse_is_there_with_its_reason_and_hides_nobody_else() {
-        let mut s = Shelf::new("x", of_account("a"));
+        let mut s = Shelf::new("x", naming("a"));
         s.take(Event::Init);
         s.take(Event::InitApply(good("a")));
         s.take(Event::InitApply(strategy("b", json!({"accountRef": 7}))));
@@ -273,6 +281,9 @@ mod tests {
         let b = s.now["b"].as_ref().unwrap_err();
         assert_eq!(b.metadata.uid.as_deref(), Some("u-b"));
         assert!(!b.error.is_empty());
+        let same = strategy("b", json!({"accountRef": 7}));
+        assert!(!s.take(Event::Apply(same)), "it is no change, either");
+        assert!(s.take(Event::Apply(strategy("b", json!({"accountRef": "x"})))));
     }
 
     #[test]
@@ -286,7 +297,7 @@ mod tests {
             Event::Apply(DeserializeGuard(Ok(k)))
         };
         let mine = || json!({"accountRef": {"name": "a"}});
-        let mut s = Shelf::new("x", of_account("a"));
+        let mut s = Shelf::new("x", naming("a"));
         s.take(Event::Init);
         s.take(Event::InitDone);
         assert!(s.take(written("1", mine(), 0)));
@@ -303,9 +314,45 @@ mod tests {
         assert!(!s.take(Event::Delete(k)));
     }
 
+    /// Watches that say this and then nothing more.
+    fn seen(
+        accounts: Vec<Event<Guarded<HeliosAccount>>>,
+        strategies: Vec<Event<Guarded<HeliosStrategy>>>,
+    ) -> Seen {
+        fn says<K: Send + 'static>(all: Vec<Event<Guarded<K>>>) -> Events<K> {
+            let all = stream::iter(all).map(Ok);
+            all.chain(stream::pending()).boxed()
+        }
+        Seen {
+            name: "a".into(),
+            accounts: (
+                says(accounts),
+                Shelf::new("x", |_: &mut HeliosAccount| true),
+            ),
+            strategies: (says(strategies), Shelf::new("y", naming("a"))),
+        }
+    }
+
+    #[test]
+    fn what_is_said_already_is_one_change_and_nothing_of_it_is_lost_when_the_wait_is_given_up() {
+        let fifty = (0..50).map(|n| Event::Apply(good(&format!("s{n}"))));
+        let strategies = [Event::Init, Event::InitDone].into_iter().chain(fifty);
+        let mut s = seen(vec![Event::Init, Event::InitDone], strategies.collect());
+        assert!(s.changed().now_or_never().is_some());
+        assert_eq!(s.now().strategies.len(), 50);
+        assert!(s.changed().now_or_never().is_none(), "nothing more is said");
+        // Before both have been listed nothing has changed, whatever one of them says.
+        let half = vec![Event::Init, Event::InitDone, Event::Apply(good("s"))];
+        let mut s = seen(vec![Event::Init], half);
+        for _ in 0..3 {
+            assert!(s.changed().now_or_never().is_none());
+        }
+        assert_eq!(s.now().strategies.len(), 1);
+    }
+
     #[test]
     fn a_watch_that_fails_changes_nothing() {
-        let mut s = Shelf::new("x", of_account("a"));
+        let mut s = Shelf::new("x", naming("a"));
         s.take(Event::Init);
         s.take(Event::InitApply(good("a")));
         s.take(Event::InitDone);

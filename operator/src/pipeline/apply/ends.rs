@@ -20,7 +20,7 @@ impl Hands<'_> {
     }
 
     /// Deletes what is left of strategies that are gone and that nobody owns any more: a deletion with `--cascade=orphan` takes
-    /// the owner off, and then no garbage collector ever comes.
+    /// the owner off, and then no garbage collector ever comes. And network policies where none are to be.
     pub(super) async fn leftovers(&mut self) {
         let world = self.world;
         if world.namespace_going {
@@ -28,6 +28,13 @@ impl Hands<'_> {
         }
         for (kind, name, uid) in &world.left {
             self.remove(*kind, name, uid.as_deref()).await;
+        }
+        if self.settings.network.is_none() {
+            // They add up with those of others, which could narrow nothing.
+            let all = world.owned.iter();
+            for ((kind, name), o) in all.filter(|((k, _), _)| *k == OwnedKind::NetworkPolicy) {
+                self.remove(*kind, name, o.uid()).await;
+            }
         }
     }
 

@@ -6,7 +6,8 @@
 use super::super::beside;
 use super::super::plan::Plan;
 use super::super::validate::{Account, Strategy};
-use super::{Hands, SEEN_BY_MS};
+use super::Hands;
+use crate::late::SEEN_BY_MS;
 use crate::memory::Made;
 use crate::time::ms;
 use crate::{build, names};

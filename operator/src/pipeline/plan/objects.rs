@@ -78,8 +78,8 @@ pub(super) fn of_account(
     own(OwnedKind::Deployment, build::deployment(a, s));
     if build::has_venue(a) {
         own(OwnedKind::Service, build::venue_service(a));
-        if s.network.is_some() {
-            own(OwnedKind::NetworkPolicy, build::venue_policy(a));
+        if let Some(n) = &s.network {
+            own(OwnedKind::NetworkPolicy, build::venue_policy(a, n));
         }
         own(OwnedKind::Deployment, build::venue(a, s));
         if let Some(venue) = p.objects.last_mut() {
