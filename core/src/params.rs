@@ -3,6 +3,9 @@
 //! `crds` converts manifests into these; a worker receives them whole, as one [`crate::messages::ParamsDocument`].
 //! Percentages are percent (1 = 1 %), basis points are bp. Decimals travel as strings.
 
+#[cfg(test)]
+pub(crate) mod testkit;
+
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 

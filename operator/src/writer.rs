@@ -136,10 +136,9 @@ impl Writer {
     /// another's by now: of two that write, the one that decided by what is old must not be the last.
     pub async fn apply_parameters(
         &self,
-        content: &Value,
+        mut content: Value,
         over: Option<&str>,
     ) -> Result<Option<ConfigMap>, Failure> {
-        let mut content = content.clone();
         if let Some(version) = over {
             content["metadata"]["resourceVersion"] = version.into();
         }

@@ -19,3 +19,15 @@ mod watching;
 mod worsening;
 
 pub(in crate::guardian) use granting::report;
+
+use super::GuardianEffect;
+use crate::messages::AccountSnapshot;
+
+/// The snapshots that were published, in their order.
+fn published(out: &[GuardianEffect]) -> Vec<&AccountSnapshot> {
+    let shown = out.iter().filter_map(|e| match e {
+        GuardianEffect::Publish(s) => Some(&**s),
+        _ => None,
+    });
+    shown.collect()
+}

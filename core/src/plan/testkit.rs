@@ -3,11 +3,10 @@
 
 use super::*;
 use crate::messages::{AccountSnapshot, ParamsDocument};
-use crate::params::OnDelete;
+use crate::params::{OnDelete, testkit};
 use rust_decimal::Decimal;
 
 pub(super) fn document(generation: u64) -> ParamsDocument {
-    use crate::params::*;
     ParamsDocument {
         schema: 1,
         strategy_uid: "u".into(),
@@ -15,59 +14,7 @@ pub(super) fn document(generation: u64) -> ParamsDocument {
         account_generation: 1,
         rollout_step: 0,
         sha256: String::new(),
-        stable: StrategyParams {
-            suspend: false,
-            priority: 0,
-            signals: SignalParams {
-                nobi_depth: 10,
-                nobi_trigger_threshold: 0.4,
-                persistence_ms: 0,
-                cooldown_seconds: 60,
-                model: ModelParams {
-                    mode: ModelMode::Off,
-                    name: String::new(),
-                    confidence_threshold: 0.75,
-                },
-            },
-            regimes: Vec::new(),
-            risk: RiskParams {
-                sizing: Sizing::Probe,
-                fixed_notional: None,
-                kelly_fraction: Decimal::ONE,
-                leverage: 10,
-                max_risk_per_trade_percent: Decimal::ONE,
-                min_trades: 30,
-                probe_risk_percent: Decimal::ONE,
-                atr: AtrParams {
-                    bar_seconds: 60,
-                    period: 14,
-                    multiplier: Decimal::TWO,
-                },
-                prior: KellyPrior {
-                    win_rate: 0.5,
-                    win_loss_ratio: 1.0,
-                    weight: 20.0,
-                },
-                cost_gate: CostGate::Enforce,
-                protections: ProtectionParams {
-                    max_consecutive_losses: 0,
-                    pause_seconds: 0,
-                    max_entries_per_hour: 0,
-                    max_mark_deviation_bps: Decimal::TEN,
-                    max_book_age_ms: 500,
-                },
-            },
-            exits: ExitParams {
-                max_hold_seconds: 300,
-                take_profit_atr: None,
-                on_opposite_signal: OnOppositeSignal::Close,
-            },
-            execution: ExecutionParams {
-                entry: EntryStyle::Market,
-                max_slippage_bps: Decimal::TEN,
-            },
-            on_delete: OnDelete::Flatten,
-        },
+        stable: testkit::plain(),
         canary: None,
     }
 }

@@ -23,14 +23,14 @@ const NOT_PUBLIC: [&str; 6] = [
 /// Policy of the workers.
 pub fn workers_policy(a: &HeliosAccount, nats_url: &str, n: &NetworkSettings) -> Value {
     let name = names::workers(&a.metadata.name);
-    policy(a, n, &name, names::WORKER, nats(nats_url, n), None)
+    policy(a, nats_url, n, &name, names::WORKER, None)
 }
 
 /// Policy of the coordinators; they also reach the API server.
 pub fn coordinator_policy(a: &HeliosAccount, nats_url: &str, n: &NetworkSettings) -> Value {
     let name = names::coordinator(&a.metadata.name);
-    let (nats, api) = (nats(nats_url, n), api_server(n));
-    policy(a, n, &name, names::COORDINATOR, nats, Some(api))
+    let api = Some(api_server(n));
+    policy(a, nats_url, n, &name, names::COORDINATOR, api)
 }
 
 fn api_server(n: &NetworkSettings) -> Value {
@@ -62,13 +62,13 @@ fn tcp(port: u16) -> Value {
 
 fn policy(
     a: &HeliosAccount,
+    nats_url: &str,
     n: &NetworkSettings,
     name: &str,
     component: &str,
-    nats: Value,
     api: Option<Value>,
 ) -> Value {
-    let mut egress = vec![dns(), nats, venue(a, n)];
+    let mut egress = vec![dns(), nats(nats_url, n), venue(a, n)];
     egress.extend(api);
     json!({
         "apiVersion": "networking.k8s.io/v1",

@@ -310,7 +310,7 @@ impl<'a> Hands<'a> {
             .into_iter()
             .map(|(name, d, shown, of, content)| async move {
                 let over = documents.get(name).and_then(|f| f.version.as_deref());
-                let result = writer.apply_parameters(&content, over).await;
+                let result = writer.apply_parameters(content, over).await;
                 (name, d, shown, of, result)
             });
         for (name, d, shown, of, result) in beside::all(calls.collect()).await {

@@ -48,6 +48,12 @@ pub fn leads(transitions: u64, until_ns: u64) -> Leadership {
     }
 }
 
+/// Now and then it is looked whether the lock is there, whatever else happens.
+pub fn but_the_lock(mut asked: Vec<String>) -> Vec<String> {
+    asked.retain(|a| a != "get leases/hc-paper");
+    asked
+}
+
 /// How many of these requests were made.
 pub fn count(asked: &[String], prefix: &str) -> usize {
     asked.iter().filter(|a| a.starts_with(prefix)).count()
@@ -140,6 +146,13 @@ impl Bench {
     }
 
     /// A person deletes an object that has finalizers.
+    /// The same: a parameter that workers take over while they run.
+    pub fn commits_threshold(&self, nobi: &str) {
+        self.edit(NOBI, |s| {
+            s["signals"] = json!({"nobiTriggerThreshold": nobi})
+        });
+    }
+
     pub fn delete(&self, key: &str) {
         let t = k8s_openapi::jiff::Timestamp::from_second(self.wall_ms / 1000).unwrap();
         self.change(key, |o| {
@@ -295,10 +308,7 @@ impl Bench {
     /// The watches bring what is new, then one look.
     pub async fn look(&mut self) -> Vec<String> {
         self.sees();
-        let mut asked = self.look_blind().await;
-        // Now and then it is looked whether the lock is there, whatever else happens.
-        asked.retain(|a| a != "get leases/hc-paper");
-        asked
+        but_the_lock(self.look_blind().await)
     }
 
     /// Looks once a second until nothing is asked any more.

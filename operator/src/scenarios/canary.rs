@@ -27,9 +27,7 @@ async fn soaking() -> Bench {
 async fn change(b: &mut Bench) {
     b.workers_are_ready();
     b.settle().await;
-    b.edit(NOBI, |s| {
-        s["signals"] = json!({"nobiTriggerThreshold": "0.5"})
-    });
+    b.commits_threshold("0.5");
     b.after(1000);
     assert_eq!(b.look().await, [APPLY, "status heliosstrategies/nobi"]);
     assert_eq!(b.published().canary.unwrap().symbols, FIVE[..2]);
@@ -176,9 +174,7 @@ async fn a_canary_that_was_not_ready_before_the_change_has_its_time_under_it() {
     b.sees();
     b.after(300_000);
     b.settle().await;
-    b.edit(NOBI, |s| {
-        s["signals"] = json!({"nobiTriggerThreshold": "0.5"})
-    });
+    b.commits_threshold("0.5");
     b.look().await;
     b.after(5_000);
     b.look().await;
@@ -216,9 +212,7 @@ async fn the_next_change_after_one_that_was_taken_back_leaves_nothing_of_it_in_t
     b.look().await;
     assert!(b.status().rollout.unwrap().message.is_some());
     b.worker("ADAUSDT", |w| w.refused = false);
-    b.edit(NOBI, |s| {
-        s["signals"] = json!({"nobiTriggerThreshold": "0.6"})
-    });
+    b.commits_threshold("0.6");
     b.after(1000);
     b.look().await;
     b.workers_are_ready();
@@ -270,9 +264,7 @@ async fn a_change_on_trial_is_not_promoted_when_its_config_map_is_deleted_or_spo
             ("True", "RolledBack")
         );
         assert!(c.message.contains("is lost"), "{}", c.message);
-        b.edit(NOBI, |s| {
-            s["signals"] = json!({"nobiTriggerThreshold": "0.6"})
-        });
+        b.commits_threshold("0.6");
         b.after(1000);
         b.look().await;
         let d = b.published();
@@ -324,9 +316,7 @@ async fn an_operator_that_was_stopped_in_a_look_writes_nothing_over_what_another
     b.workers_are_ready();
     b.settle().await;
     b.gone("services/hc-paper");
-    b.edit(NOBI, |s| {
-        s["signals"] = json!({"nobiTriggerThreshold": "0.5"})
-    });
+    b.commits_threshold("0.5");
     b.after(1000);
     while b.notes.try_recv().is_ok() {}
     // It is stopped while it waits for this answer, and when it wakes its time is over: nobody has told it so yet.

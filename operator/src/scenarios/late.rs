@@ -42,16 +42,13 @@ async fn a_pod_that_is_there_already_is_no_failure() {
 #[tokio::test(start_paused = true)]
 async fn parameters_that_were_written_and_are_not_seen_yet_are_not_written_again() {
     let mut b = Bench::trading().await;
-    b.edit(NOBI, |s| {
-        s["signals"] = json!({"nobiTriggerThreshold": "0.5"})
-    });
+    b.commits_threshold("0.5");
     b.after(1000);
     let written = "apply configmaps/hs-nobi";
     assert_eq!(count(&b.look().await, written), 1);
     for _ in 0..9 {
         b.after(1000);
-        let mut asked = b.look_blind().await;
-        asked.retain(|a| a != "get leases/hc-paper");
+        let mut asked = but_the_lock(b.look_blind().await);
         // That the change is on its way is said once it has taken a while.
         asked.retain(|a| a != "status heliosstrategies/nobi");
         assert!(asked.is_empty(), "{asked:?}");
@@ -92,9 +89,7 @@ async fn a_status_that_was_written_and_is_not_seen_yet_is_not_written_again() {
 #[tokio::test(start_paused = true)]
 async fn parameters_that_another_operator_wrote_meanwhile_are_not_written_over_unseen() {
     let mut b = Bench::trading().await;
-    b.edit(NOBI, |s| {
-        s["signals"] = json!({"nobiTriggerThreshold": "0.5"})
-    });
+    b.commits_threshold("0.5");
     b.after(1000);
     b.sees();
     let spoilt = json!({"params.json": "{}"});

@@ -89,9 +89,7 @@ async fn workers_that_are_not_ready_for_a_moment_do_not_make_a_strategy_unready(
 #[tokio::test(start_paused = true)]
 async fn a_commit_that_is_acknowledged_soon_is_one_write_of_the_status() {
     let mut b = Bench::trading().await;
-    b.edit(NOBI, |s| {
-        s["signals"] = json!({"nobiTriggerThreshold": "0.6"})
-    });
+    b.commits_threshold("0.6");
     b.after(1000);
     assert_eq!(b.look().await, ["apply configmaps/hs-nobi"]);
     b.after(1000);
@@ -190,9 +188,7 @@ async fn an_operator_that_has_heard_nobody_yet_has_no_news() {
     }
     assert_eq!((b.status(), b.account_status()), before);
     // A change that it takes up before it has heard anybody is pending all the same.
-    b.edit(NOBI, |s| {
-        s["signals"] = json!({"nobiTriggerThreshold": "0.6"})
-    });
+    b.commits_threshold("0.6");
     b.after(1000);
     b.settle().await;
     assert_eq!(b.status(), before.0, "it may be there in a moment");

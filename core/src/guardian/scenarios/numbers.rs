@@ -1,6 +1,7 @@
 //! What the snapshot tells people.
 
 use super::granting::report;
+use super::published;
 use crate::guardian::testkit::*;
 use crate::guardian::*;
 use crate::messages::RateReport;
@@ -113,11 +114,7 @@ fn ages_alone_publish_nothing() {
     r.pass(3000);
     r.out.clear();
     r.pass(5000);
-    let published = r.out.iter().filter_map(|e| match e {
-        GuardianEffect::Publish(s) => Some(s),
-        _ => None,
-    });
-    let published: Vec<_> = published.collect();
+    let published = published(&r.out);
     assert_eq!(published.len(), 5);
     assert!(
         published

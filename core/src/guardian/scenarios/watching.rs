@@ -1,6 +1,7 @@
 //! What the account looks like: strangers, doubts, the watchlist, the snapshot.
 
 use super::granting::{candidate, report};
+use super::published;
 use crate::guardian::testkit::*;
 use crate::guardian::*;
 use crate::messages::{Command, DenyReason, WorkerReport};
@@ -208,23 +209,12 @@ fn the_snapshot_is_published_each_second_and_at_once_on_change() {
     r.pass(3000);
     r.out.clear();
     r.pass(5000);
-    let n = r
-        .out
-        .iter()
-        .filter(|e| matches!(e, GuardianEffect::Publish(_)))
-        .count();
-    assert_eq!(n, 5);
+    assert_eq!(published(&r.out).len(), 5);
     let out = r.send(&GuardianEvent::Latch {
         name: KILL.into(),
         set: true,
     });
-    let GuardianEffect::Publish(s) = out
-        .iter()
-        .find(|e| matches!(e, GuardianEffect::Publish(_)))
-        .unwrap()
-    else {
-        unreachable!()
-    };
+    let s = published(&out)[0];
     assert!(s.halted && s.latches == [KILL] && s.known);
 }
 
@@ -234,14 +224,7 @@ fn what_many_workers_say_of_themselves_in_a_moment_is_one_snapshot_soon() {
     r.pass(3000);
     r.out.clear();
     r.pass(1000);
-    let shown = |out: &[GuardianEffect]| {
-        let shown = out.iter().filter_map(|e| match e {
-            GuardianEffect::Publish(s) => Some(s.acknowledged.clone()),
-            _ => None,
-        });
-        shown.collect::<Vec<_>>()
-    };
-    assert_eq!(shown(&r.out).len(), 1);
+    assert_eq!(published(&r.out).len(), 1);
     // Two commits, close together.
     for generation in [4, 5] {
         for symbol in TWO {
@@ -250,12 +233,13 @@ fn what_many_workers_say_of_themselves_in_a_moment_is_one_snapshot_soon() {
                 ..report(symbol)
             };
             let out = r.send(&GuardianEvent::Report(Box::new(report)));
-            assert!(shown(&out).is_empty());
+            assert!(published(&out).is_empty());
         }
     }
     r.out.clear();
     r.pass(250);
-    let shown = shown(&r.out);
+    let shown = published(&r.out);
     assert_eq!(shown.len(), 1, "{shown:?}");
-    assert!(shown[0].len() == 2 && shown[0].values().all(|g| *g == 5));
+    let acknowledged = &shown[0].acknowledged;
+    assert!(acknowledged.len() == 2 && acknowledged.values().all(|g| *g == 5));
 }

@@ -19,59 +19,15 @@ pub fn d(s: &str) -> Decimal {
 }
 
 pub fn params() -> StrategyParams {
-    StrategyParams {
-        suspend: false,
-        priority: 0,
-        signals: SignalParams {
-            nobi_depth: 10,
-            nobi_trigger_threshold: 0.4,
-            persistence_ms: 0,
-            cooldown_seconds: 30,
-            model: ModelParams {
-                mode: ModelMode::Off,
-                name: String::new(),
-                confidence_threshold: 0.75,
-            },
-        },
-        regimes: vec![],
-        risk: RiskParams {
-            sizing: Sizing::FixedNotional,
-            fixed_notional: Some(d("1000")),
-            kelly_fraction: d("0.5"),
-            leverage: 10,
-            max_risk_per_trade_percent: d("1"),
-            min_trades: 30,
-            probe_risk_percent: d("0.25"),
-            atr: AtrParams {
-                bar_seconds: 60,
-                period: 14,
-                multiplier: d("2"),
-            },
-            prior: KellyPrior {
-                win_rate: 0.5,
-                win_loss_ratio: 1.5,
-                weight: 30.0,
-            },
-            cost_gate: CostGate::Enforce,
-            protections: ProtectionParams {
-                max_consecutive_losses: 0,
-                pause_seconds: 0,
-                max_entries_per_hour: 0,
-                max_mark_deviation_bps: d("100"),
-                max_book_age_ms: 500,
-            },
-        },
-        exits: ExitParams {
-            max_hold_seconds: 60,
-            take_profit_atr: None,
-            on_opposite_signal: OnOppositeSignal::Close,
-        },
-        execution: ExecutionParams {
-            entry: EntryStyle::Market,
-            max_slippage_bps: d("10"),
-        },
-        on_delete: OnDelete::Flatten,
-    }
+    let mut p = testkit::plain();
+    p.signals.cooldown_seconds = 30;
+    p.risk.sizing = Sizing::FixedNotional;
+    p.risk.fixed_notional = Some(d("1000"));
+    p.risk.prior.win_loss_ratio = 1.5;
+    p.risk.prior.weight = 30.0;
+    p.risk.protections.max_mark_deviation_bps = d("100");
+    p.exits.max_hold_seconds = 60;
+    p
 }
 
 pub fn document(generation: u64, stable: StrategyParams) -> ParamsDocument {
