@@ -32,7 +32,7 @@ check: ## Format, lint, unit tests, drift: under three minutes warm
 	@tools/toolchain.sh
 	cargo fmt --all --check
 	cargo clippy $(ALL) --all-targets --locked -- -D warnings
-	cargo test $(ALL) --lib --bins --locked -q
+	cargo test $(ALL) --lib --bins --test golden --locked -q
 
 soak: ## What needs longer; writes docs/soak*.md with the commit it ran on
 	@tools/soak.sh

@@ -98,6 +98,16 @@ head_of() { # title
   printf '%s' "$table"
 }
 
+# How each test ended, and what it measured. What a test says itself comes between its name and its end.
+said() {
+  awk '
+    match($0, /soak: .*/) { print substr($0, RSTART) }
+    /^test .* \.\.\. / { name = $2 }
+    /^test .* (ok|FAILED)$/ { print; name = ""; next }
+    /^(ok|FAILED)$/ && name { print "test " name " ... " $0; name = "" }
+  ' "$@" 2>/dev/null
+}
+
 if [ "${1:-}" = kubernetes ]; then
   built || exit 1
   stage "Control plane of $oldest: every scenario of tier 1, and the charts" oldest-tier1 control_plane
@@ -109,7 +119,7 @@ if [ "${1:-}" = kubernetes ]; then
     echo "What each scenario said:"
     echo
     echo '```'
-    grep -hE '^test .*(ok|FAILED|ignored)$|^soak: ' "$work/oldest-tier1" "$work/oldest-tier2" "$work/long" 2>/dev/null
+    said "$work/oldest-tier1" "$work/oldest-tier2" "$work/long"
     echo '```'
   } >docs/soak-kubernetes.md.tmp && mv docs/soak-kubernetes.md.tmp docs/soak-kubernetes.md
   echo; printf '%s' "$table"

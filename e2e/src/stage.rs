@@ -18,6 +18,7 @@ use crate::namespace::Namespace;
 use anyhow::{Context, Result};
 use kube::Client;
 use mount::Mount;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use tokio::sync::Mutex;
@@ -197,6 +198,18 @@ impl<'a> Stage<'a> {
         let file = self.files.join("apply.yaml");
         std::fs::write(&file, manifests)?;
         self.kubectl(&["apply", "-f", &file.display().to_string()])
+    }
+
+    /// What the API server would store for new objects, in their order: admitted, judged and completed, but not kept.
+    pub fn judged(&self, manifests: &str) -> Result<Vec<Value>> {
+        let file = self.files.join("judged.yaml");
+        std::fs::write(&file, manifests)?;
+        let file = file.display().to_string();
+        let told = self.kubectl(&["create", "--dry-run=server", "-o=json", "-f", &file])?;
+        let objects = serde_json::Deserializer::from_str(&told).into_iter();
+        objects
+            .collect::<Result<_, _>>()
+            .context("what kubectl told of the objects")
     }
 
     /// kubectl in the namespace.

@@ -283,12 +283,16 @@ fn slim(o: &DynamicObject, kind: OwnedKind) -> Value {
     let status = v.get_mut("status").map(Value::take);
     drop_field(&mut v, "status");
     if let (OwnedKind::Deployment, Some(status)) = (kind, status) {
-        // And why its pods are refused: a quota, an admission, Pod Security. Of its other conditions nothing is decided.
         let conditions = status.get("conditions").and_then(Value::as_array);
-        let refused = conditions.into_iter().flatten().find(|c| {
-            c["type"] == "ReplicaFailure" && c["status"] == "True" && c["message"].is_string()
-        });
+        let holds = |type_: &str| {
+            let mut all = conditions.into_iter().flatten();
+            all.find(|c| c["type"] == type_ && c["status"] == "True")
+        };
+        // Why its pods are refused: a quota, an admission, Pod Security.
+        let refused = holds("ReplicaFailure").filter(|c| c["message"].is_string());
         v["status"] = serde_json::json!({
+            // All pods of its newest template were there once; what has become of them since is another matter.
+            "cameUp": holds("Progressing").is_some_and(|c| c["reason"] == "NewReplicaSetAvailable"),
             "readyReplicas": status.get("readyReplicas"),
             "refused": refused.map(|c| &c["message"]),
         });

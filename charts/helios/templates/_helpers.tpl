@@ -120,7 +120,7 @@ nats://{{ include "helios.fullname" . }}-nats.{{ .Release.Namespace }}.svc:4222
 
 {{- define "helios.priorityClass" -}}
 {{- $p := .Values.traders.priorityClass -}}
-{{- if $p.create -}}{{ default "helios-trading" $p.name }}{{- else -}}{{ $p.name }}{{- end -}}
+{{- if $p.create -}}{{ default (printf "%s-trading" (include "helios.clustername" .)) $p.name }}{{- else -}}{{ $p.name }}{{- end -}}
 {{- end -}}
 
 {{/* What can't fit together, in words. */}}

@@ -32,6 +32,9 @@ async fn the_chart_of_our_kinds_is_accepted_explained_and_enforced() {
         .await
         .unwrap();
         assert!(told.contains("FIELDS:"), "{told}");
+        let (fields, undescribed) = explained(&cluster, &format!("{kind}.spec"), 0);
+        assert!(fields >= 20, "only {fields} fields of {kind} are explained");
+        assert!(undescribed.is_empty(), "no word on {undescribed:?}");
         let spec = "{.status.conditions[?(@.type=='NonStructuralSchema')].message}";
         let wrong = ["get", &crd, &format!("-o=jsonpath={spec}")];
         assert_eq!(cluster.kubectl(&wrong).unwrap(), "");
@@ -52,4 +55,40 @@ async fn the_chart_of_our_kinds_is_accepted_explained_and_enforced() {
         "-o=jsonpath={.spec.environment}",
     ];
     assert_eq!(cluster.kubectl(&read).unwrap(), "Paper");
+}
+
+/// How many fields kubectl explains at a path and below, and those it has no words for. A field is a line
+/// `  name\t<type> ...` with its description below; of one with fields of its own, `kubectl explain` is asked in turn.
+fn explained(cluster: &ControlPlane, path: &str, depth: usize) -> (usize, Vec<String>) {
+    assert!(depth < 8, "{path}: no manifest is so deep");
+    let told = cluster.kubectl(&["explain", path]).unwrap();
+    let (_, fields) = told
+        .split_once("FIELDS:\n")
+        .unwrap_or_else(|| panic!("{path} has no fields: {told}"));
+    let lines: Vec<&str> = fields.lines().collect();
+    let (mut count, mut undescribed) = (0, Vec::new());
+    for (n, line) in lines.iter().enumerate() {
+        let Some((name, kind)) = line
+            .strip_prefix("  ")
+            .filter(|l| !l.starts_with(' '))
+            .and_then(|l| l.split_once('\t'))
+        else {
+            continue;
+        };
+        count += 1;
+        let path = format!("{path}.{name}");
+        let mut below = lines[n + 1..]
+            .iter()
+            .skip_while(|l| l.starts_with("  enum:"));
+        let words = below.next().filter(|l| l.starts_with("    "));
+        if words.is_none_or(|w| w.contains("<no description>")) {
+            undescribed.push(path.clone());
+        }
+        if kind.contains("Object>") && !kind.contains("map[") {
+            let (below, silent) = explained(cluster, &path, depth + 1);
+            count += below;
+            undescribed.extend(silent);
+        }
+    }
+    (count, undescribed)
 }

@@ -15,7 +15,7 @@ pub use account::{coordinator_account, guardian_state, lease, role_binding, work
 pub use coordinator::{deployment, disruption_budget as coordinator_budget, service};
 pub use network::{coordinator_policy, workers_policy};
 pub use strategy::{budget, manifests, parameters};
-pub use venue::{has_venue, venue, venue_policy, venue_service};
+pub use venue::{has_venue, market_args, venue, venue_policy, venue_service};
 pub use worker::{marked_pod, pod, spec_hash};
 
 use serde_json::Value;

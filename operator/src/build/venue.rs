@@ -51,25 +51,32 @@ pub fn link_args(a: &HeliosAccount) -> Vec<String> {
     ]
 }
 
-/// The Deployment. The old pod is gone before the new one comes: there is one exchange.
-pub fn venue(a: &HeliosAccount, s: &PodSettings) -> Value {
-    let account = &a.metadata.name;
-    let name = names::venue(account);
+/// What the market is: another one begins where any of it differs.
+pub fn market_args(a: &HeliosAccount) -> [String; 6] {
     let market = &a.spec.simulated;
-    let args = [
-        "venue".into(),
-        format!("--listen=0.0.0.0:{VENUE_PORT}"),
-        "--known-key".into(),
-        format!("--metrics=0.0.0.0:{METRICS_PORT}"),
-        format!("--state={STATE_DIR}"),
-        "--save-every=10".into(),
+    [
         format!("--seed={}", market.seed),
         format!("--edge={}", market.edge),
         format!("--profile={}", market.profile),
         format!("--speed={}", market.speed),
         format!("--latency={}", market.latency_ms),
         format!("--balance={}", market.initial_balance),
+    ]
+}
+
+/// The Deployment. The old pod is gone before the new one comes: there is one exchange.
+pub fn venue(a: &HeliosAccount, s: &PodSettings) -> Value {
+    let account = &a.metadata.name;
+    let name = names::venue(account);
+    let mut args = vec![
+        "venue".into(),
+        format!("--listen=0.0.0.0:{VENUE_PORT}"),
+        "--known-key".into(),
+        format!("--metrics=0.0.0.0:{METRICS_PORT}"),
+        format!("--state={STATE_DIR}"),
+        "--save-every=10".into(),
     ];
+    args.extend(market_args(a));
     let mut c = container("venue", s, &args);
     probes(&mut c);
     c["ports"] = json!([
@@ -137,6 +144,7 @@ pub fn venue_policy(a: &HeliosAccount, n: &NetworkSettings) -> Value {
                 {"from": [{"podSelector": {"matchLabels": of_account}}], "ports": tcp(VENUE_PORT)},
                 metrics(n),
             ],
+            "egress": [],
         },
     })
 }
@@ -184,7 +192,7 @@ mod tests {
     fn there_is_one_exchange_and_only_the_accounts_pods_reach_it() {
         let a = account("{venue: Simulated}");
         let policy = venue_policy(&a, &NetworkSettings::default());
-        assert_eq!(policy["spec"]["egress"], Value::Null, "out to nobody");
+        assert_eq!(policy["spec"]["egress"], json!([]), "out to nobody");
         let from = &policy["spec"]["ingress"][0]["from"][0]["podSelector"]["matchLabels"];
         assert_eq!(from[names::ACCOUNT], "paper");
         assert_eq!(venue_service(&a)["metadata"]["name"], "hv-paper");

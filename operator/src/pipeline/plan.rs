@@ -7,6 +7,7 @@ mod rollout;
 mod running;
 
 pub use objects::Object;
+pub(super) use objects::own;
 pub use rollout::{Document, Progress};
 
 use super::dereference::World;

@@ -145,7 +145,6 @@ impl Bench {
         });
     }
 
-    /// A person deletes an object that has finalizers.
     /// The same: a parameter that workers take over while they run.
     pub fn commits_threshold(&self, nobi: &str) {
         self.edit(NOBI, |s| {
@@ -153,6 +152,7 @@ impl Bench {
         });
     }
 
+    /// A person deletes an object that has finalizers.
     pub fn delete(&self, key: &str) {
         let t = k8s_openapi::jiff::Timestamp::from_second(self.wall_ms / 1000).unwrap();
         self.change(key, |o| {

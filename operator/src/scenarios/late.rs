@@ -2,6 +2,7 @@
 
 use super::bench::*;
 use super::refused::about_to_start;
+use crate::facts::{News, OwnedKind};
 use helios_core::messages::LadderLevel;
 use serde_json::json;
 
@@ -106,4 +107,25 @@ async fn parameters_that_another_operator_wrote_meanwhile_are_not_written_over_u
     b.after(1000);
     assert_eq!(count(&b.look().await, written), 1);
     assert_eq!(b.published().generation, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_made_for_an_account_and_is_not_seen_yet_goes_with_it() {
+    let mut b = Bench::new();
+    b.settle().await;
+    b.gone(NOBI);
+    b.gone(PARAMS);
+    b.delete(PAPER);
+    b.sees();
+    {
+        // The watches of these are later than the account's.
+        let mut i = b.ctx.index.lock().unwrap();
+        i.owned(OwnedKind::Deployment, News::Gone("t/hc-paper".into()));
+        i.owned(OwnedKind::RoleBinding, News::Gone("t/hc-paper".into()));
+    }
+    let asked = b.look_blind().await;
+    assert_eq!(count(&asked, "delete deployments/hc-paper"), 1, "{asked:?}");
+    assert_eq!(count(&asked, "delete rolebindings/hc-paper"), 1);
+    assert_eq!(asked.last().unwrap(), "finalizers heliosaccounts/paper");
+    assert!(b.api.lock().unwrap().objects.is_empty(), "nothing is left");
 }

@@ -221,9 +221,24 @@ async fn workers_of_another_image_are_replaced_one_at_a_time_and_that_is_shown()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_image_is_for_coordinators_and_not_for_the_market_that_runs() {
+async fn a_new_release_is_for_coordinators_and_not_for_the_market_that_runs() {
     let mut b = Bench::trading().await;
+    // It has never come up: what keeps it from that may be what is changed now.
+    b.ctx.config.pods.image_pull_policy = "Always".into();
+    b.after(1000);
+    let asked = b.look().await;
+    assert_eq!(count(&asked, "apply deployments/hv-paper"), 1, "{asked:?}");
+    b.change("deployments/hv-paper", |d| {
+        d["status"] = json!({"readyReplicas": 1, "conditions": [
+            {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"},
+        ]});
+    });
+    b.settle().await;
+    b.change("deployments/hv-paper", |d| {
+        d["status"]["readyReplicas"] = json!(0)
+    });
     b.ctx.config.pods.image = "helios:next".into();
+    b.ctx.config.pods.priority_class = "traders".into();
     b.after(1000);
     let asked = b.look().await;
     assert_eq!(count(&asked, "apply deployments/hc-paper"), 1, "{asked:?}");

@@ -1,6 +1,6 @@
 //! What is over is cleared away: strategies of which nothing is left, what an orphan deletion left of them, and accounts.
 
-use super::super::plan::Plan;
+use super::super::plan::{Plan, own};
 use super::Hands;
 use crate::facts::OwnedKind;
 use crate::names;
@@ -69,6 +69,13 @@ impl Hands<'_> {
         let world = self.world;
         for ((kind, name), o) in &world.owned {
             if !self.remove(*kind, name, o.uid()).await {
+                return;
+            }
+        }
+        // And what was made a moment ago, which a watch may not have shown yet: nobody comes for it later.
+        for o in own(&account.manifest, self.settings) {
+            let seen = world.owned.contains_key(&(o.kind, o.full_name.clone()));
+            if !seen && !self.remove(o.kind, &o.full_name, None).await {
                 return;
             }
         }

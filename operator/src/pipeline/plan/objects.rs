@@ -6,6 +6,7 @@ use crate::config::PodSettings;
 use crate::facts::OwnedKind;
 use crate::pipeline::dereference::World;
 use crate::pipeline::validate::{Account, Validated};
+use helios_crds::HeliosAccount;
 use serde_json::Value;
 
 /// An object as it shall be.
@@ -38,26 +39,33 @@ impl Object {
     }
 }
 
-/// A simulated exchange that runs keeps the image it has: its state lives in its pod, and a new release must not end the market
-/// in which an account holds positions.
-fn keep_image(world: &World, venue: &mut Object) {
-    const IMAGE: &str = "/spec/template/spec/containers/0/image";
+/// A simulated exchange that has come up keeps its pod as it is, image, arguments and all: its state lives there, and neither a
+/// new release nor another value of the chart may end a market in which an account holds positions. Another market does. One
+/// that never came up has nothing to lose, and what keeps it from that may just be mended.
+fn keep_market(world: &World, account: &HeliosAccount, venue: &mut Object) {
+    const TEMPLATE: &str = "/spec/template";
+    const ARGS: &str = "/spec/template/spec/containers/0/args";
     let key = (venue.kind, venue.full_name.clone());
-    let there = world.owned.get(&key).and_then(|t| t.content.pointer(IMAGE));
-    if let (Some(there), Some(image)) = (there, venue.content.pointer_mut(IMAGE)) {
-        *image = there.clone();
+    let Some(there) = world.owned.get(&key).map(|t| &t.content) else {
+        return;
+    };
+    let runs_with = there.pointer(ARGS).and_then(Value::as_array);
+    let market = build::market_args(account);
+    let same = runs_with.is_some_and(|args| market.iter().all(|a| args.iter().any(|b| b == a)));
+    let came_up = there.pointer("/status/cameUp") == Some(&Value::Bool(true));
+    if let (true, Some(template), Some(wanted)) = (
+        same && came_up,
+        there.pointer(TEMPLATE),
+        venue.content.pointer_mut(TEMPLATE),
+    ) {
+        *wanted = template.clone();
     }
 }
 
-pub(super) fn of_account(
-    p: &mut Plan,
-    world: &World,
-    account: &Account,
-    v: &Validated,
-    s: &PodSettings,
-) {
-    let a = &account.manifest;
-    let mut own = |kind, content| p.objects.push(Object::new(kind, None, content));
+/// What an account has for itself.
+pub(in crate::pipeline) fn own(a: &HeliosAccount, s: &PodSettings) -> Vec<Object> {
+    let mut all = Vec::new();
+    let mut own = |kind, content| all.push(Object::new(kind, None, content));
     own(OwnedKind::ServiceAccount, build::coordinator_account(a));
     own(OwnedKind::ServiceAccount, build::workers_account(a));
     own(OwnedKind::RoleBinding, build::role_binding(a, s));
@@ -82,9 +90,23 @@ pub(super) fn of_account(
             own(OwnedKind::NetworkPolicy, build::venue_policy(a, n));
         }
         own(OwnedKind::Deployment, build::venue(a, s));
-        if let Some(venue) = p.objects.last_mut() {
-            keep_image(world, venue);
-        }
+    }
+    all
+}
+
+pub(super) fn of_account(
+    p: &mut Plan,
+    world: &World,
+    account: &Account,
+    v: &Validated,
+    s: &PodSettings,
+) {
+    let a = &account.manifest;
+    p.objects.extend(own(a, s));
+    if build::has_venue(a)
+        && let Some(venue) = p.objects.last_mut()
+    {
+        keep_market(world, a, venue);
     }
     let strategies = v.strategies.iter().filter(|s| s.stall.is_none());
     for strategy in strategies.filter(|s| s.object.metadata.deletion_timestamp.is_none()) {
