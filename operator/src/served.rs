@@ -1,8 +1,8 @@
 //! Whether the API server serves the kinds as this operator knows them.
 //!
 //! An API server with an older schema would drop fields that this operator reads and writes, silently: it is refused, in
-//! words. Kinds that are missing are waited for, as charts are installed in any order. A newer schema is fine: fields are
-//! only ever added.
+//! words. Kinds that are missing are waited for, as charts are installed in any order. A newer schema is fine, as it only adds
+//! fields; an object that uses one of them is stalled as `Unreadable` until this operator is upgraded.
 
 use helios_crds::kube::{HeliosAccount, HeliosStrategy, SCHEMA_NUMBER, SCHEMA_VERSION};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;

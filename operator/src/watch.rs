@@ -11,13 +11,14 @@ use crate::names;
 use crate::time::now_ms;
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use helios_crds::kube::{HeliosAccount, HeliosStrategy};
+use helios_lease::kubernetes::WATCH_SECONDS;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::api::{Api, DynamicObject};
-use kube::core::{DeserializeGuard, NamespaceResourceScope};
+use kube::core::NamespaceResourceScope;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, Resource, ResourceExt};
 use serde::Serialize;
@@ -94,39 +95,33 @@ impl Watches {
         }
     }
 
+    /// The same of a kind whose objects are parsed here: one that can't be must not end the watch of the others.
+    fn unparsed<K>(&self) -> Api<DynamicObject>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        let resource = kube::api::ApiResource::erase::<K>(&());
+        match &self.namespace {
+            Some(one) => Api::namespaced_with(self.client.clone(), one, &resource),
+            None => Api::all_with(self.client.clone(), &resource),
+        }
+    }
+
     async fn accounts(self) {
-        let stream = events(self.api::<DeserializeGuard<HeliosAccount>>(), None);
+        let stream = events(self.unparsed::<HeliosAccount>(), None);
         self.feed(
             stream,
-            |o, name| {
-                let object = match &o.0 {
-                    Ok(a) => Ok(Arc::new(bare(a.clone()))),
-                    Err(e) => Err(e.to_string()),
-                };
-                Some(AccountFact {
-                    name: name.into(),
-                    object,
-                })
-            },
+            |o, name| Some(AccountFact::of(o, name)),
             |i, n| i.account(n),
         )
         .await;
     }
 
     async fn strategies(self) {
-        let stream = events(self.api::<DeserializeGuard<HeliosStrategy>>(), None);
+        let stream = events(self.unparsed::<HeliosStrategy>(), None);
         self.feed(
             stream,
-            |o, name| {
-                let object = match &o.0 {
-                    Ok(s) => Ok(Arc::new(bare(s.clone()))),
-                    Err(e) => Err(e.to_string()),
-                };
-                Some(StrategyFact {
-                    name: name.into(),
-                    object,
-                })
-            },
+            |o, name| Some(StrategyFact::of(o, name)),
             |i, n| i.strategy(n),
         )
         .await;
@@ -168,18 +163,13 @@ impl Watches {
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
     {
-        let resource = kube::api::ApiResource::erase::<K>(&());
-        let api: Api<DynamicObject> = match &self.namespace {
-            Some(one) => Api::namespaced_with(self.client.clone(), one, &resource),
-            None => Api::all_with(self.client.clone(), &resource),
-        };
         // Of ConfigMaps only the guardians' are watched here: parameters have a watch of their own. What is in them is not
         // kept: the coordinator writes it each minute, and it is none of the operator's business.
         let selector = match kind {
             OwnedKind::GuardianState => format!("{},{}=guardian-state", ours(), names::COMPONENT),
             _ => ours(),
         };
-        let stream = events(api, Some(selector));
+        let stream = events(self.unparsed::<K>(), Some(selector));
         self.feed(
             stream,
             |o, name| owned(o, name, kind),
@@ -241,7 +231,9 @@ fn events<K>(
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    let mut config = watcher::Config::default().page_size(500);
+    let mut config = watcher::Config::default()
+        .page_size(500)
+        .timeout(WATCH_SECONDS);
     if let Some(s) = &selector {
         config = config.labels(s);
     }

@@ -1,6 +1,6 @@
 //! All facts together, and which accounts a piece of news concerns.
 
-use super::{AccountFact, DocumentFact, News, NodeFact, PodFact, Shelf, StrategyFact};
+use super::{AccountFact, DocumentFact, News, NodeFact, PodFact, Shelf, StrategyFact, unreadable};
 use crate::names;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -100,13 +100,24 @@ impl Index {
 
     /// An account changed.
     pub fn account(&mut self, news: News<AccountFact>) -> Concerned {
-        both(self.accounts.hear(news), |a| Some(a.name.clone()))
+        let changes = self.accounts.hear(news);
+        let objects = changes.iter().map(|(before, after)| {
+            let object = |f: &Option<AccountFact>| f.as_ref().map(|f| f.object.clone());
+            (object(before), object(after))
+        });
+        unreadable::log(objects);
+        both(changes, |a| Some(a.name.clone()))
     }
 
     /// A strategy changed.
     pub fn strategy(&mut self, news: News<StrategyFact>) -> Concerned {
-        // One that can't be read any more concerns the account it was on; its document and pods name that.
+        // One that does not even name its account any more concerns the one it was on; its document and pods name that.
         let changes = self.strategies.hear(news);
+        let objects = changes.iter().map(|(before, after)| {
+            let object = |f: &Option<StrategyFact>| f.as_ref().map(|f| f.object.clone());
+            (object(before), object(after))
+        });
+        unreadable::log(objects);
         for (before, after) in &changes {
             if let (Some(gone), None) = (before, after) {
                 self.ended.remove(&gone.name);

@@ -9,9 +9,11 @@ mod index;
 mod object;
 mod pod;
 mod shelf;
+mod unreadable;
 
 pub use bare::{BareNode, BarePod};
 pub use index::{Index, Owned, OwnedKind};
 pub use object::{AccountFact, DocumentFact, NodeFact, StrategyFact};
 pub use pod::{PodFact, PodLife};
 pub use shelf::{News, Shelf};
+pub use unreadable::{Parsed, Unreadable};

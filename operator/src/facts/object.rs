@@ -1,10 +1,13 @@
 //! Accounts, strategies, parameter documents and nodes, as far as decisions look at them.
 
 use super::bare::BareNode;
+use super::unreadable::{Parsed, Unreadable};
 use crate::names;
 use helios_core::messages::ParamsDocument;
-use helios_crds::kube::{HeliosAccount, HeliosStrategy};
+use helios_crds::kube::{AccountStatus, HeliosAccount, HeliosStrategy, StrategyStatus};
 use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::DynamicObject;
+use kube::core::ObjectMeta;
 use std::sync::Arc;
 
 /// An account object; what can't be read as one is kept by its name, so that it is not taken for gone.
@@ -12,8 +15,8 @@ use std::sync::Arc;
 pub struct AccountFact {
     /// `namespace/name`.
     pub name: String,
-    /// The object, or why it can't be read.
-    pub object: Result<Arc<HeliosAccount>, String>,
+    /// The object, or what can be read of it.
+    pub object: Parsed<HeliosAccount, AccountStatus>,
 }
 
 /// A strategy object; what can't be read as one is kept by its name, so that it is not taken for gone.
@@ -21,15 +24,15 @@ pub struct AccountFact {
 pub struct StrategyFact {
     /// `namespace/name`.
     pub name: String,
-    /// The object, or why it can't be read.
-    pub object: Result<Arc<HeliosStrategy>, String>,
+    /// The object, or what can be read of it.
+    pub object: Parsed<HeliosStrategy, StrategyStatus>,
 }
 
 impl PartialEq for AccountFact {
     fn eq(&self, o: &Self) -> bool {
         same(
-            self.object.as_deref().map(|a| &a.metadata.resource_version),
-            o.object.as_deref().map(|a| &a.metadata.resource_version),
+            self.object.as_deref().map(|a| &a.metadata),
+            o.object.as_deref().map(|a| &a.metadata),
         )
     }
 }
@@ -37,27 +40,54 @@ impl PartialEq for AccountFact {
 impl PartialEq for StrategyFact {
     fn eq(&self, o: &Self) -> bool {
         same(
-            self.object.as_deref().map(|s| &s.metadata.resource_version),
-            o.object.as_deref().map(|s| &s.metadata.resource_version),
+            self.object.as_deref().map(|s| &s.metadata),
+            o.object.as_deref().map(|s| &s.metadata),
         )
     }
 }
 
 /// Two readings are of one version of the object. Whatever has no version is never the same.
-fn same(a: Result<&Option<String>, &String>, b: Result<&Option<String>, &String>) -> bool {
+fn same<S>(
+    a: Result<&ObjectMeta, &Arc<Unreadable<S>>>,
+    b: Result<&ObjectMeta, &Arc<Unreadable<S>>>,
+) -> bool {
+    let one = |a: &ObjectMeta, b: &ObjectMeta| {
+        a.resource_version.is_some() && a.resource_version == b.resource_version
+    };
     match (a, b) {
-        (Ok(a), Ok(b)) => a.is_some() && a == b,
-        (Err(a), Err(b)) => a == b,
+        (Ok(a), Ok(b)) => one(a, b),
+        (Err(a), Err(b)) => one(&a.metadata, &b.metadata),
         _ => false,
     }
 }
 
+impl AccountFact {
+    /// Reads an object as an account.
+    pub fn of(object: &DynamicObject, name: &str) -> Self {
+        Self {
+            name: name.into(),
+            object: Unreadable::parse(object),
+        }
+    }
+}
+
 impl StrategyFact {
-    /// `namespace/name` of the account it trades on; `None` when it can't be read.
+    /// Reads an object as a strategy.
+    pub fn of(object: &DynamicObject, name: &str) -> Self {
+        Self {
+            name: name.into(),
+            object: Unreadable::parse(object),
+        }
+    }
+
+    /// `namespace/name` of the account it trades on; `None` when not even that can be read.
     pub fn account(&self) -> Option<String> {
-        let object = self.object.as_ref().ok()?;
         let (namespace, _) = names::split(&self.name);
-        Some(format!("{namespace}/{}", object.spec.account_ref.name))
+        let account = match &self.object {
+            Ok(object) => &object.spec.account_ref.name,
+            Err(unreadable) => unreadable.account.as_ref()?,
+        };
+        Some(format!("{namespace}/{account}"))
     }
 }
 

@@ -63,16 +63,15 @@ impl World {
             .filter(|(_, d)| d.account == account)
             .map(|(_, d)| (d.strategy.clone(), d.clone()))
             .collect();
-        // One that can't be read any more names no account: what is left of it says where it was.
+        // What is left of one that can't be read says where it was, whatever account it names by now.
         let left = |name: &str| {
             documents.contains_key(name) || pods.iter().any(|p| p.pod.strategy == name)
         };
         let strategies: Vec<StrategyFact> = index
             .strategies
             .iter()
-            .filter(|(name, s)| match s.account() {
-                Some(a) => a == account,
-                None => left(name),
+            .filter(|(name, s)| {
+                s.account().as_deref() == Some(account) || (s.object.is_err() && left(name))
             })
             .map(|(_, s)| s.clone())
             .collect();
@@ -118,14 +117,23 @@ impl World {
         let statuses = &mut memory.written_statuses;
         let mut late = std::mem::take(statuses);
         for s in &mut self.strategies {
-            let Ok(o) = &mut s.object else { continue };
-            let key = (s.name.clone(), o.metadata.uid.clone());
+            let (uid, shown) = match &s.object {
+                Ok(o) => (o.metadata.uid.clone(), o.status.clone()),
+                Err(u) => (u.metadata.uid.clone(), u.status.clone()),
+            };
+            let key = (s.name.clone(), uid);
             let Some(mut written) = late.remove(&key) else {
                 continue;
             };
-            let shown = o.status.clone().unwrap_or_default();
-            if let Some(status) = written.stands(&shown, now_ms) {
-                Arc::make_mut(o).status = Some(status.clone());
+            if let Some(status) = written.stands(&shown.unwrap_or_default(), now_ms) {
+                let status = Some(status.clone());
+                match &mut s.object {
+                    Ok(o) => Arc::make_mut(o).status = status,
+                    Err(u) => {
+                        let u = Arc::make_mut(u);
+                        (u.status, u.spoilt) = (status, Vec::new());
+                    }
+                }
                 statuses.insert(key, written);
             }
         }

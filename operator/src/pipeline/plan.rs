@@ -114,7 +114,7 @@ pub fn plan(
     let unreadable = v
         .unreadable
         .iter()
-        .filter_map(|name| left_alone(world, name));
+        .filter_map(|s| left_alone(world, &s.name));
     let strategies: Vec<_> = readable.chain(unreadable).collect();
     // What is open is not known while the account's picture has holes: nothing counts as flat then.
     let holes = snapshot.as_deref().is_some_and(|s| !s.known);

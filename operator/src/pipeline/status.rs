@@ -5,9 +5,11 @@
 
 mod account;
 mod strategy;
+mod unreadable;
 
 pub use account::account_status;
 pub use strategy::strategy_status;
+pub use unreadable::{unreadable_account_status, unreadable_strategy_status};
 
 use super::apply::Failed;
 use super::plan::Plan;

@@ -4,6 +4,7 @@
 mod haste;
 mod patch;
 mod tell;
+mod unreadable;
 
 use super::apply::Applied;
 use super::beside;
@@ -124,8 +125,7 @@ impl Clerk<'_> {
             );
             by(at);
             let before = a.object.status.clone().unwrap_or_default();
-            let (_, name) = names::split(&self.world.account);
-            let key = format!("account {name}");
+            let key = self.key_of_account();
             if !self.applied.finalized.is_empty() {
                 // The account may go now, and must not be refused for as long as a status waits.
                 self.memory.written.remove(&key);
@@ -154,8 +154,14 @@ impl Clerk<'_> {
                 self.say(&mut all, due, &a.object.object_ref(&()), conditions)
             }));
         }
+        by(self.say_unreadable(&mut all));
         by(self.write(all).await);
         wake
+    }
+
+    /// The account, as memory calls it.
+    fn key_of_account(&self) -> String {
+        format!("account {}", names::split(&self.world.account).1)
     }
 
     /// Takes a write in and tells what it shows, unless its object was written a moment ago; returns when it may be.

@@ -1,11 +1,14 @@
 //! Which objects can be used as they stand, and what is wrong with the others, in words.
 //!
 //! Admission refuses most of this already. What gets past it (an older schema, rules that need two objects) is found here:
-//! such an object is stalled, what runs under it goes on as it is, and nothing new is started.
+//! such an object is stalled, what runs under it goes on as it is, and nothing new is started. The same holds for one that this
+//! operator can't even parse.
 
 use super::dereference::World;
-use crate::facts::StrategyFact;
-use helios_crds::kube::{HeliosAccount as AccountObject, HeliosStrategy as StrategyObject};
+use crate::facts::{StrategyFact, Unreadable};
+use helios_crds::kube::{
+    AccountStatus, HeliosAccount as AccountObject, HeliosStrategy as StrategyObject, StrategyStatus,
+};
 use helios_crds::validate::{self, Problem};
 use helios_crds::{HeliosAccount, HeliosStrategy};
 use std::sync::Arc;
@@ -59,24 +62,33 @@ pub struct Strategy {
     pub stall: Option<(Stall, String)>,
 }
 
+/// A strategy that can't be read: what runs under it goes on.
+#[derive(Clone, Debug)]
+pub struct UnreadableStrategy {
+    /// `namespace/name`.
+    pub name: String,
+    /// What can be read of it.
+    pub object: Arc<Unreadable<StrategyStatus>>,
+}
+
 /// An account and its strategies, looked at.
 #[derive(Clone, Debug)]
 pub struct Validated {
     /// The account, if it exists and can be read.
     pub account: Option<Account>,
-    /// The account exists and can't be read.
-    pub account_unreadable: Option<String>,
+    /// The account, if it exists and can't be read.
+    pub account_unreadable: Option<Arc<Unreadable<AccountStatus>>>,
     /// Its strategies that can be read.
     pub strategies: Vec<Strategy>,
-    /// Names of those that can't: what runs under them goes on.
-    pub unreadable: Vec<String>,
+    /// Those that can't.
+    pub unreadable: Vec<UnreadableStrategy>,
 }
 
 /// Looks at all objects of an account.
 pub fn validate(world: &World) -> Validated {
     let (account, account_unreadable) = match world.object.as_ref().map(|a| &a.object) {
         Some(Ok(object)) => (Some(account(object)), None),
-        Some(Err(why)) => (None, Some(why.clone())),
+        Some(Err(unreadable)) => (None, Some(unreadable.clone())),
         None => (None, None),
     };
     let mut strategies = Vec::new();
@@ -87,9 +99,12 @@ pub fn validate(world: &World) -> Validated {
                 s,
                 object,
                 account.as_ref(),
-                account_unreadable.is_some(),
+                account_unreadable.as_deref(),
             )),
-            Err(_) => unreadable.push(s.name.clone()),
+            Err(object) => unreadable.push(UnreadableStrategy {
+                name: s.name.clone(),
+                object: object.clone(),
+            }),
         }
     }
     Validated {
@@ -114,18 +129,19 @@ fn strategy(
     fact: &StrategyFact,
     object: &Arc<StrategyObject>,
     account: Option<&Account>,
-    account_unreadable: bool,
+    account_unreadable: Option<&Unreadable<AccountStatus>>,
 ) -> Strategy {
     let manifest = object.to_manifest();
     let own = said(Stall::Invalid, &validate::strategy(&manifest));
     let with_account = || {
         let name = &manifest.spec.account_ref.name;
         let Some(a) = account else {
-            let stall = if account_unreadable {
-                (
-                    Stall::AccountStalled,
-                    format!("HeliosAccount {name} can't be read"),
-                )
+            let stall = if let Some(u) = account_unreadable {
+                let words = format!(
+                    "HeliosAccount {name} can't be read: {}: kubectl describe ha {name}",
+                    u.why
+                );
+                (Stall::AccountStalled, words)
             } else {
                 let words = format!(
                     "there is no HeliosAccount {name} in this namespace: apply one, or name another in spec.accountRef.name"

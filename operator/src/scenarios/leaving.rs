@@ -300,33 +300,6 @@ async fn an_account_that_vanishes_takes_nothing_with_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_read_keeps_what_runs_and_nothing_is_sent() {
-    let mut b = Bench::trading().await;
-    b.change(NOBI, |o| o["spec"] = json!({"accountRef": 5}));
-    b.after(1000);
-    assert_eq!(b.look().await, NOTHING);
-    // Another one that wants the same symbols does not get them meanwhile.
-    b.put(
-        "HeliosStrategy",
-        "heliosstrategies/other",
-        json!({"accountRef": {"name": "paper"}}),
-    );
-    let five = FIVE.iter().map(ToString::to_string).collect();
-    b.heard(|s| drop(s.wanted.insert("t/other".into(), five)));
-    b.after(1000);
-    let asked = b.look().await;
-    assert!(!asked.iter().any(|a| a.contains(" pods/")), "{asked:?}");
-
-    let mut b = Bench::trading().await;
-    b.change(PAPER, |o| o["spec"] = json!({"venue": 5}));
-    b.after(1000);
-    assert_eq!(b.look().await, ["status heliosstrategies/nobi"]);
-    assert_eq!(b.condition("Stalled").reason, "AccountStalled");
-    b.after(1000);
-    assert_eq!(b.look().await, NOTHING);
-}
-
-#[tokio::test(start_paused = true)]
 async fn what_breaks_a_rule_keeps_what_runs_and_its_parameters() {
     let mut b = Bench::trading().await;
     let before = b.published();

@@ -11,5 +11,6 @@ mod leaving;
 mod network;
 mod refused;
 mod trouble;
+mod unreadable;
 mod watches;
 mod words;

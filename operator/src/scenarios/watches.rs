@@ -4,7 +4,6 @@ use super::bench::Bench;
 use crate::facts::*;
 use crate::watch;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// Resources of kinds that the operator makes, as the API names them.
 const OWNED: [(OwnedKind, &str); 6] = [
@@ -29,16 +28,14 @@ impl Bench {
         };
         i.account(News::Restart);
         for (name, v) in at("heliosaccounts/") {
-            let object = serde_json::from_value(v).map(Arc::new);
-            let object = object.map_err(|e| e.to_string());
-            i.account(News::Listed(name.clone(), AccountFact { name, object }));
+            let fact = AccountFact::of(&serde_json::from_value(v).unwrap(), &name);
+            i.account(News::Listed(name, fact));
         }
         i.account(News::Complete);
         i.strategy(News::Restart);
         for (name, v) in at("heliosstrategies/") {
-            let object = serde_json::from_value(v).map(Arc::new);
-            let object = object.map_err(|e| e.to_string());
-            i.strategy(News::Listed(name.clone(), StrategyFact { name, object }));
+            let fact = StrategyFact::of(&serde_json::from_value(v).unwrap(), &name);
+            i.strategy(News::Listed(name, fact));
         }
         i.strategy(News::Complete);
         i.pod(News::Restart, now);

@@ -1,8 +1,9 @@
 //! The kinds at a real API server: what it stores, how it judges, what an upgrade leaves alone.
 
 use super::{THREE, WHILE};
+use anyhow::ensure;
 use helios_crds::kube::{HeliosAccount, HeliosStrategy};
-use helios_e2e::{Stage, shared};
+use helios_e2e::{Stage, shared, wait_for};
 use helios_lease::conformance;
 use helios_lease::kubernetes::testing::KubePlace;
 use kube::core::CustomResourceExt;
@@ -110,6 +111,41 @@ fn as_spec(spec: &impl serde::Serialize) -> Value {
     serde_json::to_value(spec).unwrap()
 }
 
+/// A field that the operator does not know stalls a strategy, in words, and what runs goes on; without it all is well again.
+async fn a_field_of_the_next_version_is_said(stage: &Stage<'_>) {
+    let (kind, uids) = ("HeliosStrategy", stage.uids().await.unwrap());
+    let patch = |type_: &str, patch: &str| {
+        stage.kubectl(&["patch", "heliosstrategies", "nobi", type_, "-p", patch])
+    };
+    // The API server takes a while until it serves what was added, and drops it before.
+    wait_for("the field to be stored", WHILE, async || {
+        patch("--type=merge", r#"{"spec": {"ofTheNextVersion": "x"}}"#)?;
+        let stored = &spec(stage).await["ofTheNextVersion"];
+        ensure!(stored == "x", "it is {stored}");
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let said = stage.reason(kind, "nobi", "Stalled", "Unreadable", WHILE);
+    let words = said.await.unwrap();
+    assert!(words.contains("`ofTheNextVersion`"), "{words}");
+    let (status, ..) = stage.condition(kind, "nobi", "Stalled").await.unwrap();
+    assert_eq!(status, "True");
+    let object = stage.object(kind, "nobi").await.unwrap().unwrap();
+    assert_eq!(object["status"]["ready"], "3/3");
+    let generation = &object["metadata"]["generation"];
+    assert_eq!(&object["status"]["observedGeneration"], generation);
+    assert_eq!(stage.uids().await.unwrap(), uids);
+    let remove = r#"[{"op": "remove", "path": "/spec/ofTheNextVersion"}]"#;
+    patch("--type=json", remove).unwrap();
+    let ready = stage.reason(kind, "nobi", "Ready", "Trading", WHILE);
+    ready.await.unwrap();
+    stage.trading("nobi", 3, WHILE).await.unwrap();
+    let (status, ..) = stage.condition(kind, "nobi", "Stalled").await.unwrap();
+    assert_eq!(status, "False");
+    assert_eq!(stage.uids().await.unwrap(), uids);
+}
+
 async fn spec(stage: &Stage<'_>) -> Value {
     let object = stage.object("HeliosStrategy", "nobi").await.unwrap();
     object.unwrap()["spec"].clone()
@@ -144,6 +180,7 @@ async fn crd_upgrade_keeps_objects() {
     stage.strategy("nobi", "paper", &more).unwrap();
     stage.trading("nobi", 3, WHILE).await.unwrap();
     assert_eq!(stage.uids().await.unwrap(), uids);
+    a_field_of_the_next_version_is_said(&stage).await;
     let mut after = spec(&stage).await;
     assert_eq!(after["signals"]["nobiTriggerThreshold"], "0.6");
     after["signals"]["nobiTriggerThreshold"] = before["signals"]["nobiTriggerThreshold"].clone();
