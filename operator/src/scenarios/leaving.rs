@@ -246,6 +246,8 @@ async fn a_deleted_accounts_coordinator_goes_first_then_the_rest_and_the_finaliz
         "delete networkpolicies/hv-paper",
         "delete networkpolicies/hw-paper",
         "delete configmaps/paper-guardian",
+        // Whatever no watch shows may be there all the same.
+        "delete deployments/hc-paper",
         "delete leases/hc-paper",
         "finalizers heliosaccounts/paper",
     ];

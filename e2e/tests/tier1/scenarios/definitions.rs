@@ -93,10 +93,14 @@ async fn an_api_server_and_a_file_give_an_object_the_same_defaults() {
     for (name, text) in files {
         let m = helios_crds::manifest::parse(&[(name.clone(), text.clone())]).unwrap();
         let stored = stage.judged(&text).unwrap();
-        let accounts = m.accounts.iter().map(|a| as_spec(&a.object.spec));
-        let strategies = m.strategies.iter().map(|s| as_spec(&s.object.spec));
-        let (accounts, strategies): (Vec<_>, Vec<_>) = (accounts.collect(), strategies.collect());
-        for (kind, ours) in [("HeliosAccount", accounts), ("HeliosStrategy", strategies)] {
+        let accounts = m.accounts.iter();
+        let accounts = accounts.map(|a| serde_json::to_value(&a.object.spec).unwrap());
+        let strategies = m.strategies.iter();
+        let strategies = strategies.map(|s| serde_json::to_value(&s.object.spec).unwrap());
+        for (kind, ours) in [
+            ("HeliosAccount", accounts.collect::<Vec<_>>()),
+            ("HeliosStrategy", strategies.collect()),
+        ] {
             let theirs = stored.iter().filter(|o| o["kind"] == kind);
             let theirs: Vec<Value> = theirs.map(|o| o["spec"].clone()).collect();
             compared += theirs.len();
@@ -105,10 +109,6 @@ async fn an_api_server_and_a_file_give_an_object_the_same_defaults() {
     }
     assert!(compared >= 19, "only {compared} objects were compared");
     stage.end().await.unwrap();
-}
-
-fn as_spec(spec: &impl serde::Serialize) -> Value {
-    serde_json::to_value(spec).unwrap()
 }
 
 /// A field that the operator does not know stalls a strategy, in words, and what runs goes on; without it all is well again.
