@@ -211,7 +211,8 @@ pub struct RegimeOverride {
     /// The market regime that the entry is about.
     pub regime: Regime,
     /// Whether no positions are entered in this regime.
-    #[serde(default)]
+    // Kinds have no defaults within lists, so what is not said is not written either.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub halt_entries: bool,
     /// Replaces signals.nobiTriggerThreshold in this regime.
     #[serde(default, skip_serializing_if = "Option::is_none")]

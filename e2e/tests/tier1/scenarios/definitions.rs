@@ -71,12 +71,12 @@ kind: HeliosStrategy
 metadata: {name: hollow-within}
 spec:
   accountRef: {name: paper}
-  watchlist: {exclude: [XRPUSDT], include: []}
+  watchlist: {exclude: [XRPUSDT]}
   signals: {model: {}}
-  regimes: [{regime: Trending}, {regime: Quiet, entriesBlocked: true}]
+  regimes: [{regime: Trending}, {regime: Quiet, haltEntries: true}]
   risk: {atr: {}, prior: {}, protections: {}}
   state: {redis: {urlSecretRef: {name: redis}}}
-  worker: {resources: {limits: {}, requests: {}}}
+  worker: {resources: {limits: {memory: 1Gi}}}
 "#;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
