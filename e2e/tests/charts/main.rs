@@ -81,12 +81,52 @@ fn nothing_that_is_secret_is_rendered() {
     }
 }
 
-#[test]
-fn alerts_ask_only_for_numbers_that_exist() {
+/// Says how many of our numbers a question to Prometheus asks for; all of them must exist.
+fn asks(question: &str, who: &str) -> usize {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     let known: String = ["docs/metrics.md", "operator/src/metrics.rs"]
         .map(|f| std::fs::read_to_string(format!("{root}/{f}")).unwrap())
         .concat();
+    let words = question.split(|c: char| !c.is_ascii_lowercase() && c != '_');
+    let asked = words.filter(|w| w.starts_with("helios_"));
+    let each = asked.map(|metric| {
+        let metric = metric.trim_end_matches("_bucket");
+        let quoted = [
+            format!("`{metric}`"),
+            format!("`{metric}{{"),
+            format!("\"{metric}\""),
+        ];
+        let there = quoted.iter().any(|q| known.contains(q.as_str()));
+        assert!(there, "{who}: {metric}");
+    });
+    each.count()
+}
+
+#[test]
+fn dashboards_ask_only_for_numbers_that_exist() {
+    let all = render(&["monitoring.dashboards.enabled=true"]);
+    let maps = all.iter().filter(|o| {
+        let labels = &o["metadata"]["labels"];
+        o["kind"] == "ConfigMap" && labels["grafana_dashboard"] == "1"
+    });
+    let mut asked = 0;
+    for text in maps.flat_map(|m| m["data"].as_object().unwrap().values()) {
+        let board: Value = serde_json::from_str(text.as_str().unwrap()).unwrap();
+        for panel in board["panels"].as_array().unwrap() {
+            let title = panel["title"].as_str().unwrap();
+            assert!(panel["description"].is_string(), "{title}");
+            for target in panel["targets"].as_array().unwrap() {
+                let found = asks(target["expr"].as_str().unwrap(), title);
+                assert!(found > 0, "{title} asks for nothing of ours");
+                asked += found;
+            }
+        }
+    }
+    assert!(asked >= 14, "{asked}");
+}
+
+#[test]
+fn alerts_ask_only_for_numbers_that_exist() {
     let all = render(&[
         "monitoring.rules.enabled=true",
         "monitoring.podMonitor.enabled=true",
@@ -96,18 +136,8 @@ fn alerts_ask_only_for_numbers_that_exist() {
     let mut asked = 0;
     for group in rules["spec"]["groups"].as_array().unwrap() {
         for rule in group["rules"].as_array().unwrap() {
-            let question = rule["expr"].as_str().unwrap();
-            let words = question.split(|c: char| !c.is_ascii_lowercase() && c != '_');
-            for metric in words.filter(|w| w.starts_with("helios_")) {
-                asked += 1;
-                let quoted = [
-                    format!("`{metric}`"),
-                    format!("`{metric}{{"),
-                    format!("\"{metric}\""),
-                ];
-                let there = quoted.iter().any(|q| known.contains(q.as_str()));
-                assert!(there, "{}: {metric}", rule["alert"]);
-            }
+            let alert = rule["alert"].as_str().unwrap();
+            asked += asks(rule["expr"].as_str().unwrap(), alert);
             for said in ["summary", "description"] {
                 assert!(rule["annotations"][said].is_string(), "{}", rule["alert"]);
             }

@@ -90,6 +90,7 @@ pub const RENDERINGS: &[(&str, &[&str])] = &[
             "monitoring.podMonitor.enabled=true",
             "monitoring.serviceMonitor.enabled=true",
             "monitoring.rules.enabled=true",
+            "monitoring.dashboards.enabled=true",
             "monitoring.rules.labels.release=prometheus",
         ],
     ),
