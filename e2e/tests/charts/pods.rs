@@ -253,7 +253,7 @@ fn the_operator_hands_on_what_its_pods_need() {
         "--api-server-port=8443",
         "--api-server-cidr=10.0.0.1/32",
         "--metrics-from=team=monitoring",
-        "--priority-class=helios-trading",
+        "--priority-class=helios-trading-trading",
         "--coordinator-role=helios-trading-coordinator",
         "--lease=helios-operator",
     ] {
