@@ -111,7 +111,7 @@ fn dashboards_ask_only_for_numbers_that_exist() {
     });
     let mut asked = 0;
     for text in maps.flat_map(|m| m["data"].as_object().unwrap().values()) {
-        let board: Value = serde_json::from_str(text.as_str().unwrap()).unwrap();
+        let board: serde_json::Value = serde_json::from_str(text.as_str().unwrap()).unwrap();
         for panel in board["panels"].as_array().unwrap() {
             let title = panel["title"].as_str().unwrap();
             assert!(panel["description"].is_string(), "{title}");
