@@ -101,11 +101,7 @@ impl Index {
     /// An account changed.
     pub fn account(&mut self, news: News<AccountFact>) -> Concerned {
         let changes = self.accounts.hear(news);
-        let objects = changes.iter().map(|(before, after)| {
-            let object = |f: &Option<AccountFact>| f.as_ref().map(|f| f.object.clone());
-            (object(before), object(after))
-        });
-        unreadable::log(objects);
+        unreadable::log(&changes, |f| &f.object);
         both(changes, |a| Some(a.name.clone()))
     }
 
@@ -113,11 +109,7 @@ impl Index {
     pub fn strategy(&mut self, news: News<StrategyFact>) -> Concerned {
         // One that does not even name its account any more concerns the one it was on; its document and pods name that.
         let changes = self.strategies.hear(news);
-        let objects = changes.iter().map(|(before, after)| {
-            let object = |f: &Option<StrategyFact>| f.as_ref().map(|f| f.object.clone());
-            (object(before), object(after))
-        });
-        unreadable::log(objects);
+        unreadable::log(&changes, |f| &f.object);
         for (before, after) in &changes {
             if let (Some(gone), None) = (before, after) {
                 self.ended.remove(&gone.name);

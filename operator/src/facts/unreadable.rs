@@ -104,14 +104,16 @@ impl<S: Clone + DeserializeOwned> Unreadable<S> {
 }
 
 /// Logs of changes, each as before and after, what can't be parsed and was not known to be so.
-pub(super) fn log<K, S>(changes: impl Iterator<Item = (Option<Parsed<K, S>>, Option<Parsed<K, S>>)>)
+pub(super) fn log<F, K, S>(changes: &[(Option<F>, Option<F>)], object: impl Fn(&F) -> &Parsed<K, S>)
 where
     S: Clone + DeserializeOwned,
 {
+    let unreadable = |f: &Option<F>| f.as_ref().and_then(|f| object(f).as_ref().err().cloned());
     for (before, after) in changes {
-        let Some(Err(now)) = after else { continue };
-        let before = before.and_then(Result::err);
-        if now.is_news_after(before.as_deref()) {
+        let Some(now) = unreadable(after) else {
+            continue;
+        };
+        if now.is_news_after(unreadable(before).as_deref()) {
             let text = |t: &Option<String>| t.clone().unwrap_or_default();
             tracing::warn!(
                 kind = text(&now.reference.kind),

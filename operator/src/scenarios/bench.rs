@@ -123,6 +123,15 @@ impl Bench {
         b
     }
 
+    /// The account has been made ready for a strategy, and that one is gone.
+    pub async fn without_strategies() -> Self {
+        let mut b = Self::new();
+        b.settle().await;
+        b.gone(NOBI);
+        b.gone(PARAMS);
+        b
+    }
+
     /// The operator dies, and another one begins.
     pub fn restart(&mut self) {
         self.ctx.memories = Mutex::default();

@@ -111,10 +111,7 @@ async fn parameters_that_another_operator_wrote_meanwhile_are_not_written_over_u
 
 #[tokio::test(start_paused = true)]
 async fn what_was_made_for_an_account_and_is_not_seen_yet_goes_with_it() {
-    let mut b = Bench::new();
-    b.settle().await;
-    b.gone(NOBI);
-    b.gone(PARAMS);
+    let mut b = Bench::without_strategies().await;
     b.delete(PAPER);
     b.sees();
     {

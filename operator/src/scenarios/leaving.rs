@@ -211,10 +211,7 @@ async fn in_a_namespace_that_goes_nothing_is_made_and_all_is_let_go_within_half_
 
 #[tokio::test(start_paused = true)]
 async fn a_deleted_accounts_coordinator_goes_first_then_the_rest_and_the_finalizer_last() {
-    let mut b = Bench::new();
-    b.settle().await;
-    b.gone(NOBI);
-    b.gone(PARAMS);
+    let mut b = Bench::without_strategies().await;
     b.coordinators_are_ready(2);
     let labels = b.get(DEPLOYMENT).unwrap()["spec"]["template"]["metadata"]["labels"].clone();
     let coordinator = json!({"apiVersion": "v1", "kind": "Pod", "spec": {"containers": []},

@@ -14,6 +14,13 @@ fn told(b: &mut Bench) -> Vec<Note> {
     all
 }
 
+/// One look, whose writes go beside each other.
+async fn look_sorted(b: &mut Bench) -> Vec<String> {
+    let mut asked = b.look().await;
+    asked.sort();
+    asked
+}
+
 /// Everything that stands at the API server but one object.
 fn all_but(b: &Bench, key: &str) -> Vec<(String, Value)> {
     let api = b.api.lock().unwrap();
@@ -133,13 +140,11 @@ async fn a_strategy_that_could_never_be_read_says_so_and_nothing_is_started() {
     // Its coordinator may be of the next version, and know what it wants.
     b.heard(|s| drop(s.wanted.insert("t/other".into(), vec!["SOLUSDT".into()])));
     b.after(2000);
-    let mut asked = b.look().await;
-    asked.sort();
     let both = [
         "status heliosaccounts/paper",
         "status heliosstrategies/other",
     ];
-    assert_eq!(asked, both);
+    assert_eq!(look_sorted(&mut b).await, both);
     assert_eq!(b.account_status().strategies, Some(2));
     let status = &b.get(OTHER).unwrap()["status"];
     assert_eq!(status["conditions"][0]["reason"], "Unreadable");
@@ -172,13 +177,11 @@ async fn an_account_that_cannot_be_read_says_so_and_so_do_its_strategies() {
     let stood = others(&b);
     next_version(&b, PAPER, true);
     b.after(2000);
-    let mut asked = b.look().await;
-    asked.sort();
     let both = [
         "status heliosaccounts/paper",
         "status heliosstrategies/nobi",
     ];
-    assert_eq!(asked, both);
+    assert_eq!(look_sorted(&mut b).await, both);
     let stalled = b.account_condition("Stalled");
     assert_eq!(stalled.reason, "Unreadable");
     assert!(
@@ -263,13 +266,11 @@ async fn what_cannot_be_read_keeps_what_runs_and_nothing_else_is_sent() {
     let mut b = Bench::trading().await;
     b.change(PAPER, |o| o["spec"] = json!({"venue": 5}));
     b.after(1000);
-    let mut asked = b.look().await;
-    asked.sort();
     let both = [
         "status heliosaccounts/paper",
         "status heliosstrategies/nobi",
     ];
-    assert_eq!(asked, both);
+    assert_eq!(look_sorted(&mut b).await, both);
     assert_eq!(b.condition("Stalled").reason, "AccountStalled");
     b.after(1000);
     assert_eq!(b.look().await, NOTHING);
