@@ -88,7 +88,7 @@ pub fn run(args: ChartArgs) -> Result<ExitCode> {
 }
 
 async fn client() -> Result<Client> {
-    let client = helios_lease::kubernetes::connect().await;
+    let client = helios_lease::kubernetes::connect(CALL).await;
     client.context("no API server: not in a pod with a service account, and KUBECONFIG names none")
 }
 

@@ -111,7 +111,8 @@ async fn operate(args: OperatorArgs) -> Result<ExitCode> {
     if let Some(addr) = args.metrics {
         metrics::serve(addr, Arc::new(Port(metrics.clone()))).await?;
     }
-    let client = helios_lease::kubernetes::connect().await;
+    let client =
+        helios_lease::kubernetes::connect(helios_operator::operator::lease_times().call()).await;
     let client = client
         .context("no API server: not in a pod with a service account, and KUBECONFIG names none")?;
     let (end, ending) = watch::channel(false);

@@ -5,8 +5,8 @@
 //! only a uid that is not there any more makes it a conflict. A Lease that was made ahead with nothing in its spec counts
 //! as no record. Whatever else is on the object (labels, owners, fields of others) is left as it is.
 //!
-//! Every call has a time of its own, below the time between two renewals. Nothing is sent twice: whether to try again is
-//! the elector's to decide, which knows how much of its term is left.
+//! Nothing is sent twice: whether to try again is the elector's to decide, which knows how much of its term is left, and
+//! whose task gives each call its time.
 
 #[cfg(any(test, feature = "testing"))]
 pub mod fake;
@@ -18,12 +18,8 @@ use async_trait::async_trait;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use kube::api::{Api, PostParams};
 use kube::{Client, Config};
-use std::future::Future;
 use std::sync::Mutex;
 use std::time::Duration;
-
-/// Longest that one read or write of the record may take, whatever it needs.
-const CALL: Duration = Duration::from_millis(700);
 
 /// Silence after which a connection counts as dead; a watch must end before by itself ([`WATCH_SECONDS`]).
 const SILENCE: Duration = Duration::from_secs(90);
@@ -31,14 +27,16 @@ const SILENCE: Duration = Duration::from_secs(90);
 pub const WATCH_SECONDS: u32 = 60;
 
 /// A client of the API server that this process finds: that of `KUBECONFIG`, else the cluster's it runs in. It sends
-/// nothing twice; kube's own would go on for minutes, while whoever waits for an answer has a second.
+/// nothing twice; kube's own would go on for minutes, while whoever waits for an answer has seconds. A connection that takes
+/// longer than `within` to come up is given up: no longer than what the most impatient caller has for all of its call
+/// ([`Times::call`](crate::Times::call)).
 ///
 /// # Errors
 /// There is none, or it can't be used.
-pub async fn connect() -> Result<Client, kube::Error> {
+pub async fn connect(within: Duration) -> Result<Client, kube::Error> {
     let mut config = Config::infer().await.map_err(kube::Error::InferConfig)?;
     config.default_retry = false;
-    config.connect_timeout = Some(CALL);
+    config.connect_timeout = Some(within);
     config.read_timeout = Some(SILENCE);
     // Counted from the question, not from the last answer on a connection that lay idle.
     config.reset_reader_on_write = true;
@@ -195,18 +193,10 @@ impl KubeLease {
     }
 }
 
-async fn in_time<T>(
-    call: impl Future<Output = Result<T, LeaseError>> + Send,
-) -> Result<T, LeaseError> {
-    tokio::time::timeout(CALL, call)
-        .await
-        .unwrap_or(Err(LeaseError::Timeout))
-}
-
 #[async_trait]
 impl LeaseStore for KubeLease {
     async fn read(&self) -> Result<Option<(LeaseRecord, Version)>, LeaseError> {
-        let lease = in_time(self.get()).await?;
+        let lease = self.get().await?;
         let record = match &lease {
             Some(l) => self.record(l)?,
             None => None,
@@ -220,7 +210,7 @@ impl LeaseStore for KubeLease {
         expected: Option<&Version>,
         record: &LeaseRecord,
     ) -> Result<Version, LeaseError> {
-        in_time(self.replace(expected, record)).await
+        self.replace(expected, record).await
     }
 }
 

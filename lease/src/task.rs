@@ -67,8 +67,7 @@ impl LeaderTask {
         let runner = Runner {
             store,
             elector,
-            // A lost answer, a look and a second try fit into one deadline.
-            call_timeout: times.renew_deadline / 4,
+            call_timeout: times.call(),
             shown: Shown(leadership),
             trouble: None,
         };

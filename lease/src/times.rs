@@ -37,6 +37,11 @@ impl Default for Times {
 }
 
 impl Times {
+    /// Longest that one read or write of the record may take: a lost answer, a look and a second try fit into one deadline.
+    pub fn call(self) -> Duration {
+        self.renew_deadline / 4
+    }
+
     pub(crate) fn check(self) -> Result<Self, SetupError> {
         let ok = self.renew_every > Duration::ZERO
             && self.renew_every < self.renew_deadline

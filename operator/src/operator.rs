@@ -67,12 +67,14 @@ pub struct OperatorLinks {
     pub ending: signal::Receiver<bool>,
 }
 
-/// Times of the operator's own lock: a killed leader is followed within 15 s.
+/// Times of the operator's own lock: a killed leader is followed within 15 s, and one whose API server takes its second for
+/// each answer goes on. To lose the lead costs more than to wait: the next term looks at everything anew, just when the API
+/// server is slow.
 pub fn lease_times() -> Times {
     Times {
-        duration: Duration::from_secs(8),
+        duration: Duration::from_secs(9),
         renew_every: Duration::from_secs(2),
-        renew_deadline: Duration::from_secs(5),
+        renew_deadline: Duration::from_secs(7),
     }
 }
 
@@ -315,5 +317,65 @@ impl Operator {
             .sum();
         drop(memories);
         self.context.metrics.sizes(accounts, pods, waiting);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use helios_core::time::NS_PER_S;
+    use helios_lease::clock::At;
+    use helios_lease::elector::{Elector, Input, Output};
+    use helios_lease::store::{LeaseError, Version};
+    use helios_lease::{LeaseRecord, MicroTime};
+
+    /// An API server that answers everything after a second, and of which each fifth answer to a write is lost.
+    #[test]
+    fn a_leader_whose_api_server_takes_a_second_for_each_answer_goes_on() {
+        let times = lease_times();
+        let mut elector = Elector::new("a", times).unwrap();
+        let (mut now, mut led, mut writes) = (0, false, 0_u64);
+        let mut stands: Option<(LeaseRecord, Version)> = None;
+        let mut input = Input::Tick;
+        while now < 300 * NS_PER_S {
+            let wall = MicroTime::from_unix_us(i64::try_from(now / 1000).unwrap());
+            let out = elector.step(At { mono_ns: now, wall }, input);
+            led |= out.iter().any(|o| matches!(o, Output::Became { .. }));
+            assert!(
+                !out.iter().any(|o| matches!(o, Output::Lost { .. })),
+                "lost at {now} ns"
+            );
+            let mut after = elector.next_ns().saturating_sub(now);
+            input = Input::Tick;
+            for o in out {
+                let answer = match o {
+                    Output::Read => Input::ReadDone(Ok(stands.clone())),
+                    Output::Write(over, record) => {
+                        assert_eq!(over, stands.as_ref().map(|s| s.1.clone()));
+                        writes += 1;
+                        let version = Version(writes.to_string());
+                        stands = Some((record, version.clone()));
+                        let lost = writes % 5 == 0;
+                        after = if lost {
+                            crate::time::ms(times.call()) * 1_000_000
+                        } else {
+                            NS_PER_S
+                        };
+                        let answer = if lost {
+                            Err(LeaseError::Timeout)
+                        } else {
+                            Ok(version)
+                        };
+                        input = Input::WriteDone(answer);
+                        continue;
+                    }
+                    _ => continue,
+                };
+                (input, after) = (answer, NS_PER_S);
+            }
+            now += after;
+        }
+        assert!(led && writes > 100, "{writes} writes");
     }
 }

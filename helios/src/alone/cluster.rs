@@ -12,6 +12,7 @@ use crate::manifests::Objects;
 use accept::Told;
 use anyhow::{Context, Result, bail};
 use helios_coordinator::store::ConfigMapStore;
+use helios_lease::Times;
 use helios_lease::kubernetes::KubeLease;
 use helios_operator::names;
 use kube::Client;
@@ -79,7 +80,7 @@ fn split(account: &str) -> Result<(&str, &str)> {
 
 /// A client of the API server this process finds.
 pub(super) async fn client() -> Result<Client> {
-    let client = helios_lease::kubernetes::connect().await;
+    let client = helios_lease::kubernetes::connect(Times::default().call()).await;
     client.context("no API server: not in a pod with a service account, and KUBECONFIG names none")
 }
 
