@@ -281,7 +281,12 @@ mod tests {
         let b = s.now["b"].as_ref().unwrap_err();
         assert_eq!(b.metadata.uid.as_deref(), Some("u-b"));
         assert!(!b.error.is_empty());
-        let same = strategy("b", json!({"accountRef": 7}));
+        // Its status was written: another version, and nothing that counts.
+        let Err(mut same) = strategy("b", json!({"accountRef": 7})).0 else {
+            unreachable!()
+        };
+        same.metadata.resource_version = Some("2".into());
+        let same = DeserializeGuard(Err(same));
         assert!(!s.take(Event::Apply(same)), "it is no change, either");
         assert!(s.take(Event::Apply(strategy("b", json!({"accountRef": "x"})))));
     }
