@@ -101,7 +101,8 @@ pub struct Patience {
     pub stale_after: Duration,
     /// Until a strategy that is being deleted is let go although something is open.
     pub flatten_by: Duration,
-    /// The same when its namespace is going.
+    /// The same when its namespace is going, counted from the deletion of that: its controller may come to the strategy late,
+    /// and everything is let go within half a minute.
     pub namespace_by: Duration,
     /// A canary that is not ready for this long is a breach.
     pub canary_unready: Duration,
@@ -120,7 +121,7 @@ impl Default for Patience {
             on_its_way: Duration::from_secs(3),
             stale_after: Duration::from_secs(15),
             flatten_by: Duration::from_secs(300),
-            namespace_by: Duration::from_secs(15),
+            namespace_by: Duration::from_secs(20),
             canary_unready: Duration::from_secs(60),
             resync: Duration::from_secs(10),
             call: Duration::from_secs(10),

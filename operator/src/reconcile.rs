@@ -80,7 +80,7 @@ pub async fn reconcile_at(ctx: &Context, account: &str, now_ms: u64, wall_s: i64
     // (client required: whether a namespace goes is asked only when something in it does)
     if world.something_goes() {
         let (namespace, _) = names::split(account);
-        world.namespace_going = writer.namespace_going(namespace).await;
+        world.namespace_deleted_s = writer.namespace_deleted(namespace).await;
     }
     // (no client required)
     let validated = validate(&world);

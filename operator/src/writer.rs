@@ -245,11 +245,12 @@ impl Writer {
         )
     }
 
-    /// A namespace is being deleted. Where it can't be read it is not known to be.
-    pub async fn namespace_going(&self, namespace: &str) -> bool {
+    /// Since when a namespace is being deleted, in seconds since the Unix epoch. Where it can't be read it is not known to be.
+    pub async fn namespace_deleted(&self, namespace: &str) -> Option<i64> {
         let api: Api<Namespace> = Api::all(self.client.clone());
         let found = self.call("get_namespace", api.get_opt(namespace)).await;
-        matches!(found, Ok(Some(n)) if n.metadata.deletion_timestamp.is_some())
+        let deleted = found.ok()??.metadata.deletion_timestamp?;
+        Some(deleted.0.as_second())
     }
 
     /// Puts a finalizer on an object, or takes it off, as long as the object is what was seen. False when it is not, or is

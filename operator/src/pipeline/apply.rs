@@ -295,7 +295,7 @@ impl<'a> Hands<'a> {
                 continue;
             }
             missed.insert(name.clone());
-            if self.world.namespace_going {
+            if self.world.namespace_going() {
                 continue;
             }
             let content = build::parameters(a, h, &d.document, &d.notes());

@@ -42,8 +42,8 @@ pub struct World {
     pub left: Vec<(OwnedKind, String, Option<String>)>,
     /// What its coordinator said last.
     pub heard: Option<Heard>,
-    /// Its namespace is being deleted.
-    pub namespace_going: bool,
+    /// Its namespace is being deleted, since then: seconds since the Unix epoch.
+    pub namespace_deleted_s: Option<i64>,
 }
 
 impl World {
@@ -99,8 +99,13 @@ impl World {
             pods,
             documents,
             heard: board.get(account),
-            namespace_going: false,
+            namespace_deleted_s: None,
         }
+    }
+
+    /// Its namespace is being deleted: nothing can be made in it.
+    pub fn namespace_going(&self) -> bool {
+        self.namespace_deleted_s.is_some()
     }
 
     /// Takes what was written for what stands until a watch shows it, or something else.

@@ -25,6 +25,10 @@ use helios_crds::UpdatePolicy;
 use running::{coordinator, workers};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// What its namespace's controller deletes late has still so long to be left in order.
+const LEAST: Duration = Duration::from_secs(5);
 
 /// What is to be done.
 #[derive(Debug, Default)]
@@ -151,15 +155,15 @@ pub fn plan(
         Action::PublishParams { .. } => false,
         // The coordinator releases by itself: it sees what is being deleted.
         Action::Release { .. } => false,
-        Action::StartCoordinator { .. } => usable.is_some() && !world.namespace_going,
-        Action::StartWorker(_) => !world.namespace_going,
+        Action::StartCoordinator { .. } => usable.is_some() && !world.namespace_going(),
+        Action::StartWorker(_) => !world.namespace_going(),
         // With its account unreadable nothing of it may be let go; with none at all there is nothing to let go.
         Action::FinalizeAccount { .. } | Action::StopCoordinator { .. } => v.account.is_some(),
         _ => true,
     });
     if let Some(account) = usable
         && !account_going
-        && !world.namespace_going
+        && !world.namespace_going()
     {
         objects::of_account(&mut p, world, account, v, settings);
         p.lease = true;
@@ -229,15 +233,15 @@ fn snapshot(
 /// Liveness ms at which what is being deleted is let go although something is open or does not end.
 fn let_go_ms(world: &World, m: &kube::core::ObjectMeta, patience: &Patience) -> Option<u64> {
     let deleted = m.deletion_timestamp.as_ref()?;
-    let by = if world.namespace_going {
-        patience.namespace_by
-    } else {
-        patience.flatten_by
+    let deleted = deleted.0.as_second();
+    let after = |s: i64, wait: Duration| s.saturating_add_unsigned(wait.as_secs());
+    let by = match world.namespace_deleted_s {
+        Some(namespace) => after(namespace, patience.namespace_by).max(after(deleted, LEAST)),
+        None => after(deleted, patience.flatten_by),
     };
-    let since = world.wall_s.saturating_sub(deleted.0.as_second());
-    let left = by
-        .as_secs()
-        .saturating_sub(u64::try_from(since).unwrap_or(0));
+    // Clocks of two hosts: what seems to be deleted tomorrow has no longer to go than what is deleted now.
+    let left = by.saturating_sub(world.wall_s.max(deleted));
+    let left = u64::try_from(left).unwrap_or(0);
     Some(world.now_ms + left * 1000)
 }
 

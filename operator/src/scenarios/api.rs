@@ -31,7 +31,7 @@ pub struct Api {
     /// What happens elsewhere while it is asked something whose words begin so.
     pub meanwhile: Vec<(String, Box<dyn Fn() + Send>)>,
     /// The namespace is being deleted.
-    pub namespace_going: bool,
+    pub namespace_deleted: Option<String>,
     version: u64,
 }
 
@@ -155,8 +155,8 @@ impl Api {
         }
         if asked == "get namespace" {
             let mut n = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "t"}});
-            if self.namespace_going {
-                n["metadata"]["deletionTimestamp"] = json!("2027-01-15T08:00:00Z");
+            if let Some(at) = &self.namespace_deleted {
+                n["metadata"]["deletionTimestamp"] = json!(at);
             }
             return Some((200, n));
         }

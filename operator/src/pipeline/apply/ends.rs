@@ -23,7 +23,7 @@ impl Hands<'_> {
     /// the owner off, and then no garbage collector ever comes. And network policies where none are to be.
     pub(super) async fn leftovers(&mut self) {
         let world = self.world;
-        if world.namespace_going {
+        if world.namespace_going() {
             return;
         }
         for (kind, name, uid) in &world.left {

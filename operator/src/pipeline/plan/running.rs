@@ -25,7 +25,7 @@ pub(super) fn coordinator(world: &World, late: bool) -> Option<ObservedCoordinat
         Some(d) if d.deleting() => Phase::Ending,
         Some(_) => Phase::Running,
         // In a namespace that goes, pods go by themselves and are not waited for.
-        None if pods_left && !world.namespace_going => Phase::Ending,
+        None if pods_left && !world.namespace_going() => Phase::Ending,
         None => return None,
     };
     Some(ObservedCoordinator {
