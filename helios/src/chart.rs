@@ -5,6 +5,7 @@
 //! a few verbs. None changes anything that is there already.
 
 use crate::alone::block_on;
+use crate::api_server;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use helios_bus::auth::setup::{self, Keys};
@@ -69,10 +70,10 @@ pub fn run(args: ChartArgs) -> Result<ExitCode> {
     block_on(async {
         match args.job {
             Job::NatsKeys { namespace, secret } => {
-                nats_keys(client().await?, &namespace, &secret).await?;
+                nats_keys(api_server::client(CALL).await?, &namespace, &secret).await?;
             }
             Job::UninstallCheck { namespace } => {
-                let client = client().await?;
+                let client = api_server::client(CALL).await?;
                 let scope = namespace.as_deref();
                 let mut left = left::<HeliosStrategy>(&client, scope).await?;
                 left.extend(self::left::<HeliosAccount>(&client, scope).await?);
@@ -85,11 +86,6 @@ pub fn run(args: ChartArgs) -> Result<ExitCode> {
         }
         Ok(ExitCode::SUCCESS)
     })
-}
-
-async fn client() -> Result<Client> {
-    let client = helios_lease::kubernetes::connect(CALL).await;
-    client.context("no API server: not in a pod with a service account, and KUBECONFIG names none")
 }
 
 /// Runs one question, not for ever.

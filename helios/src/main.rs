@@ -6,6 +6,8 @@
 mod admin;
 mod alone;
 #[cfg(feature = "kubernetes")]
+mod api_server;
+#[cfg(feature = "kubernetes")]
 mod chart;
 mod cli;
 mod inspect;

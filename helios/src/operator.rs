@@ -3,11 +3,13 @@
 //! Here it is put together: flags, the API server, its lock, NATS, the port of its numbers. What it does is `helios-operator`'s.
 
 use crate::alone::{NatsArgs, Side, asked_to_end, block_on};
+use crate::api_server;
 use crate::metrics::{self, Shown};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use helios_bus::Bus;
 use helios_lease::kubernetes::KubeLease;
+use helios_operator::operator::lease_times;
 use helios_operator::{
     Connect, Metrics, NetworkSettings, OperatorConfig, OperatorLinks, Patience, PodSettings,
 };
@@ -111,10 +113,7 @@ async fn operate(args: OperatorArgs) -> Result<ExitCode> {
     if let Some(addr) = args.metrics {
         metrics::serve(addr, Arc::new(Port(metrics.clone()))).await?;
     }
-    let client =
-        helios_lease::kubernetes::connect(helios_operator::operator::lease_times().call()).await;
-    let client = client
-        .context("no API server: not in a pod with a service account, and KUBECONFIG names none")?;
+    let client = api_server::client(lease_times().call()).await?;
     let (end, ending) = watch::channel(false);
     let asked = asked_to_end()?;
     tokio::spawn(async move {

@@ -8,9 +8,10 @@ mod accept;
 mod watch;
 
 use super::coordinator::Kept;
+use crate::api_server;
 use crate::manifests::Objects;
 use accept::Told;
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use helios_coordinator::store::ConfigMapStore;
 use helios_lease::Times;
 use helios_lease::kubernetes::KubeLease;
@@ -78,10 +79,9 @@ fn split(account: &str) -> Result<(&str, &str)> {
     }
 }
 
-/// A client of the API server this process finds.
+/// A client of the API server, for whoever leads or answers within a second.
 pub(super) async fn client() -> Result<Client> {
-    let client = helios_lease::kubernetes::connect(Times::default().call()).await;
-    client.context("no API server: not in a pod with a service account, and KUBECONFIG names none")
+    api_server::client(Times::default().call()).await
 }
 
 /// Name of a pod's coordinator in lock, fence and snapshot: `<pod>_<uid>_<life>`, since a pod outlives its containers.

@@ -30,7 +30,7 @@ pub struct Api {
     pub spoils: Vec<(String, &'static str, Value)>,
     /// What happens elsewhere while it is asked something whose words begin so.
     pub meanwhile: Vec<(String, Box<dyn Fn() + Send>)>,
-    /// The namespace is being deleted.
+    /// When the namespace was deleted, if it is.
     pub namespace_deleted: Option<String>,
     version: u64,
 }
