@@ -7,6 +7,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use clap::{Args as ClapArgs, Subcommand};
 use serde::{Deserialize, Serialize};
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -195,11 +196,12 @@ pub fn run_debug(args: DebugArgs) -> Result<ExitCode> {
         DebugWhat::Status { at } => (at.admin, Request::Status),
     };
     let answer = block_on(send(addr, &request))?;
-    println!(
-        "{}",
-        answer
-            .as_str()
-            .map_or_else(|| answer.to_string(), ToString::to_string)
-    );
+    // For people by lines, for programs in one.
+    let text = match answer.as_str() {
+        Some(words) => words.to_owned(),
+        None if std::io::stdout().is_terminal() => serde_json::to_string_pretty(&answer)?,
+        None => answer.to_string(),
+    };
+    crate::printed::print_all(&text);
     Ok(ExitCode::SUCCESS)
 }

@@ -71,7 +71,7 @@ impl LatchName {
 /// Nobody answers, or the run refuses, in words.
 pub fn run(args: LatchArgs, set: bool) -> Result<ExitCode> {
     let words = block_on(ask(args, set))?;
-    println!("{words}");
+    crate::printed::print_all(&words);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -17,6 +17,7 @@ mod manifests;
 mod metrics;
 #[cfg(feature = "kubernetes")]
 mod operator;
+mod printed;
 mod up;
 
 use clap::Parser;

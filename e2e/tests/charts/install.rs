@@ -86,6 +86,33 @@ async fn the_charts_install_test_upgrade_and_uninstall_and_the_operator_may_do_i
         "--wait",
         "--timeout=120s",
     ];
+    let quota = [
+        "-n",
+        ns.name(),
+        "create",
+        "quota",
+        "none",
+        "--hard=count/jobs.batch=0",
+    ];
+    let known = [
+        "-n",
+        ns.name(),
+        "wait",
+        "quota/none",
+        "--for=jsonpath={.status.hard}",
+        "--timeout=30s",
+    ];
+    let no_quota = ["-n", ns.name(), "delete", "quota", "none"];
+    // An install that fails before anything of the release is there can be taken back all the same.
+    cluster.kubectl(&quota).unwrap();
+    cluster.kubectl(&known).unwrap();
+    let install = [&["install"], &release[..1], &[&helios], &release[1..]].concat();
+    let refused = cluster.helm(&install).unwrap_err().to_string();
+    assert!(refused.contains("quota"), "{refused}");
+    cluster.kubectl(&no_quota).unwrap();
+    let uninstall = [&["uninstall"], &release[..], &["--wait"]].concat();
+    cluster.helm(&uninstall).unwrap();
+
     // What pods of this cluster run is nothing; that they come, are ready and hooks are waited for is what is seen.
     cluster
         .helm(
@@ -109,25 +136,8 @@ async fn the_charts_install_test_upgrade_and_uninstall_and_the_operator_may_do_i
     cluster.helm(&[&["test"], &release[..]].concat()).unwrap();
 
     // A hook that fails stops an uninstall and leaves everything as it was. Here its job is refused by a quota.
-    let quota = [
-        "-n",
-        ns.name(),
-        "create",
-        "quota",
-        "none",
-        "--hard=count/jobs.batch=0",
-    ];
     cluster.kubectl(&quota).unwrap();
-    let known = [
-        "-n",
-        ns.name(),
-        "wait",
-        "quota/none",
-        "--for=jsonpath={.status.hard}",
-        "--timeout=30s",
-    ];
     cluster.kubectl(&known).unwrap();
-    let uninstall = [&["uninstall"], &release[..], &["--wait"]].concat();
     let refused = cluster.helm(&uninstall).unwrap_err().to_string();
     assert!(refused.contains("quota"), "{refused}");
     let stands = [
@@ -141,9 +151,7 @@ async fn the_charts_install_test_upgrade_and_uninstall_and_the_operator_may_do_i
     // Helm takes it for half gone then and upgrades it no more, until it is rolled back to what it is.
     let again = [&["rollback"], &release[..1], &["1"], &release[1..]].concat();
     cluster.helm(&again).unwrap();
-    cluster
-        .kubectl(&["-n", ns.name(), "delete", "quota", "none"])
-        .unwrap();
+    cluster.kubectl(&no_quota).unwrap();
 
     let operator = format!("system:serviceaccount:{}:helios-operator", ns.name());
     for ask in [

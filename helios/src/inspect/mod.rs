@@ -12,6 +12,7 @@ mod report;
 mod stats;
 mod symbol;
 
+use crate::printed::print_all;
 use anyhow::Context;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -83,11 +84,4 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Prints, without dying on a closed pipe (`| head`).
-fn print_all(text: &str) {
-    use std::io::Write;
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush());
 }

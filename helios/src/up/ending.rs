@@ -156,7 +156,7 @@ impl Run {
             if self.args.json {
                 eprintln!("{}", s.table())
             } else {
-                println!("{}", s.table())
+                crate::printed::print_all(&s.table());
             }
         }
         if self.args.json {
@@ -165,7 +165,7 @@ impl Run {
             } else {
                 serde_json::to_string(&summaries)?
             };
-            println!("{line}");
+            crate::printed::print_all(&line);
         }
         Ok(agree)
     }

@@ -3,7 +3,7 @@
 use super::board::{AccountBoard, Board, SharedBoard};
 use anyhow::{Context, Result};
 use crossterm::event::{self, Event, KeyCode, KeyModifiers};
-use helios_core::messages::{LadderLevel, Severity, WorkerReport};
+use helios_core::messages::{AccountSnapshot, LadderLevel, Severity, WorkerReport};
 use ratatui::layout::{Constraint, Layout};
 use ratatui::style::{Color, Style, Stylize};
 use ratatui::text::{Line, Span};
@@ -144,7 +144,9 @@ fn header(name: &str, a: &AccountBoard) -> Paragraph<'static> {
     } else {
         first.push(Span::from("  market time has not started").dim());
     }
-    let second = a.snapshot.as_ref().map_or_else(
+    // Before the first read an account has no equity and no margin: that is no warning.
+    let read = |s: &&AccountSnapshot| s.known || !s.equity.is_zero();
+    let second = a.snapshot.as_ref().filter(read).map_or_else(
         || Line::from(" no account picture yet").dim(),
         |s| {
             let style = match s.level {
