@@ -71,9 +71,10 @@ pub(crate) fn exec_type(s: &str) -> Result<ExecType, ConvertError> {
     })
 }
 
-/// The nearest tick; exact for everything on the grid.
+/// The nearest tick; exact for everything on the grid, 0 for what no price can be.
 pub(crate) fn nearest_price(i: &Instrument, p: Decimal) -> Price {
-    Price((p / i.tick).round().to_i64().unwrap_or(0))
+    let ticks = p.checked_div(i.tick).and_then(|t| t.round().to_i64());
+    Price(ticks.unwrap_or(0))
 }
 
 pub(crate) fn open_order(i: &Instrument, o: &wire::Order) -> Result<OpenOrder, ConvertError> {
@@ -91,6 +92,35 @@ pub(crate) fn open_order(i: &Instrument, o: &wire::Order) -> Result<OpenOrder, C
     })
 }
 
+/// An order of a list of open ones, anybody's: it is open whatever word of a later protocol describes it, and one that was
+/// made on another grid is counted in whole lots. One row that can't be read exactly must not hide all others.
+pub(crate) fn listed_order(i: &Instrument, o: &wire::Order) -> Result<OpenOrder, ConvertError> {
+    open_order(i, o).or_else(|e| {
+        tracing::warn!(symbol = %o.symbol, id = o.order_id, error = %e, "an open order is read by its outline");
+        let exact = wire::Order {
+            status: "NEW".into(),
+            orig_qty: wire::Dec(i.qty_dec(i.qty_floor(o.orig_qty.0))),
+            executed_qty: wire::Dec(i.qty_dec(i.qty_floor(o.executed_qty.0))),
+            ..o.clone()
+        };
+        open_order(i, &exact)
+    })
+}
+
+/// A conditional order of a list of open ones, anybody's: as [`listed_order`].
+pub(crate) fn listed_algo(i: &Instrument, o: &wire::AlgoOrder) -> Result<AlgoOrder, ConvertError> {
+    algo_order(i, o).or_else(|e| {
+        tracing::warn!(symbol = %o.symbol, id = o.algo_id, error = %e, "an open conditional order is read by its outline");
+        let quantity = o.quantity.map(|q| wire::Dec(i.qty_dec(i.qty_floor(q.0))));
+        let exact = wire::AlgoOrder {
+            algo_status: "NEW".into(),
+            quantity,
+            ..o.clone()
+        };
+        algo_order(i, &exact)
+    })
+}
+
 pub(crate) fn algo_order(i: &Instrument, o: &wire::AlgoOrder) -> Result<AlgoOrder, ConvertError> {
     let qty = match o.quantity {
         Some(q) if !o.close_position && !q.0.is_zero() => Some(i.qty(q.0)?),
@@ -101,7 +131,7 @@ pub(crate) fn algo_order(i: &Instrument, o: &wire::AlgoOrder) -> Result<AlgoOrde
         algo_id: o.algo_id,
         side: side(&o.side)?,
         status: algo_status(&o.algo_status)?,
-        trigger: nearest_price(i, o.trigger_price.0),
+        trigger: nearest_price(i, o.trigger_price.map_or(Decimal::ZERO, |t| t.0)),
         qty,
         update_ms: o.update_time,
     })

@@ -55,7 +55,7 @@ pub enum CredentialsError {
 /// An API key with what signs for it.
 #[derive(Clone)]
 pub struct Credentials {
-    api_key: String,
+    api_key: Secret,
     pub(crate) key: SigningKey,
 }
 
@@ -95,14 +95,14 @@ impl Credentials {
             KeyType::Ed25519 => SigningKey::Ed25519(Box::new(Ed25519Key::parse(secret.expose())?)),
         };
         Ok(Self {
-            api_key: api_key.to_owned(),
+            api_key: Secret::new(api_key.to_owned()),
             key,
         })
     }
 
     /// Value of the `X-MBX-APIKEY` header.
     pub(crate) fn api_key(&self) -> &str {
-        &self.api_key
+        self.api_key.expose()
     }
 
     /// How requests are signed.

@@ -26,6 +26,8 @@ pub struct Endpoints {
     pub ws_private: String,
     /// Request/response WebSocket API.
     pub ws_api: String,
+    /// Where a key's rights are asked, e.g. `https://api.binance.com`; `None` where there is no such place.
+    pub wallet: Option<String>,
 }
 
 /// A WebSocket route.
@@ -46,6 +48,7 @@ impl Endpoints {
             "https://fapi.binance.com",
             "wss://fstream.binance.com",
             "wss://ws-fapi.binance.com/ws-fapi/v1",
+            Some("https://api.binance.com"),
         )
     }
 
@@ -55,6 +58,7 @@ impl Endpoints {
             "https://demo-fapi.binance.com",
             "wss://demo-fstream.binance.com",
             "wss://testnet.binancefuture.com/ws-fapi/v1",
+            None,
         )
     }
 
@@ -62,16 +66,17 @@ impl Endpoints {
     /// `ws://127.0.0.1:9000`.
     pub fn for_local(rest: &str, ws: &str) -> Self {
         let ws = ws.trim_end_matches('/');
-        Self::routed(rest, ws, &format!("{ws}/ws-fapi/v1"))
+        Self::routed(rest, ws, &format!("{ws}/ws-fapi/v1"), None)
     }
 
-    fn routed(rest: &str, ws: &str, ws_api: &str) -> Self {
+    fn routed(rest: &str, ws: &str, ws_api: &str, wallet: Option<&str>) -> Self {
         Self {
             rest: rest.trim_end_matches('/').into(),
             ws_public: format!("{ws}/public"),
             ws_market: format!("{ws}/market"),
             ws_private: format!("{ws}/private"),
             ws_api: ws_api.into(),
+            wallet: wallet.map(Into::into),
         }
     }
 

@@ -10,7 +10,11 @@ pub mod decode;
 pub mod endpoints;
 pub mod error;
 pub mod instruments;
+#[cfg(test)]
+mod random;
 pub mod rest;
+#[cfg(test)]
+mod samples;
 pub mod sign;
 pub mod user;
 pub mod ws;

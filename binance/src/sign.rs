@@ -19,9 +19,18 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'.')
     .remove(b'~');
 
-/// An ordered query string, encoded as it grows.
-#[derive(Clone, Debug, Default)]
+/// An ordered query string, encoded as it grows. `Debug` shows no signature.
+#[derive(Clone, Default)]
 pub struct Query(String);
+
+impl std::fmt::Debug for Query {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0.split_once("signature=") {
+            Some((before, _)) => write!(f, "{before}signature=[redacted]"),
+            None => f.write_str(&self.0),
+        }
+    }
+}
 
 impl Query {
     /// No parameters.
@@ -57,6 +66,15 @@ impl Query {
     /// The encoded text: what is sent, and what is signed.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The parameters as a JSON object of strings: an element of `batchOrders`.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        let pairs = url::form_urlencoded::parse(self.0.as_bytes());
+        pairs
+            .map(|(k, v)| (k.into_owned(), serde_json::Value::String(v.into_owned())))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
     }
 
     /// Signs what is there and appends `signature`.

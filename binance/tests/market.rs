@@ -140,7 +140,8 @@ async fn an_acknowledged_subscription_that_stays_silent_is_given_up_at_its_deadl
 }
 
 #[tokio::test]
-async fn a_stream_that_goes_stale_while_others_on_its_socket_live_is_replaced() {
+async fn a_stream_that_goes_stale_while_others_on_its_socket_live_is_subscribed_again_alone_and_then_on_a_new_socket()
+ {
     let mut c = config();
     c.trades = Silence {
         first: ms(60_000),
@@ -150,27 +151,61 @@ async fn a_stream_that_goes_stale_while_others_on_its_socket_live_is_replaced() 
         first: ms(300),
         later: ms(300),
     };
-    let trade = r#"{"stream":"btcusdt@aggTrade","data":{"e":"aggTrade","E":1700000000000,"s":"BTCUSDT","a":1,"p":"60000.1","q":"0.001","f":1,"l":1,"T":1700000000000,"m":true}}"#;
+    let (asked_tx, mut asked) = mpsc::channel::<String>(8);
     let mut r = run(
         &c,
         &[Feed::AggTrade, Feed::MarkPrice],
         VenueClock::new(1.0),
-        1024,
-        move |_, _, mut s| async move {
-            say(&mut s, mark(1_700_000_000_000)).await;
-            while say(&mut s, trade).await {
-                tokio::time::sleep(ms(10)).await;
+        4096,
+        move |n, _, mut s| {
+            let asked_tx = asked_tx.clone();
+            async move {
+                // The first socket's marks are never heard again; the second's are well.
+                let mut id = 1_000 * n as u64;
+                loop {
+                    id += 1;
+                    let trade = format!(
+                        r#"{{"stream":"btcusdt@aggTrade","data":{{"e":"aggTrade","E":1700000000000,"s":"BTCUSDT","a":{id},"p":"60000.1","q":"0.001","f":1,"l":1,"T":1700000000000,"m":true}}}}"#
+                    );
+                    if (n > 0 || id == 1) && !say(&mut s, mark(1_700_000_000_000 + id as i64)).await {
+                        return;
+                    }
+                    if !say(&mut s, trade).await {
+                        return;
+                    }
+                    if let Ok(Some(Ok(m))) = tokio::time::timeout(ms(10), s.next()).await
+                        && let Ok(t) = m.to_text()
+                        && t.contains("method")
+                    {
+                        let _ = asked_tx.try_send(t.to_owned());
+                    }
+                }
             }
         },
     )
     .await;
-    loop {
+    let mut told = Vec::new();
+    while told.len() < 5 || r.streams.stats().1.connects < 2 {
         let m = next(&mut r.rx).await;
-        if m.event == TraderEvent::StreamDown(StreamKind::Market) {
-            break;
+        if matches!(
+            m.event,
+            TraderEvent::StreamUp(_) | TraderEvent::StreamDown(_)
+        ) {
+            told.push(m.event);
         }
     }
-    assert_eq!(r.streams.stats().1.silences, 1);
+    let (up, down) = (
+        TraderEvent::StreamUp(StreamKind::Market),
+        TraderEvent::StreamDown(StreamKind::Market),
+    );
+    assert_eq!(told, [up.clone(), down.clone(), up.clone(), down, up]);
+    let request = next(&mut asked).await;
+    assert!(
+        request.contains("UNSUBSCRIBE") && request.contains(r#"["btcusdt@markPrice@1s"]"#),
+        "{request}"
+    );
+    let stats = r.streams.stats().1;
+    assert_eq!((stats.silences, stats.losses), (2, 0), "{stats:?}");
 }
 
 #[tokio::test]
@@ -268,30 +303,165 @@ async fn a_socket_that_answers_no_ping_is_lost() {
     ));
 }
 
+/// Depth as a contract has it: the same diffs at the same times, whoever listens. `lag`: how far behind a socket is.
+async fn tell(mut s: ServerWs, since: std::time::Instant, lag: u64) {
+    let now = || u64::try_from(since.elapsed().as_millis()).unwrap() / 5;
+    let mut n = now().saturating_sub(lag);
+    loop {
+        while n + lag <= now() {
+            if !say(&mut s, depth(n)).await {
+                return;
+            }
+            n += 1;
+        }
+        match tokio::time::timeout(ms(2), s.next()).await {
+            Ok(Some(Ok(m))) if !m.is_close() => {}
+            Ok(_) => return,
+            Err(_) => {}
+        }
+    }
+}
+
+/// Takes diffs until `last`, in order and each once; nothing else may come but the first up.
+async fn whole(rx: &mut Receiver<MarketMessage>, last: u64) {
+    assert!(matches!(next(rx).await.event, TraderEvent::StreamUp(_)));
+    let mut before = None;
+    while before.is_none_or(|n| n < last) {
+        match next(rx).await.event {
+            TraderEvent::Depth(d) => {
+                assert!(
+                    before.is_none_or(|n| d.prev_last_id == n),
+                    "{before:?}, then {d:?}"
+                );
+                before = Some(d.last_id);
+            }
+            other => panic!("after {before:?}: {other:?}"),
+        }
+    }
+}
+
 #[tokio::test]
-async fn a_connection_is_replaced_before_the_exchange_would_cut_it() {
+async fn a_connection_is_replaced_before_the_exchange_would_cut_it_and_nobody_hears_of_it() {
     let mut c = config();
-    c.rollover = ms(300);
-    let r = run(
+    (c.rollover, c.overlap) = (ms(300), ms(2_000));
+    let since = std::time::Instant::now();
+    let mut r = run(
         &c,
         &[Feed::Depth],
         VenueClock::new(1.0),
         64,
-        |_, _, mut s| async move {
-            say(&mut s, depth(0)).await;
-            idle(s).await;
+        move |n, _, s| tell(s, since, [8, 0, 4][n % 3]),
+    )
+    .await;
+    whole(&mut r.rx, 400).await;
+    let s = r.streams.stats().0;
+    assert!(s.connects >= 4 && s.losses == 0, "{s:?}");
+}
+
+#[tokio::test]
+async fn a_socket_that_dies_while_its_successor_is_there_leaves_no_gap() {
+    let mut c = config();
+    (c.rollover, c.overlap) = (ms(200), ms(60_000));
+    let open = Arc::new(tokio::sync::Notify::new());
+    let mut r = run(
+        &c,
+        &[Feed::Depth],
+        VenueClock::new(1.0),
+        64,
+        move |n, _, mut s| {
+            let open = open.clone();
+            async move {
+                if n == 0 {
+                    for k in 0..10 {
+                        say(&mut s, depth(k)).await;
+                    }
+                    open.notified().await;
+                    return;
+                }
+                for k in 7..20 {
+                    say(&mut s, depth(k)).await;
+                }
+                open.notify_one();
+                idle(s).await;
+            }
         },
     )
     .await;
-    let mut rx = r.rx;
-    let mut ups = 0;
-    while ups < 3 {
-        if matches!(next(&mut rx).await.event, TraderEvent::StreamUp(_)) {
-            ups += 1;
-        }
+    whole(&mut r.rx, 20).await;
+    assert_eq!(r.streams.stats().0.connects, 2);
+}
+
+#[tokio::test]
+async fn what_neither_socket_has_brought_is_told_as_a_loss() {
+    let mut c = config();
+    (c.rollover, c.overlap) = (ms(200), ms(60_000));
+    let open = Arc::new(tokio::sync::Notify::new());
+    let mut r = run(
+        &c,
+        &[Feed::Depth],
+        VenueClock::new(1.0),
+        64,
+        move |n, _, mut s| {
+            let open = open.clone();
+            async move {
+                if n == 0 {
+                    say(&mut s, depth(0)).await;
+                    open.notified().await;
+                    return;
+                }
+                say(&mut s, depth(5)).await;
+                tokio::time::sleep(ms(50)).await;
+                open.notify_one();
+                idle(s).await;
+            }
+        },
+    )
+    .await;
+    let mut told = Vec::new();
+    for _ in 0..5 {
+        told.push(match next(&mut r.rx).await.event {
+            TraderEvent::StreamUp(_) => "up".to_owned(),
+            TraderEvent::StreamDown(_) => "down".to_owned(),
+            TraderEvent::Depth(d) => d.prev_last_id.to_string(),
+            other => panic!("{other:?}"),
+        });
     }
-    let s = r.streams.stats().0;
-    assert!(s.connects >= 3 && s.losses == 0, "{s:?}");
+    assert_eq!(told, ["up", "0", "down", "up", "5"]);
+}
+
+#[tokio::test]
+async fn more_streams_than_a_socket_takes_go_on_more_sockets() {
+    let mut c = config();
+    c.streams_per_socket = 2;
+    let mut r = run(
+        &c,
+        &[Feed::Depth, Feed::AggTrade, Feed::MarkPrice],
+        VenueClock::new(1.0),
+        64,
+        |_, _, s| idle(s),
+    )
+    .await;
+    let other: Arc<str> = "ETHUSDT".into();
+    let eth = |feed| Subscription {
+        symbol: other.clone(),
+        feed,
+    };
+    for _ in 0..2 {
+        next(&mut r.rx).await;
+    }
+    r.streams.set([
+        sub(Feed::AggTrade),
+        sub(Feed::MarkPrice),
+        eth(Feed::AggTrade),
+        eth(Feed::MarkPrice),
+    ]);
+    // ETHUSDT has no instrument here, so nobody hears of it; its socket is opened all the same.
+    common::eventually(|| {
+        let paths = r.paths.lock().unwrap();
+        let market: Vec<&String> = paths.iter().filter(|p| p.starts_with("/market")).collect();
+        market.len() == 2 && market[1].contains("ethusdt@aggTrade/ethusdt@markPrice")
+    })
+    .await;
 }
 
 #[tokio::test]

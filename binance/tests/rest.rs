@@ -66,7 +66,7 @@ async fn an_order_is_signed_stamped_and_sent_once() {
     );
     let seen = seen.lock().unwrap();
     assert_eq!(seen.len(), 1);
-    let wanted = "POST /fapi/v1/order?symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=IOC&price=60000.1&quantity=0.01&newClientOrderId=hAAAAAAwBBBBBB1-1&newOrderRespType=ACK&recvWindow=1000&timestamp=17000000";
+    let wanted = "POST /fapi/v1/order?symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=IOC&price=60000.1&quantity=0.01&newClientOrderId=hAAAAAAwBBBBBB1-1&selfTradePreventionMode=EXPIRE_MAKER&newOrderRespType=ACK&recvWindow=1000&timestamp=17000000";
     assert!(seen[0].starts_with(wanted), "{}", seen[0]);
     let signature = seen[0].rsplit_once("&signature=").unwrap().1;
     assert_eq!(signature.len(), 64);

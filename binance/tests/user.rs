@@ -6,6 +6,7 @@ mod common;
 use common::{
     Http, Seen, ServerWs, http, idle, instruments, next, ok, refused, rest_client, say, ws,
 };
+use futures_util::StreamExt;
 use helios_binance::rest::RestConfig;
 use helios_binance::user::{UserStream, UserStreamConfig, UserStreamEvent};
 use helios_binance::ws::BackoffConfig;
@@ -198,15 +199,14 @@ async fn a_socket_with_neither_frame_nor_pong_is_down_after_its_deadline() {
 }
 
 #[tokio::test]
-async fn an_order_event_that_can_t_be_read_ends_in_a_new_socket_so_that_the_machine_reconciles() {
+async fn an_order_event_that_can_t_be_read_makes_the_machine_reconcile_and_leaves_the_socket_alone()
+{
     let mut r = run(
         config(),
         |_, _| ok(r#"{"listenKey":"K"}"#),
-        |n, _, mut s| async move {
-            if n == 0 {
-                say(&mut s, r#"{"e":"SOMETHING_NEW","E":1}"#).await;
-                say(&mut s, FILL.replace("FILLED", "NEVER_HEARD")).await;
-            }
+        |_, _, mut s| async move {
+            say(&mut s, r#"{"e":"SOMETHING_NEW","E":1}"#).await;
+            say(&mut s, FILL.replace("FILLED", "NEVER_HEARD")).await;
             idle(s).await;
         },
     )
@@ -218,5 +218,87 @@ async fn an_order_event_that_can_t_be_read_ends_in_a_new_socket_so_that_the_mach
     ));
     assert_eq!(news(&mut r.rx).await, UserStreamEvent::Up);
     let s = r.stream.stats();
-    assert_eq!((s.unknown, s.errors), (1, 1));
+    assert_eq!((s.unknown, s.errors, s.connects), (1, 1, 1));
+}
+
+#[tokio::test]
+async fn a_socket_is_replaced_before_the_exchange_would_cut_it_and_no_event_is_lost_or_told_twice()
+{
+    let mut c = config();
+    (c.rollover, c.overlap) = (ms(300), ms(150));
+    let since = std::time::Instant::now();
+    let mut r = run(
+        c,
+        |_, _| ok(r#"{"listenKey":"K1"}"#),
+        move |n, _, mut s| async move {
+            // Every socket on the key is told of every fill; the later ones lag by some.
+            let now = || since.elapsed().as_millis() / 20;
+            let mut next = now();
+            loop {
+                while next + n as u128 % 3 <= now() {
+                    let fill = FILL.replace(r#""t":99"#, &format!(r#""t":{}"#, 100 + next));
+                    if !say(&mut s, fill).await {
+                        return;
+                    }
+                    next += 1;
+                }
+                match tokio::time::timeout(ms(5), s.next()).await {
+                    Ok(Some(Ok(m))) if !m.is_close() => {}
+                    Ok(_) => return,
+                    Err(_) => {}
+                }
+            }
+        },
+    )
+    .await;
+    let (mut ups, mut ids) = (0, Vec::new());
+    while ups < 4 {
+        match news(&mut r.rx).await {
+            UserStreamEvent::Up => ups += 1,
+            UserStreamEvent::Order(_, u) => ids.push(u.fill.unwrap().trade_id),
+            other => panic!("{other:?}"),
+        }
+    }
+    // A socket that lags tells later what the other has told before: in another order, but each once.
+    let newest = ids.iter().copied().max().unwrap();
+    ids.sort_unstable();
+    ids.retain(|id| *id + 5 < newest);
+    let all: Vec<u64> = (ids[0]..ids[0] + ids.len() as u64).collect();
+    assert_eq!(ids, all);
+    let s = r.stream.stats();
+    assert!(s.connects >= 4 && s.losses == 0, "{s:?}");
+}
+
+#[tokio::test]
+async fn a_private_socket_that_dies_beside_its_successor_is_no_loss() {
+    let mut c = config();
+    (c.rollover, c.overlap) = (ms(200), ms(60_000));
+    let open = std::sync::Arc::new(tokio::sync::Notify::new());
+    let mut r = run(
+        c,
+        |_, _| ok(r#"{"listenKey":"K1"}"#),
+        move |n, _, mut s| {
+            let open = open.clone();
+            async move {
+                if n == 0 {
+                    open.notified().await;
+                    return;
+                }
+                open.notify_one();
+                say(&mut s, FILL).await;
+                idle(s).await;
+            }
+        },
+    )
+    .await;
+    let mut told = Vec::new();
+    while told.len() < 3 {
+        told.push(match news(&mut r.rx).await {
+            UserStreamEvent::Up => "up",
+            UserStreamEvent::Order(..) => "fill",
+            other => panic!("{other:?}"),
+        });
+    }
+    told.sort_unstable();
+    assert_eq!(told, ["fill", "up", "up"]);
 }

@@ -2,6 +2,7 @@
 
 use crate::CoordinatorLinks;
 use crate::account::Contracts;
+use crate::fitness::{self, Modes};
 use crate::orders::Order;
 use crate::outbox::Outbox;
 use crate::saves::{Saved, Saves};
@@ -34,6 +35,8 @@ pub(crate) enum Answer {
     Saved(u64, Saved),
     /// The contracts, read anew.
     Contracts(Box<Contracts>),
+    /// The account's modes and its key's rights, read anew.
+    Modes(Modes),
 }
 
 /// Sends requests and brings answers back.
@@ -213,6 +216,17 @@ impl Effects {
             match Contracts::load(&rest).await {
                 Ok(fresh) => drop(answers.send(Answer::Contracts(Box::new(fresh)))),
                 Err(e) => tracing::warn!(error = %e, "contracts not read anew"),
+            }
+        });
+    }
+
+    /// Reads the account's modes and its key's rights; a read that fails is tried again when the next one is due.
+    pub(crate) fn read_modes(&mut self) {
+        let (rest, answers) = (self.links.rest.clone(), self.answers.clone());
+        self.tasks.spawn(async move {
+            match fitness::read(&rest).await {
+                Ok(modes) => drop(answers.send(Answer::Modes(modes))),
+                Err(e) => tracing::warn!(error = %e, "the account's modes are not read"),
             }
         });
     }

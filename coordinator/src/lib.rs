@@ -11,6 +11,7 @@ mod asked;
 mod control;
 mod effects;
 mod fence;
+mod fitness;
 mod inputs;
 mod lead;
 pub mod observe;

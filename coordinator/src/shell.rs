@@ -4,6 +4,7 @@ use crate::account::{Contracts, symbols_that_matter};
 use crate::asked::{Asked, Question};
 use crate::control::{Control, CoordinatorError, told};
 use crate::effects::{Answer, Effects};
+use crate::fitness::{Fitness, judge, unread};
 use crate::inputs::{Input, Inputs};
 use crate::lead::{Lead, News};
 use crate::peers::Peers;
@@ -102,6 +103,8 @@ pub async fn run(
         marked: false,
     };
     shell.handle(&GuardianEvent::Start);
+    shell.tell_fitness(&unread(config.account.environment));
+    shell.effects.read_modes();
     loop {
         match inputs.next(&mut lead.news, &mut shell.asked).await {
             Input::Control(c) => match c {
@@ -132,6 +135,9 @@ pub async fn run(
                     shell.handle(&e);
                 }
             }
+            Input::Answer(Answer::Modes(modes)) => {
+                shell.tell_fitness(&judge(config.account.environment, &modes));
+            }
             Input::Answer(Answer::Contracts(fresh)) => {
                 if let Some(all) = shell.effects.renew(*fresh) {
                     contracts = all.clone();
@@ -152,6 +158,7 @@ pub async fn run(
                 }
                 if shell.renew.due() {
                     shell.effects.read_contracts();
+                    shell.effects.read_modes();
                 }
                 shell.handle(&GuardianEvent::Tick);
             }
@@ -281,7 +288,7 @@ impl Shell {
             }
             Answer::Saved(number, saved) => (*number, *saved),
             // At the end they matter no more.
-            Answer::Contracts(_) => return None,
+            Answer::Contracts(_) | Answer::Modes(_) => return None,
         };
         match saved {
             Saved::Written => self.said.written(number),
@@ -300,6 +307,15 @@ impl Shell {
             });
         }
         Some(saved)
+    }
+
+    /// The guardian hears what is in the way, people what is not as it should be.
+    fn tell_fitness(&mut self, f: &Fitness) {
+        for words in &f.warnings {
+            tracing::warn!("{words}");
+        }
+        let unfit = (!f.unfit.is_empty()).then(|| f.unfit.join("; ").into());
+        self.handle(&GuardianEvent::Fitness { unfit });
     }
 
     /// A worker's report, which also says what language it speaks and which epoch it has heard of.

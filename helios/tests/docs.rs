@@ -92,6 +92,11 @@ fn links_between_the_documents_lead_somewhere() {
             include_str!("../../docs/architecture.md"),
         ),
         ("docs/venue.md", "docs", include_str!("../../docs/venue.md")),
+        (
+            "docs/exchange.md",
+            "docs",
+            include_str!("../../docs/exchange.md"),
+        ),
         ("docs/nats.md", "docs", include_str!("../../docs/nats.md")),
         ("docs/e2e.md", "docs", include_str!("../../docs/e2e.md")),
         (

@@ -126,7 +126,7 @@ fn differ(a: &AccountSnapshot, b: &AccountSnapshot) -> bool {
         || a.acknowledged != b.acknowledged
         || a.latches != b.latches
         || (a.known, a.level, a.halted, a.epoch) != (b.known, b.level, b.halted, b.epoch)
-        || (&a.holder, &a.unknown) != (&b.holder, &b.unknown)
+        || (&a.holder, &a.unknown, &a.unfit) != (&b.holder, &b.unknown, &b.unfit)
         || symbols(a) != symbols(b)
         || workers(a) != workers(b)
 }

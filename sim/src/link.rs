@@ -72,20 +72,7 @@ pub(crate) fn reply(r: Result<Response, VenueError>) -> VenueReply {
 }
 
 fn refusal(e: &VenueError) -> Refusal {
-    match e.code {
-        -2021 => Refusal::WouldTrigger,
-        -2022 | -4118 => Refusal::ReduceOnly,
-        -4130 => Refusal::StopExists,
-        -4509 => Refusal::NoPosition,
-        -2011 | -2013 => Refusal::NotFound,
-        -4116 => Refusal::DuplicateId,
-        -5022 => Refusal::PostOnlyTakes,
-        -2018 | -2019 | -2027 => Refusal::Margin,
-        code => Refusal::Other {
-            code,
-            msg: e.msg.as_str().into(),
-        },
-    }
+    Refusal::of_code(e.code, &e.msg, 0)
 }
 
 /// One contract as a reconcile reads it. `all_ids`: every client id ever used, for a machine that has none yet.

@@ -27,6 +27,14 @@ pub enum SetupError {
         /// "hedge" or "multi-assets".
         mode: &'static str,
     },
+    /// Isolated margin, with a position or orders that keep it from being changed.
+    #[error(
+        "{symbol} is on isolated margin and not flat: close its position and orders, or switch it to cross margin at the exchange"
+    )]
+    Isolated {
+        /// Contract.
+        symbol: String,
+    },
     /// The exchange has no brackets for it, so margin can't be reckoned.
     #[error("{symbol}: no leverage brackets: margin is unknown, so it can't be traded")]
     NoBrackets {
@@ -35,8 +43,8 @@ pub enum SetupError {
     },
 }
 
-/// Reads filters, brackets and fees, asserts one-way and single-asset mode, and sets the wanted leverage (which the exchange
-/// refuses with a position too large for it: then the one in force is kept).
+/// Reads filters, brackets and fees, asserts one-way and single-asset mode, and sets cross margin and the wanted leverage.
+/// Both are changed only while flat: a position keeps what it was opened under, isolated margin refuses.
 ///
 /// # Errors
 /// [`SetupError`], in words that say what to do.
@@ -71,15 +79,31 @@ pub async fn load_symbol(
         symbol: symbol.into(),
     })?;
     let fees = rest.commission_rate(symbol).await.map_err(api)?;
-    let in_force = rest
-        .symbol_config(symbol)
-        .await
-        .map_err(api)?
-        .first()
-        .map_or(0, |c| c.leverage);
+    let config = rest.symbol_config(symbol).await.map_err(api)?;
+    let config = config.into_iter().next();
+    let held = rest.positions(Some(symbol)).await.map_err(api)?;
+    let flat = held.iter().all(|p| p.amount.is_zero());
+    if config.as_ref().is_some_and(|c| c.isolated) {
+        if !flat {
+            return Err(SetupError::Isolated {
+                symbol: symbol.into(),
+            });
+        }
+        tracing::info!(symbol, "isolated margin: switched to cross");
+        rest.set_cross_margin(symbol).await.map_err(api)?;
+    }
+    let in_force = config.map_or(0, |c| c.leverage);
     let highest = brackets.first().map_or(1, |b| b.initial_leverage);
     let wanted = leverage.min(highest);
     let leverage = if in_force == wanted {
+        in_force
+    } else if !flat && in_force > 0 {
+        tracing::warn!(
+            symbol,
+            in_force,
+            wanted,
+            "leverage stays as it is while there is a position"
+        );
         in_force
     } else {
         match rest.set_leverage(symbol, wanted).await {

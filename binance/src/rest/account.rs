@@ -217,7 +217,7 @@ impl RestClient {
         );
         match self.read_body(call).await {
             Ok(_) => Ok(()),
-            Err(e) if e.other_code().is_some_and(|c| CODE_NO_CHANGE.contains(&c)) => Ok(()),
+            Err(e) if e.code().is_some_and(|c| CODE_NO_CHANGE.contains(&c)) => Ok(()),
             Err(e) => Err(e),
         }
     }

@@ -4,29 +4,38 @@
 //! types or an [`ApiError`]; orders always return a [`helios_core::order::VenueReply`], because "unknown" is an answer there.
 
 mod account;
+mod batch;
 mod budget;
+mod history;
+mod key;
 mod market;
+mod open;
 mod owners;
 mod reconcile;
+mod rules;
 #[cfg(test)]
 mod samples;
 mod trade;
 pub(crate) mod wire;
 
 pub use account::{AccountInfo, Income, PositionRisk, SymbolConfig};
+pub use batch::Amend;
 pub use budget::{BudgetUse, Lane, RateBudget, RateLimits, UsedHeaders};
-pub use market::{BookTop, ExchangeInfo, KlineInterval, ListedContract, PremiumIndex, Ticker24h};
+pub use history::{FundingInfo, FundingPaid, PastTrade};
+pub use key::{AccountConfig, Balance, KeyRights};
+pub use market::{BookTop, KlineInterval, PremiumIndex, Ticker24h};
 pub use owners::Owners;
 pub use reconcile::AccountState;
+pub use rules::{ExchangeInfo, ListedContract};
 
 use crate::clock::{VenueClock, mono_ns};
 use crate::credentials::Credentials;
 use crate::endpoints::Endpoints;
-use crate::error::{ApiError, classify, transport};
+use crate::error::{ApiError, Heard, classify, transport};
 use crate::sign::Query;
 use bytes::Bytes;
 use helios_core::order::Refusal;
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -281,8 +290,12 @@ impl RestClient {
         answer
     }
 
-    /// Stamps, signs, sends, reads the whole answer and learns from its headers.
     async fn send(&self, call: &Call, timeout: Duration) -> Answer {
+        self.send_to(&self.0.endpoints.rest, call, timeout).await
+    }
+
+    /// Stamps, signs, sends, reads the whole answer and learns from its headers.
+    async fn send_to(&self, base: &str, call: &Call, timeout: Duration) -> Answer {
         let inner = &*self.0;
         let mut query = call.query.clone();
         let mut dead_after_ms = 0;
@@ -305,7 +318,7 @@ impl RestClient {
                 .with("timestamp", timestamp)
                 .signed(c);
         }
-        let mut url = format!("{}{}", inner.endpoints.rest, call.path);
+        let mut url = format!("{base}{}", call.path);
         if !query.as_str().is_empty() {
             url.push('?');
             url.push_str(query.as_str());
@@ -315,7 +328,7 @@ impl RestClient {
             .request(call.method.clone(), url)
             .timeout(timeout);
         if let Some(c) = credentials {
-            request = request.header("X-MBX-APIKEY", c.api_key());
+            request = request.header("X-MBX-APIKEY", api_key_header(&c));
         }
         let body = match request.send().await {
             Ok(response) => self.receive(response).await,
@@ -335,14 +348,13 @@ impl RestClient {
             orders_10s: number(headers, "x-mbx-order-count-10s"),
             orders_1m: number(headers, "x-mbx-order-count-1m"),
         });
-        let retry_after_ms = number::<u64>(headers, "retry-after").map(|s| s * 1_000);
-        let body = match response.bytes().await {
+        let heard = Heard {
+            retry_after_ms: number::<u64>(headers, "retry-after").map(|s| s.saturating_mul(1_000)),
+            now_ms: self.0.clock.market_ms(),
+        };
+        let body = match whole(response).await {
             Ok(b) => b,
-            Err(e) if status.is_success() => {
-                return Err(ApiError::Unknown(
-                    format!("answer lost: {}", e.without_url()).into(),
-                ));
-            }
+            Err(why) if status.is_success() => return Err(ApiError::Unknown(why.into())),
             Err(_) => Bytes::new(),
         };
         let error: Option<wire::ErrorBody> = serde_json::from_slice(&body).ok();
@@ -355,7 +367,7 @@ impl RestClient {
             || String::from_utf8_lossy(&body).chars().take(200).collect(),
             |e| e.msg.clone(),
         );
-        let e = classify(status.as_u16(), error.map(|e| e.code), &msg, retry_after_ms);
+        let e = classify(status.as_u16(), error.map(|e| e.code), &msg, heard);
         if let Some(Refusal::RateLimited { retry_after_ms }) = e.refusal() {
             tracing::warn!(
                 status = status.as_u16(),
@@ -399,6 +411,33 @@ impl RestClient {
         let _ = self.0.budget.try_acquire(call.lane, call.weight, 0);
         self.send(call, self.0.config.order_timeout).await.body
     }
+}
+
+/// No answer of the exchange comes near: exchangeInfo has two megabytes.
+const LARGEST: usize = 64 << 20;
+
+/// The whole body, or why there is none.
+async fn whole(mut response: reqwest::Response) -> Result<Bytes, String> {
+    let mut body = bytes::BytesMut::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() > LARGEST => {
+                return Err(format!("the answer has more than {LARGEST} bytes"));
+            }
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => return Ok(body.freeze()),
+            Err(e) => return Err(format!("answer lost: {}", e.without_url())),
+        }
+    }
+}
+
+/// Marked as sensitive, so that no log of the HTTP client shows it.
+fn api_key_header(c: &Credentials) -> HeaderValue {
+    // Credentials take visible ASCII only.
+    let mut value =
+        HeaderValue::from_str(c.api_key()).unwrap_or_else(|_| HeaderValue::from_static(""));
+    value.set_sensitive(true);
+    value
 }
 
 fn number<T: std::str::FromStr>(headers: &HeaderMap, name: &str) -> Option<T> {

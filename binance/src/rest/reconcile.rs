@@ -132,7 +132,7 @@ impl RestClient {
         for o in &stops {
             if let Some((i, s)) = read.at(&o.symbol, true) {
                 s.stops
-                    .push(convert::algo_order(&i, o).map_err(super::bad("openAlgoOrders"))?);
+                    .push(convert::listed_algo(&i, o).map_err(super::bad("openAlgoOrders"))?);
             }
         }
         // Symbols that are flat and have no orders are left out, as the guardian expects.
@@ -185,7 +185,7 @@ impl Collect<'_> {
     fn order(&mut self, o: &wire::Order) -> Result<(), ApiError> {
         if let Some((i, s)) = self.at(&o.symbol, true) {
             s.orders
-                .push(convert::open_order(&i, o).map_err(super::bad("openOrders"))?);
+                .push(convert::listed_order(&i, o).map_err(super::bad("openOrders"))?);
         }
         Ok(())
     }

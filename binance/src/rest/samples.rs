@@ -177,7 +177,7 @@ fn a_real_exchange_info_gives_an_instrument_for_each_contract_with_whole_rules()
     };
     let line = all.lines().find(|l| l.contains("exchangeInfo")).unwrap();
     let body = &line[line.find('{').unwrap()..];
-    let info = super::market::exchange_info(serde_json::from_str(body).unwrap());
+    let info = super::rules::exchange_info(serde_json::from_str(body).unwrap());
     assert_eq!(info.contracts.len() + info.refused.len(), 122);
     assert!(info.refused.is_empty(), "{:?}", info.refused);
     assert_eq!(info.limits.weight_1m, 2_400);
@@ -201,14 +201,14 @@ fn a_contract_with_a_missing_or_zero_filter_is_unknown_not_a_number() {
         return;
     };
     // The official example has one filter with everything in it: whole rules are missing.
-    let info = super::market::exchange_info(info);
+    let info = super::rules::exchange_info(info);
     assert!(info.contracts.is_empty());
     assert_eq!(info.refused[0].0, "BLZUSDT");
     let text =
         read("samples/nautilus/py_http_responses__http_futures_market_exchange_info.json").unwrap();
     let zero = text.replace(r#""tickSize": "0.10""#, r#""tickSize": "0""#);
-    let whole = super::market::exchange_info(serde_json::from_str(&text).unwrap());
-    let holed = super::market::exchange_info(serde_json::from_str(&zero).unwrap());
+    let whole = super::rules::exchange_info(serde_json::from_str(&text).unwrap());
+    let holed = super::rules::exchange_info(serde_json::from_str(&zero).unwrap());
     assert!(holed.contracts.len() < whole.contracts.len());
     assert!(holed.refused.iter().any(|(s, _)| s == "BTCUSDT"));
 }
@@ -246,4 +246,21 @@ fn klines_leave_the_running_bar_out() {
     assert_eq!(interval(900_000).unwrap().name, "15m");
     assert_eq!(interval(120_000).unwrap().name, "1m");
     assert_eq!(interval(5_000), None);
+}
+
+#[test]
+fn one_open_order_of_another_protocol_does_not_hide_the_others() {
+    let row = r#"{"symbol":"BTCUSDT","orderId":7,"clientOrderId":"x","status":"NEVER_HEARD","side":"BUY","type":"LIMIT","price":"60000.1","origQty":"0.0125","executedQty":"0"}"#;
+    let o: wire::Order = serde_json::from_str(row).unwrap();
+    let i = grid("BTCUSDT", (1, 1), (1, 3));
+    assert!(convert::open_order(&i, &o).is_err());
+    let read = convert::listed_order(&i, &o).unwrap();
+    assert_eq!((read.status, read.qty), (OrderStatus::New, Qty(12)));
+    let row = r#"{"symbol":"BTCUSDT","algoId":7,"clientAlgoId":"x","algoStatus":"WAITING","side":"SELL","triggerPrice":"","quantity":"0.0125"}"#;
+    let o: wire::AlgoOrder = serde_json::from_str(row).unwrap();
+    let read = convert::listed_algo(&i, &o).unwrap();
+    assert_eq!(
+        (read.status, read.trigger, read.qty),
+        (AlgoStatus::New, Price(0), Some(Qty(12)))
+    );
 }

@@ -7,17 +7,20 @@ use crate::sign::Query;
 use helios_core::fixed::Side;
 use helios_core::instrument::Instrument;
 use helios_core::order::{
-    AlgoOrder, CancelTarget, ClientId, EntryKind, NewOrder, NewStop, OpenOrder, OrderKind, Refusal,
-    TimeInForce, TradeFill, VenueReply,
+    CancelTarget, EntryKind, NewOrder, NewStop, OrderKind, Refusal, TimeInForce, VenueReply,
 };
 use reqwest::Method;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
-const ORDER: &str = "/fapi/v1/order";
+pub(super) const ORDER: &str = "/fapi/v1/order";
 const ALGO: &str = "/fapi/v1/algoOrder";
 
-const fn side(s: Side) -> &'static str {
+/// An order that would meet an own resting one expires that one: an exit always goes through. Said with each order,
+/// because the default differs by endpoint.
+const SELF_TRADE: &str = "EXPIRE_MAKER";
+
+pub(super) const fn side(s: Side) -> &'static str {
     match s {
         Side::Buy => "BUY",
         Side::Sell => "SELL",
@@ -34,7 +37,7 @@ const fn tif(t: TimeInForce) -> &'static str {
 }
 
 /// The parameters of `POST /fapi/v1/order`.
-fn order_query(i: &Instrument, o: &NewOrder) -> Query {
+pub(super) fn order_query(i: &Instrument, o: &NewOrder) -> Query {
     let q = Query::new()
         .with("symbol", &i.symbol)
         .with("side", side(o.side));
@@ -52,6 +55,7 @@ fn order_query(i: &Instrument, o: &NewOrder) -> Query {
         q
     };
     q.with("newClientOrderId", &o.client_id)
+        .with("selfTradePreventionMode", SELF_TRADE)
         .with("newOrderRespType", "ACK")
 }
 
@@ -72,6 +76,7 @@ fn stop_query(i: &Instrument, s: &NewStop) -> Query {
             .with("reduceOnly", "true"),
     };
     q.with("clientAlgoId", &s.client_id)
+        .with("selfTradePreventionMode", SELF_TRADE)
 }
 
 fn target_query(i: &Instrument, t: &CancelTarget) -> (&'static str, Query) {
@@ -83,9 +88,9 @@ fn target_query(i: &Instrument, t: &CancelTarget) -> (&'static str, Query) {
 }
 
 /// A failed call as a reply.
-fn failed(e: ApiError, dead_after_ms: i64) -> VenueReply {
+pub(super) fn failed(e: ApiError, dead_after_ms: i64) -> VenueReply {
     match e {
-        ApiError::Refused(r) => VenueReply::Refused(r.0),
+        ApiError::Refused(r) => VenueReply::Refused(r),
         ApiError::Unknown(why) => VenueReply::Unknown { why, dead_after_ms },
         // Accepted, but what it said can't be read: most likely it had effect.
         ApiError::Decode { why, .. } => VenueReply::Unknown {
@@ -95,7 +100,7 @@ fn failed(e: ApiError, dead_after_ms: i64) -> VenueReply {
     }
 }
 
-fn reply<T: DeserializeOwned>(
+pub(super) fn reply<T: DeserializeOwned>(
     answer: Answer,
     f: impl FnOnce(T) -> Result<VenueReply, ApiError>,
 ) -> VenueReply {
@@ -167,108 +172,12 @@ impl RestClient {
         }
     }
 
-    fn exit_call(&self, method: Method, path: &'static str, query: Query) -> Call {
+    pub(super) fn exit_call(&self, method: Method, path: &'static str, query: Query) -> Call {
         Call::get("order", path, 1)
             .method(method)
             .query(query)
             .auth(Auth::Signed(self.0.config.exit_recv_window_ms))
             .lane(Lane::Exit)
-    }
-
-    /// Open plain orders of a symbol, anybody's (weight 1).
-    ///
-    /// # Errors
-    /// [`ApiError`] when there is no readable answer.
-    pub async fn open_orders(&self, i: &Instrument) -> Result<Vec<OpenOrder>, ApiError> {
-        let rows = self.open_orders_raw(Some(&i.symbol)).await?;
-        let all: Result<_, _> = rows.iter().map(|o| convert::open_order(i, o)).collect();
-        all.map_err(super::bad("openOrders"))
-    }
-
-    pub(super) async fn open_orders_raw(
-        &self,
-        symbol: Option<&str>,
-    ) -> Result<Vec<wire::Order>, ApiError> {
-        let weight = if symbol.is_some() { 1 } else { 40 };
-        let call = Call::get("openOrders", "/fapi/v1/openOrders", weight)
-            .query(Query::new().with_opt("symbol", symbol))
-            .auth(self.read_auth());
-        self.read(call).await
-    }
-
-    /// Open conditional orders of a symbol, anybody's (weight 1).
-    ///
-    /// # Errors
-    /// [`ApiError`] when there is no readable answer.
-    pub async fn open_algo_orders(&self, i: &Instrument) -> Result<Vec<AlgoOrder>, ApiError> {
-        let rows = self.open_algo_orders_raw(Some(&i.symbol)).await?;
-        let all: Result<_, _> = rows.iter().map(|o| convert::algo_order(i, o)).collect();
-        all.map_err(super::bad("openAlgoOrders"))
-    }
-
-    pub(super) async fn open_algo_orders_raw(
-        &self,
-        symbol: Option<&str>,
-    ) -> Result<Vec<wire::AlgoOrder>, ApiError> {
-        let weight = if symbol.is_some() { 1 } else { 40 };
-        let call = Call::get("openAlgoOrders", "/fapi/v1/openAlgoOrders", weight)
-            .query(Query::new().with_opt("symbol", symbol))
-            .auth(self.read_auth());
-        self.read(call).await
-    }
-
-    /// Ids of the symbol's newest plain orders, `(orderId, client id)`, oldest first (weight 5).
-    ///
-    /// # Errors
-    /// [`ApiError`] when there is no readable answer.
-    pub async fn all_orders(
-        &self,
-        symbol: &str,
-        limit: u32,
-    ) -> Result<Vec<(u64, ClientId)>, ApiError> {
-        let rows = self.all_orders_raw(symbol, limit).await?;
-        Ok(rows
-            .into_iter()
-            .map(|o| (o.order_id, ClientId::from(o.client_order_id.as_str())))
-            .collect())
-    }
-
-    pub(super) async fn all_orders_raw(
-        &self,
-        symbol: &str,
-        limit: u32,
-    ) -> Result<Vec<wire::Order>, ApiError> {
-        let call = Call::get("allOrders", "/fapi/v1/allOrders", 5)
-            .query(Query::new().with("symbol", symbol).with("limit", limit))
-            .auth(self.read_auth());
-        self.read(call).await
-    }
-
-    /// The symbol's newest own fills, `(orderId, fill)`, oldest first (weight 5). A fill off today's quantity grid is left out
-    /// with a warning: it predates a change of the step.
-    ///
-    /// # Errors
-    /// [`ApiError`] when there is no readable answer.
-    pub async fn user_trades(
-        &self,
-        i: &Instrument,
-        limit: u32,
-    ) -> Result<Vec<(u64, TradeFill)>, ApiError> {
-        let call = Call::get("userTrades", "/fapi/v1/userTrades", 5)
-            .query(Query::new().with("symbol", &i.symbol).with("limit", limit))
-            .auth(self.read_auth());
-        let mut rows: Vec<wire::UserTrade> = self.read(call).await?;
-        rows.sort_by_key(|t| (t.time, t.id));
-        let mut trades = Vec::with_capacity(rows.len());
-        for t in &rows {
-            match convert::fill(i, t) {
-                Ok(f) => trades.push((t.order_id, f)),
-                Err(e) => {
-                    tracing::warn!(symbol = %i.symbol, trade = t.id, error = %e, "old fill left out")
-                }
-            }
-        }
-        Ok(trades)
     }
 
     /// Arms (or with 0 disarms) the symbol's dead-man switch: its plain orders are cancelled unless re-armed within `ms`.
@@ -289,7 +198,7 @@ impl RestClient {
     }
 }
 
-fn not_sent(why: &str) -> VenueReply {
+pub(super) fn not_sent(why: &str) -> VenueReply {
     VenueReply::Refused(Refusal::NotSent {
         why: Arc::from(why),
     })
@@ -322,7 +231,7 @@ mod tests {
         };
         assert_eq!(
             order_query(&btc(), &o).as_str(),
-            "symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=IOC&price=60000.1&quantity=0.025&newClientOrderId=h-1&newOrderRespType=ACK"
+            "symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=IOC&price=60000.1&quantity=0.025&newClientOrderId=h-1&selfTradePreventionMode=EXPIRE_MAKER&newOrderRespType=ACK"
         );
     }
 
@@ -336,7 +245,7 @@ mod tests {
         };
         assert_eq!(
             stop_query(&btc(), &s).as_str(),
-            "algoType=CONDITIONAL&symbol=BTCUSDT&side=SELL&type=STOP_MARKET&triggerPrice=59000&workingType=MARK_PRICE&priceProtect=FALSE&closePosition=true&clientAlgoId=h-2"
+            "algoType=CONDITIONAL&symbol=BTCUSDT&side=SELL&type=STOP_MARKET&triggerPrice=59000&workingType=MARK_PRICE&priceProtect=FALSE&closePosition=true&clientAlgoId=h-2&selfTradePreventionMode=EXPIRE_MAKER"
         );
         s.qty = Some(Qty(1_000));
         assert!(

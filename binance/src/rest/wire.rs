@@ -24,6 +24,17 @@ impl<'de> Deserialize<'de> for Dec {
     }
 }
 
+/// A decimal that some answers leave empty.
+pub(crate) fn empty_is_none<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Dec>, D::Error> {
+    match serde_json::Value::deserialize(d)? {
+        serde_json::Value::Null => Ok(None),
+        serde_json::Value::String(s) if s.is_empty() => Ok(None),
+        v => serde_json::from_value(v)
+            .map(Some)
+            .map_err(serde::de::Error::custom),
+    }
+}
+
 pub(crate) fn parse_dec(text: &str) -> Option<Decimal> {
     Decimal::from_str(text)
         .or_else(|_| Decimal::from_scientific(text))
@@ -154,6 +165,85 @@ pub(crate) struct PremiumIndex {
 }
 
 #[derive(Debug, Deserialize)]
+pub(crate) struct LastPrice {
+    pub price: Dec,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct AggTrade {
+    pub a: u64,
+    pub p: Dec,
+    pub q: Dec,
+    #[serde(rename = "T")]
+    pub time: i64,
+    pub m: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FundingInfo {
+    pub symbol: String,
+    pub adjusted_funding_rate_cap: Dec,
+    pub adjusted_funding_rate_floor: Dec,
+    pub funding_interval_hours: Int,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FundingRate {
+    pub symbol: String,
+    pub funding_rate: Dec,
+    pub funding_time: i64,
+    #[serde(default, deserialize_with = "empty_is_none")]
+    pub mark_price: Option<Dec>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AccountConfig {
+    pub can_trade: bool,
+    pub dual_side_position: bool,
+    pub multi_assets_margin: bool,
+    #[serde(default)]
+    pub fee_tier: Int,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Balance {
+    pub asset: String,
+    pub balance: Dec,
+    pub available_balance: Dec,
+}
+
+/// What isn't said is taken for the dangerous side by whoever decides: a right that is absent is no right, but a key whose
+/// withdrawals aren't told can't be shown to be safe, so that field must be there.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ApiRestrictions {
+    #[serde(default)]
+    pub ip_restrict: bool,
+    #[serde(default)]
+    pub enable_futures: bool,
+    pub enable_withdrawals: bool,
+    #[serde(default)]
+    pub enable_internal_transfer: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FeeBurn {
+    pub fee_burn: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AdlQuantile {
+    pub symbol: String,
+    pub adl_quantile: std::collections::BTreeMap<String, Int>,
+}
+
+#[derive(Debug, Deserialize)]
 pub(crate) struct SymbolBrackets {
     pub symbol: String,
     pub brackets: Vec<BracketRow>,
@@ -218,7 +308,7 @@ pub(crate) struct SymbolConfig {
     pub leverage: Int,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Order {
     pub symbol: String,
@@ -237,7 +327,7 @@ pub(crate) struct Order {
     pub update_time: i64,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AlgoOrder {
     pub symbol: String,
@@ -245,7 +335,9 @@ pub(crate) struct AlgoOrder {
     pub client_algo_id: String,
     pub algo_status: String,
     pub side: String,
-    pub trigger_price: Dec,
+    /// A trailing stop that has not been activated has none.
+    #[serde(default, deserialize_with = "empty_is_none")]
+    pub trigger_price: Option<Dec>,
     pub quantity: Option<Dec>,
     #[serde(default)]
     pub close_position: bool,

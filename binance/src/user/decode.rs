@@ -4,7 +4,7 @@ use super::UserStreamEvent;
 use crate::convert::{self, ConvertError, nearest_price};
 use crate::decode::decode_combined;
 use crate::instruments::Instruments;
-use crate::rest::wire::Dec;
+use crate::rest::wire::{Dec, empty_is_none};
 use helios_core::fixed::Qty;
 use helios_core::instrument::Instrument;
 use helios_core::order::{AlgoUpdate, ClientId, ExecType, OrderUpdate, PositionUpdate, TradeFill};
@@ -29,7 +29,7 @@ pub struct Decoded {
     pub event_ms: i64,
     /// What it says, in order.
     pub events: Vec<UserStreamEvent>,
-    /// The kind is unknown here, or known and of no use (TRADE_LITE is a hint without fee, fills come by ORDER_TRADE_UPDATE).
+    /// The kind is unknown here, or what it says has no meaning in one-way mode.
     pub ignored: bool,
     /// It is `listenKeyExpired`, for this key where it names one.
     pub expired: Option<Option<String>>,
@@ -100,7 +100,9 @@ struct AlgoBody {
     status: String,
     #[serde(default)]
     ai: Option<serde_json::Value>,
-    tp: Dec,
+    /// A trailing stop that has not been activated has none.
+    #[serde(default, deserialize_with = "empty_is_none")]
+    tp: Option<Dec>,
     #[serde(default)]
     cp: bool,
     #[serde(default)]
@@ -172,6 +174,25 @@ struct CallRow {
 }
 
 #[derive(Deserialize)]
+struct LiteFrame {
+    s: String,
+    t: u64,
+}
+
+#[derive(Deserialize)]
+struct RejectFrame {
+    or: RejectBody,
+}
+
+#[derive(Deserialize)]
+struct RejectBody {
+    s: String,
+    i: u64,
+    #[serde(default)]
+    r: String,
+}
+
+#[derive(Deserialize)]
 struct ExpiredFrame {
     #[serde(rename = "listenKey", default)]
     listen_key: Option<String>,
@@ -230,6 +251,21 @@ fn event(
             account(instruments, f, &mut d).map_err(fail)?;
         }
         "ACCOUNT_CONFIG_UPDATE" => config(parse(event, frame)?, &mut d),
+        "TRADE_LITE" => {
+            let f: LiteFrame = parse(event, frame)?;
+            d.events.push(match instruments.get(&f.s) {
+                Some(i) => UserStreamEvent::Hint(i.symbol.clone(), f.t),
+                None => UserStreamEvent::UnknownSymbol { symbol: f.s },
+            });
+        }
+        "CONDITIONAL_ORDER_TRIGGER_REJECT" => {
+            let f: RejectFrame = parse(event, frame)?;
+            d.events.push(UserStreamEvent::TriggerRejected {
+                symbol: f.or.s.as_str().into(),
+                order_id: f.or.i,
+                reason: f.or.r.into(),
+            });
+        }
         "MARGIN_CALL" => {
             let f: CallFrame = parse(event, frame)?;
             d.events.push(UserStreamEvent::MarginCall {
@@ -298,7 +334,7 @@ fn algo(i: &Instrument, event_ms: i64, f: &AlgoFrame) -> Result<AlgoUpdate, Conv
         algo_id: o.aid,
         status: convert::algo_status(&o.status)?,
         side: convert::side(&o.side)?,
-        trigger: nearest_price(i, o.tp.0),
+        trigger: nearest_price(i, dec(o.tp)),
         qty: if o.cp || qty.is_zero() {
             None
         } else {

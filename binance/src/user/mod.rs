@@ -3,12 +3,14 @@
 //! One private socket on the account's listenKey, which is shared by every worker of the account and therefore never closed
 //! at the exchange. It is pinged each second, so the age of the account's picture is known; the key is kept alive every
 //! half hour. A key that expired, told once or twice, or a socket that is lost ends in `Down`, then `Up` on a new socket: the machines
-//! reconcile after it, because what happened in between was not heard.
+//! reconcile after it, because what happened in between was not heard. Before a socket's 24 hours are over its successor is
+//! opened and both are read for a while; then there is an `Up` alone.
 
 mod decode;
 #[cfg(test)]
 mod samples;
 mod task;
+mod twice;
 
 pub use decode::{Decoded, UserDecodeError, decode};
 
@@ -28,7 +30,7 @@ use tokio::task::JoinHandle;
 /// What the user stream says.
 #[derive(Clone, Debug, PartialEq)]
 pub enum UserStreamEvent {
-    /// Connected (again): reconcile.
+    /// Connected (again), or a successor has taken over: reconcile.
     Up,
     /// Lost; a new connection is on its way.
     Down {
@@ -72,6 +74,17 @@ pub enum UserStreamEvent {
         /// Now in force.
         on: bool,
     },
+    /// TRADE_LITE: a fill of a contract, without fee or order state. It says that ORDER_TRADE_UPDATE is on its way.
+    Hint(Symbol, u64),
+    /// CONDITIONAL_ORDER_TRIGGER_REJECT: a stop has triggered, and the order it made was refused.
+    TriggerRejected {
+        /// Contract.
+        symbol: Symbol,
+        /// `i`.
+        order_id: u64,
+        /// `r`.
+        reason: Arc<str>,
+    },
     /// MARGIN_CALL: guidance that may come late; for people, never a trigger.
     MarginCall {
         /// `E`, ms.
@@ -101,6 +114,17 @@ fn is_transfer(reason: &str) -> bool {
     )
 }
 
+fn trigger_rejected(order_id: u64, reason: &str) -> Arc<str> {
+    format!("a stop has triggered and its order {order_id} was refused: {reason}").into()
+}
+
+fn doubt(symbol: Option<&Symbol>, code: &str, text: Arc<str>) -> GuardianEvent {
+    GuardianEvent::Doubt {
+        symbol: symbol.cloned(),
+        alert: Some((code.into(), text)),
+    }
+}
+
 impl UserStreamEvent {
     /// What the machine of `symbol` hears of it.
     pub fn for_trader(&self, symbol: &str) -> Option<TraderEvent> {
@@ -110,6 +134,21 @@ impl UserStreamEvent {
             Self::Order(s, u) if **s == *symbol => Some(TraderEvent::Order(u.clone())),
             Self::Algo(s, u) if **s == *symbol => Some(TraderEvent::Algo(u.clone())),
             Self::Position(s, u) if **s == *symbol => Some(TraderEvent::Position(u.clone())),
+            Self::Hint(s, id) if **s == *symbol => Some(TraderEvent::Hint { trade_id: *id }),
+            Self::TriggerRejected {
+                symbol: s,
+                order_id,
+                reason,
+            } if **s == *symbol => Some(TraderEvent::Doubt {
+                why: trigger_rejected(*order_id, reason),
+            }),
+            Self::Leverage {
+                symbol: s,
+                leverage,
+                ..
+            } if **s == *symbol => Some(TraderEvent::Doubt {
+                why: format!("leverage is {leverage} now").into(),
+            }),
             _ => None,
         }
     }
@@ -136,6 +175,30 @@ impl UserStreamEvent {
                     .then_some(*change)
                     .filter(|c| !c.is_zero()),
             }),
+            Self::TriggerRejected {
+                symbol,
+                order_id,
+                reason,
+            } => Some(doubt(
+                Some(symbol),
+                "TriggerRejected",
+                trigger_rejected(*order_id, reason),
+            )),
+            Self::MarginCall { symbols, .. } => Some(doubt(
+                None,
+                "MarginCall",
+                format!("the exchange calls for margin: {}", symbols.join(", ")).into(),
+            )),
+            Self::MultiAssets { on: true, .. } => Some(doubt(
+                None,
+                "MultiAssetsMode",
+                "multi-assets mode was switched on: what the account can bear is not known in it; switch it off".into(),
+            )),
+            // The read names it, once and for as long as it is held.
+            Self::UnknownSymbol { .. } => Some(GuardianEvent::Doubt {
+                symbol: None,
+                alert: None,
+            }),
             _ => None,
         }
     }
@@ -150,12 +213,14 @@ pub struct UserStreamConfig {
     pub dead_after: Duration,
     /// The listenKey (valid for 60 min) is extended at this age, wall or market time.
     pub keepalive_every: Duration,
-    /// Wall time until a failed keepalive is tried again; the third failure in a row replaces key and socket.
+    /// Wall time until a failed keepalive is tried again; from the third failure in a row a new key and socket are tried too.
     pub keepalive_retry: Duration,
     /// TCP, TLS and handshake.
     pub connect_timeout: Duration,
     /// Age of a connection, wall or market time, at which it is replaced (the exchange cuts it at 24 h).
     pub rollover: Duration,
+    /// How long a socket and its successor are read side by side.
+    pub overlap: Duration,
     /// Pauses between reconnects.
     pub backoff: BackoffConfig,
 }
@@ -169,6 +234,7 @@ impl Default for UserStreamConfig {
             keepalive_retry: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(10),
             rollover: Duration::from_secs(23 * 3_600 + 45 * 60),
+            overlap: Duration::from_secs(3),
             backoff: BackoffConfig {
                 first: Duration::from_millis(100),
                 longest: Duration::from_secs(10),

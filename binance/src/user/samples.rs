@@ -7,6 +7,7 @@ use helios_core::fixed::{Price, Qty, Side};
 use helios_core::guardian::GuardianEvent;
 use helios_core::instrument::Instrument;
 use helios_core::order::{AlgoStatus, AlgoUpdate, ExecType, OrderStatus, OrderUpdate};
+use helios_core::trader::TraderEvent;
 use rust_decimal::Decimal;
 
 fn known() -> Instruments {
@@ -175,14 +176,63 @@ fn an_account_update_tells_the_cross_wallet_and_one_way_positions_only() {
 }
 
 #[test]
-fn hints_and_unknown_events_are_ignored_and_named_so() {
-    for name in [
-        "rust_user_data_json__trade_lite",
-        "py_ws_messages__ws_futures_trade_lite",
+fn a_lite_trade_is_a_hint_of_a_fill_that_is_on_its_way() {
+    for (name, trade_id) in [
+        ("rust_user_data_json__trade_lite", 0),
+        ("py_ws_messages__ws_futures_trade_lite", 4_467_432_841),
     ] {
         let Some(e) = events(name) else { return };
-        assert!(e.is_empty());
+        let UserStreamEvent::Hint(symbol, id) = &e[0] else {
+            panic!("{name}: {e:?}")
+        };
+        assert!(trade_id == 0 || *id == trade_id, "{name}");
+        assert!(e[0].for_trader(symbol).is_some() && e[0].for_trader("X").is_none());
+        assert_eq!(e[0].for_guardian("USDT"), None);
     }
+}
+
+#[test]
+fn a_stop_whose_order_was_refused_when_it_triggered_makes_trader_and_guardian_read() {
+    let frame = br#"{"e":"CONDITIONAL_ORDER_TRIGGER_REJECT","E":5,"T":5,"or":{"s":"BTCUSDT","i":7,"r":"no"}}"#;
+    let d = decode(frame, &known()).unwrap();
+    assert!(matches!(
+        d.events[0].for_trader("BTCUSDT"),
+        Some(TraderEvent::Doubt { why }) if why.contains("order 7 was refused: no")
+    ));
+    assert!(matches!(
+        d.events[0].for_guardian("USDT"),
+        Some(GuardianEvent::Doubt { alert: Some((code, _)), .. }) if &*code == "TriggerRejected"
+    ));
+}
+
+#[test]
+fn what_only_the_account_is_told_reaches_the_guardian() {
+    for (frame, code) in [
+        (
+            &br#"{"e":"MARGIN_CALL","E":5,"p":[{"s":"BTCUSDT"}]}"#[..],
+            "MarginCall",
+        ),
+        (
+            br#"{"e":"ACCOUNT_CONFIG_UPDATE","E":5,"T":5,"ai":{"j":true}}"#,
+            "MultiAssetsMode",
+        ),
+    ] {
+        let d = decode(frame, &known()).unwrap();
+        assert!(matches!(
+            d.events[0].for_guardian("USDT"),
+            Some(GuardianEvent::Doubt { alert: Some((c, _)), .. }) if &*c == code
+        ));
+    }
+    let strange = br#"{"e":"TRADE_LITE","E":5,"T":5,"s":"NEWUSDT","t":7}"#;
+    let d = decode(strange, &known()).unwrap();
+    assert!(matches!(
+        d.events[0].for_guardian("USDT"),
+        Some(GuardianEvent::Doubt { alert: None, .. })
+    ));
+}
+
+#[test]
+fn unknown_events_are_ignored_and_named_so() {
     let d = decode(br#"{"e":"STRATEGY_UPDATE","E":5}"#, &known()).unwrap();
     assert!(d.ignored && d.event_ms == 5 && d.events.is_empty());
     let d = decode(

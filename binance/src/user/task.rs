@@ -1,5 +1,6 @@
 //! The task of the private socket: key, connection, heartbeat, keepalive, replacement.
 
+use super::twice::Twice;
 use super::{UserStreamConfig, UserStreamEvent, decode};
 use crate::clock::mono_ns;
 use crate::error::ApiError;
@@ -39,15 +40,30 @@ enum End {
 
 type Keepalive = Pin<Box<dyn Future<Output = Result<(), ApiError>> + Send>>;
 
-struct Connection<'a> {
-    task: &'a Task,
+type Joining = Pin<Box<dyn Future<Output = Result<Socket, String>> + Send>>;
+
+/// One open private socket and the key it listens on.
+struct Socket {
+    ws: Ws,
     key: String,
     opened: Instant,
     opened_market_ms: i64,
     /// Last frame or pong.
     heard: Instant,
-    gauge: Arc<AtomicU64>,
     next_ping: Instant,
+}
+
+struct Connection<'a> {
+    task: &'a Task,
+    socket: Socket,
+    /// The socket that takes over, once it is open.
+    next: Option<Socket>,
+    joining: Option<Joining>,
+    join_at: Instant,
+    backoff: Backoff,
+    /// While there are two sockets, and for as long after.
+    twice: Option<Twice>,
+    gauge: Arc<AtomicU64>,
     kept: Instant,
     kept_market_ms: i64,
     keepalive: Option<Keepalive>,
@@ -83,39 +99,34 @@ impl Task {
         }
     }
 
-    /// One life of the socket, from its key to its loss.
+    /// One life of the stream, from its first key to its loss.
     async fn connect(&self) -> End {
-        let key = match self.rest.create_listen_key().await {
-            Ok(key) => key,
-            Err(e) => return End::Lost(format!("no listenKey: {e}")),
-        };
-        let url = self.rest.endpoints().user_url(&key);
-        let mut ws = match socket::open(&url, self.config.connect_timeout).await {
-            Ok(ws) => ws,
+        let socket = match Socket::open(self.rest.clone(), self.config).await {
+            Ok(socket) => socket,
             Err(why) => return End::Lost(why),
         };
         Counters::add(&self.counters.connects);
-        let (now, market_ms) = (Instant::now(), self.rest.clock().market_ms());
         let gauge = self.counters.gauge("user");
         gauge.store(mono_ns(), Relaxed);
         let mut c = Connection {
             task: self,
-            key,
-            opened: now,
-            opened_market_ms: market_ms,
-            heard: now,
+            next: None,
+            joining: None,
+            join_at: socket.opened,
+            backoff: Backoff::new(self.config.backoff),
+            twice: None,
             gauge,
-            next_ping: now,
-            kept: now,
-            kept_market_ms: market_ms,
+            kept: socket.opened,
+            kept_market_ms: socket.opened_market_ms,
             keepalive: None,
-            retry_at: now,
+            retry_at: socket.opened,
             failures: 0,
+            socket,
         };
         if self.tx.send(UserStreamEvent::Up).await.is_err() {
             return End::Closed;
         }
-        let end = c.read(&mut ws).await;
+        let end = c.read().await;
         let why: Arc<str> = match &end {
             End::Closed => return End::Closed,
             End::Renew(why) => (*why).into(),
@@ -128,25 +139,68 @@ impl Task {
     }
 }
 
+impl Socket {
+    async fn open(rest: RestClient, config: UserStreamConfig) -> Result<Self, String> {
+        let key = rest
+            .create_listen_key()
+            .await
+            .map_err(|e| format!("no listenKey: {e}"))?;
+        let url = rest.endpoints().user_url(&key);
+        let ws = socket::open(&url, config.connect_timeout).await?;
+        let now = Instant::now();
+        Ok(Self {
+            ws,
+            key,
+            opened: now,
+            opened_market_ms: rest.clock().market_ms(),
+            heard: now,
+            next_ping: now,
+        })
+    }
+
+    /// Sends a ping when one is due, or says why the socket is lost.
+    async fn drive(&mut self, config: &UserStreamConfig) -> Result<(), String> {
+        let now = Instant::now();
+        let silent = now.duration_since(self.heard);
+        if silent > config.dead_after {
+            return Err(format!(
+                "neither frame nor pong for {} ms",
+                silent.as_millis()
+            ));
+        }
+        if now >= self.next_ping {
+            self.next_ping = now + config.ping_every;
+            let ping = Message::Ping(bytes::Bytes::new());
+            socket::send(&mut self.ws, ping, config.dead_after).await?;
+        }
+        Ok(())
+    }
+}
+
 impl Connection<'_> {
-    async fn read(&mut self, ws: &mut Ws) -> End {
+    async fn read(&mut self) -> End {
         let every = (self.task.config.ping_every / 4).max(Duration::from_millis(5));
         let mut check = interval(every);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let keepalive = async {
-                match self.keepalive.as_mut() {
-                    Some(k) => k.await,
-                    None => pending().await,
-                }
-            };
             let step = tokio::select! {
                 biased;
-                _ = check.tick() => self.check(ws).await,
-                kept = keepalive => self.kept(kept),
-                frame = socket::next(ws) => match frame {
-                    Ok(m) => self.message(m).await,
-                    Err(why) => Err(End::Lost(why)),
+                _ = check.tick() => self.check().await,
+                kept = maybe(self.keepalive.as_mut()) => self.kept(kept),
+                joined = maybe(self.joining.as_mut()) => {
+                    self.joined(joined);
+                    Ok(())
+                }
+                frame = next_of(self.next.as_mut()) => match frame {
+                    Ok(m) => self.message(m, true).await,
+                    Err(why) => {
+                        self.next_lost(&why);
+                        Ok(())
+                    }
+                },
+                frame = socket::next(&mut self.socket.ws) => match frame {
+                    Ok(m) => self.message(m, false).await,
+                    Err(why) => self.lost(why).await,
                 },
             };
             if let Err(end) = step {
@@ -156,34 +210,91 @@ impl Connection<'_> {
     }
 
     /// Heartbeat, keepalive, age.
-    async fn check(&mut self, ws: &mut Ws) -> Result<(), End> {
+    async fn check(&mut self) -> Result<(), End> {
         if self.task.tx.is_closed() {
             return Err(End::Closed);
         }
         let config = &self.task.config;
-        let now = Instant::now();
-        let silent = now.duration_since(self.heard);
-        if silent > config.dead_after {
+        if let Err(why) = self.socket.drive(config).await {
             Counters::add(&self.task.counters.silences);
-            let ms = silent.as_millis();
-            return Err(End::Lost(format!("neither frame nor pong for {ms} ms")));
+            return self.lost(why).await;
         }
-        if self.aged(now, self.opened, self.opened_market_ms, config.rollover) {
-            return Err(End::Renew("24 hours are nearly over"));
+        if let Some(next) = &mut self.next {
+            let both = next.opened.elapsed() >= config.overlap;
+            match next.drive(config).await {
+                Err(why) => self.next_lost(&why),
+                Ok(()) if both => return self.take_over().await,
+                Ok(()) => {}
+            }
+        } else if self.socket.opened.elapsed() >= config.overlap * 2 {
+            self.twice = None;
+        }
+        let now = Instant::now();
+        let (opened, opened_market_ms) = (self.socket.opened, self.socket.opened_market_ms);
+        if self.aged(now, opened, opened_market_ms, config.rollover) {
+            self.join();
         }
         let due = self.aged(now, self.kept, self.kept_market_ms, config.keepalive_every);
         if due && self.keepalive.is_none() && now >= self.retry_at {
             let rest = self.task.rest.clone();
             self.keepalive = Some(Box::pin(async move { rest.keepalive_listen_key().await }));
         }
-        if now >= self.next_ping {
-            self.next_ping = now + config.ping_every;
-            let ping = Message::Ping(bytes::Bytes::new());
-            socket::send(ws, ping, config.dead_after)
-                .await
-                .map_err(End::Lost)?;
-        }
         Ok(())
+    }
+
+    /// Opens the next socket, unless that is under way.
+    fn join(&mut self) {
+        if self.next.is_none() && self.joining.is_none() && Instant::now() >= self.join_at {
+            let (rest, config) = (self.task.rest.clone(), self.task.config);
+            self.joining = Some(Box::pin(Socket::open(rest, config)));
+        }
+    }
+
+    fn joined(&mut self, joined: Result<Socket, String>) {
+        self.joining = None;
+        match joined {
+            Ok(next) => {
+                Counters::add(&self.task.counters.connects);
+                self.twice = Some(Twice::default());
+                self.next = Some(next);
+            }
+            Err(why) => self.next_lost(&why),
+        }
+    }
+
+    /// The next socket failed; the last one goes on.
+    fn next_lost(&mut self, why: &str) {
+        tracing::warn!(why, "the next private socket failed");
+        (self.next, self.twice) = (None, None);
+        self.join_at = Instant::now() + self.backoff.next();
+    }
+
+    /// The socket is lost: the next one takes over, if there is one.
+    async fn lost(&mut self, why: String) -> Result<(), End> {
+        if self.next.is_none() {
+            return Err(End::Lost(why));
+        }
+        Counters::add(&self.task.counters.losses);
+        tracing::warn!(why, "private socket lost while the next took over");
+        self.take_over().await
+    }
+
+    /// The next socket is the only one from now on. Whether both have heard everything isn't told, so the machines read.
+    async fn take_over(&mut self) -> Result<(), End> {
+        let Some(next) = self.next.take() else {
+            return Ok(());
+        };
+        tracing::info!("the next private socket has taken over");
+        let last = std::mem::replace(&mut self.socket, next);
+        tokio::spawn(close(last.ws));
+        if let Some(t) = &mut self.twice {
+            t.take_over();
+        }
+        // Asking for the key has extended it.
+        (self.kept, self.kept_market_ms) = (self.socket.opened, self.socket.opened_market_ms);
+        self.failures = 0;
+        self.backoff.reset();
+        self.send(UserStreamEvent::Up).await
     }
 
     /// True when either clock has passed `limit` since.
@@ -207,7 +318,8 @@ impl Connection<'_> {
                 self.failures += 1;
                 tracing::warn!(error = %e, failures = self.failures, "listenKey not extended");
                 if self.failures >= KEEPALIVE_FAILURES {
-                    return Err(End::Renew("the listenKey can't be extended"));
+                    // A key that can't be extended may still be asked for; what can't be had either way ends by itself.
+                    self.join();
                 }
                 self.retry_at = Instant::now() + self.task.config.keepalive_retry;
                 Ok(())
@@ -215,29 +327,50 @@ impl Connection<'_> {
         }
     }
 
-    async fn message(&mut self, m: Message) -> Result<(), End> {
-        self.heard = Instant::now();
+    async fn message(&mut self, m: Message, of_next: bool) -> Result<(), End> {
+        let socket = match &mut self.next {
+            Some(next) if of_next => next,
+            _ => &mut self.socket,
+        };
+        socket.heard = Instant::now();
         self.gauge.store(mono_ns(), Relaxed);
         match m {
-            Message::Text(t) => self.frame(t.as_bytes()).await,
-            Message::Binary(b) => self.frame(&b).await,
-            Message::Close(_) => Err(End::Lost("closed by the venue".into())),
+            Message::Text(t) => self.frame(t.as_bytes(), of_next).await,
+            Message::Binary(b) => self.frame(&b, of_next).await,
+            Message::Close(_) if of_next => {
+                self.next_lost("closed by the venue");
+                Ok(())
+            }
+            Message::Close(_) => self.lost("closed by the venue".into()).await,
             Message::Pong(_) | Message::Ping(_) | Message::Frame(_) => {
                 self.send(UserStreamEvent::Alive).await
             }
         }
     }
 
-    async fn frame(&mut self, bytes: &[u8]) -> Result<(), End> {
+    async fn frame(&mut self, bytes: &[u8], of_next: bool) -> Result<(), End> {
         let counters = &self.task.counters;
         Counters::add(&counters.frames);
+        // After a change the socket that is left is the next of then.
+        let of_next = of_next || self.next.is_none();
+        if self
+            .twice
+            .as_mut()
+            .is_some_and(|t| t.is_second(bytes, of_next))
+        {
+            return Ok(());
+        }
         self.send(UserStreamEvent::Alive).await?;
         let decoded = match decode(bytes, &self.task.instruments) {
             Ok(d) => d,
             Err(e) => {
-                // Something about an order or a position was said and not understood: only a reconcile tells.
+                // Something about an order or a position was said and not understood: only a read tells. The socket is as
+                // good as before.
                 Counters::add(&counters.errors);
-                return Err(End::Lost(format!("a frame can't be decoded: {e}")));
+                tracing::error!(error = %e, "a frame of the user stream can't be read");
+                let why = format!("a frame can't be read: {e}").into();
+                self.send(UserStreamEvent::Down { why }).await?;
+                return self.send(UserStreamEvent::Up).await;
             }
         };
         self.task.rest.clock().observe(decoded.event_ms);
@@ -249,7 +382,7 @@ impl Connection<'_> {
         }
         match decoded.expired {
             // Told twice, or late about a key that was replaced already: once is enough.
-            Some(Some(key)) if key != self.key => Ok(()),
+            Some(Some(key)) if key != self.socket.key => Ok(()),
             Some(_) => Err(End::Renew("the listenKey expired")),
             None => Ok(()),
         }
@@ -260,7 +393,30 @@ impl Connection<'_> {
         if self.task.tx.send(e).await.is_err() {
             return Err(End::Closed);
         }
-        self.heard = Instant::now();
+        let now = Instant::now();
+        self.socket.heard = now;
+        if let Some(next) = &mut self.next {
+            next.heard = now;
+        }
         Ok(())
     }
+}
+
+async fn maybe<T>(f: Option<&mut Pin<Box<dyn Future<Output = T> + Send>>>) -> T {
+    match f {
+        Some(f) => f.await,
+        None => pending().await,
+    }
+}
+
+async fn next_of(socket: Option<&mut Socket>) -> Result<Message, String> {
+    match socket {
+        Some(s) => socket::next(&mut s.ws).await,
+        None => pending().await,
+    }
+}
+
+/// A polite end, without waiting for the answer.
+async fn close(mut ws: Ws) {
+    let _ = socket::send(&mut ws, Message::Close(None), Duration::from_secs(1)).await;
 }

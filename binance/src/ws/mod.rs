@@ -1,13 +1,15 @@
 //! Market sockets: subscribed streams in, core's events out, through reconnects.
 //!
-//! Two routes are used: books on one socket, trades and mark prices on another. A socket whose subscription is acknowledged but
-//! silent, whose stream goes stale, whose pong is late or whose 24 hours are nearly over is replaced; each loss is told as
-//! `StreamDown` and each connection as `StreamUp` before its first frame, so that the book resyncs. Depth diffs are never
-//! conflated: a full channel stops the socket from being read.
+//! Two routes are used: books on one, trades and mark prices on another, each with as many sockets as its streams need. A
+//! stream that is acknowledged but silent, or goes stale, is subscribed again; a socket that is silent as a whole or
+//! answers no ping is replaced. Each such loss is told as `StreamDown` and then `StreamUp` before the first frame, so that the
+//! book resyncs. Before its 24 hours are over a socket's successor is opened and both are read as one: nobody hears of it. Depth
+//! diffs are never conflated: a full channel stops the sockets from being read.
 
 mod backoff;
 mod frame;
 mod market;
+mod shards;
 pub(crate) mod socket;
 mod stats;
 
@@ -23,7 +25,7 @@ use crate::instruments::Instruments;
 use helios_core::instrument::Symbol;
 use helios_core::trader::{StreamKind, TraderEvent};
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -104,6 +106,8 @@ pub struct StreamConfig {
     pub depth_stream: String,
     /// After `<symbol>@`, e.g. `markPrice@1s`.
     pub mark_stream: String,
+    /// Streams that one socket carries at most; the exchange allows 1024.
+    pub streams_per_socket: usize,
     /// Subscribe the local venue's time samples (`helios@time`): for a venue faster than real time.
     pub time_samples: bool,
     /// Silence of depth.
@@ -122,6 +126,8 @@ pub struct StreamConfig {
     pub connect_timeout: Duration,
     /// Age of a connection, wall or market time, at which it is replaced (the exchange cuts it at 24 h).
     pub rollover: Duration,
+    /// Both sockets are read for a twentieth of this at least, and for all of it when a stream has nothing to say.
+    pub overlap: Duration,
     /// Pauses between reconnects.
     pub backoff: BackoffConfig,
 }
@@ -131,6 +137,7 @@ impl Default for StreamConfig {
         Self {
             depth_stream: "depth@100ms".into(),
             mark_stream: "markPrice@1s".into(),
+            streams_per_socket: 200,
             time_samples: false,
             depth: Silence::secs(10, 30),
             book_ticker: Silence::secs(30, 120),
@@ -140,6 +147,7 @@ impl Default for StreamConfig {
             pong_within: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(10),
             rollover: Duration::from_secs(23 * 3_600 + 50 * 60),
+            overlap: Duration::from_secs(20),
             backoff: BackoffConfig::default(),
         }
     }
@@ -180,9 +188,55 @@ pub struct MarketMessage {
 /// The market sockets of one consumer. Dropping it closes them.
 #[derive(Debug)]
 pub struct MarketStreams {
-    wanted: watch::Sender<BTreeSet<Subscription>>,
-    tasks: [JoinHandle<()>; 2],
+    base: Base,
+    routes: [Mutex<Vec<Shard>>; 2],
     counters: [Arc<Counters>; 2],
+}
+
+const ROUTES: [Route; 2] = [Route::Public, Route::Market];
+
+/// What every socket task is made of.
+#[derive(Debug)]
+struct Base {
+    endpoints: Endpoints,
+    instruments: Instruments,
+    clock: Arc<VenueClock>,
+    config: StreamConfig,
+    tx: mpsc::Sender<MarketMessage>,
+}
+
+/// One socket task and what it shall carry.
+#[derive(Debug)]
+struct Shard {
+    wanted: watch::Sender<BTreeSet<Subscription>>,
+    task: JoinHandle<()>,
+}
+
+impl Base {
+    fn shard(
+        &self,
+        route: Route,
+        first: bool,
+        wanted: BTreeSet<Subscription>,
+        counters: &Arc<Counters>,
+    ) -> Shard {
+        let (wanted, watched) = watch::channel(wanted);
+        let task = market::Task {
+            route,
+            time_samples: first && route == Route::Market && self.config.time_samples,
+            endpoints: self.endpoints.clone(),
+            instruments: self.instruments.clone(),
+            clock: self.clock.clone(),
+            config: self.config.clone(),
+            wanted: watched,
+            tx: self.tx.clone(),
+            counters: counters.clone(),
+        };
+        Shard {
+            wanted,
+            task: tokio::spawn(task.run()),
+        }
+    }
 }
 
 impl MarketStreams {
@@ -199,43 +253,50 @@ impl MarketStreams {
         tx: &mpsc::Sender<MarketMessage>,
     ) -> Self {
         crate::install_crypto();
-        let (wanted, watched) = watch::channel(subscriptions.into_iter().collect());
-        let counters: [Arc<Counters>; 2] = Default::default();
-        let start = |route, counters: &Arc<Counters>| {
-            let task = market::Task {
-                route,
+        let streams = Self {
+            base: Base {
                 endpoints: endpoints.clone(),
                 instruments: instruments.clone(),
                 clock: clock.clone(),
                 config: config.clone(),
-                wanted: watched.clone(),
                 tx: tx.clone(),
-                counters: counters.clone(),
-            };
-            tokio::spawn(task.run())
+            },
+            routes: Default::default(),
+            counters: Default::default(),
         };
-        let tasks = [
-            start(Route::Public, &counters[0]),
-            start(Route::Market, &counters[1]),
-        ];
-        Self {
-            wanted,
-            tasks,
-            counters,
-        }
+        streams.set(subscriptions);
+        streams
     }
 
     /// Replaces the subscriptions; running streams that stay are not disturbed.
     pub fn set(&self, subscriptions: impl IntoIterator<Item = Subscription>) {
-        let new: BTreeSet<Subscription> = subscriptions.into_iter().collect();
-        self.wanted.send_if_modified(|old| {
-            let changed = *old != new;
-            *old = new;
-            changed
-        });
+        let all: BTreeSet<Subscription> = subscriptions.into_iter().collect();
+        for ((route, shards), counters) in ROUTES.into_iter().zip(&self.routes).zip(&self.counters)
+        {
+            let wanted = all.iter().filter(|s| s.feed.route() == route).cloned();
+            let wanted: BTreeSet<Subscription> = wanted.collect();
+            let mut shards = shards.lock().unwrap_or_else(PoisonError::into_inner);
+            let now: Vec<_> = shards.iter().map(|s| s.wanted.borrow().clone()).collect();
+            let most = shards::most(&self.base.config);
+            // There is always a first one: it may have time samples to listen to.
+            let mut spread = shards::spread(&wanted, &now, most);
+            spread.resize(spread.len().max(1), BTreeSet::new());
+            for (n, new) in spread.into_iter().enumerate() {
+                match shards.get(n) {
+                    Some(shard) => {
+                        shard.wanted.send_if_modified(|old| {
+                            let changed = *old != new;
+                            *old = new;
+                            changed
+                        });
+                    }
+                    None => shards.push(self.base.shard(route, n == 0, new, counters)),
+                }
+            }
+        }
     }
 
-    /// Counters of the public socket and of the market socket.
+    /// Counters of the public sockets and of the market sockets.
     pub fn stats(&self) -> (SocketStats, SocketStats) {
         (self.counters[0].read(), self.counters[1].read())
     }
@@ -243,8 +304,11 @@ impl MarketStreams {
 
 impl Drop for MarketStreams {
     fn drop(&mut self) {
-        for t in &self.tasks {
-            t.abort();
+        for shards in &mut self.routes {
+            let shards = shards.get_mut().unwrap_or_else(PoisonError::into_inner);
+            for s in shards {
+                s.task.abort();
+            }
         }
     }
 }

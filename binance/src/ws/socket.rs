@@ -4,13 +4,20 @@
 use futures_util::{SinkExt, StreamExt};
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Message, error::Error};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+
+/// No message of the exchange comes near: one that does is no message of the exchange.
+const LARGEST: usize = 4 << 20;
 
 pub(crate) type Ws = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 pub(crate) async fn open(url: &str, timeout: Duration) -> Result<Ws, String> {
-    let connecting = connect_async_with_config(url, None, true);
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(LARGEST))
+        .max_frame_size(Some(LARGEST));
+    let connecting = connect_async_with_config(url, Some(config), true);
     match tokio::time::timeout(timeout, connecting).await {
         Ok(Ok((ws, _))) => Ok(ws),
         Ok(Err(e)) => Err(format!("can't connect: {}", brief(&e))),

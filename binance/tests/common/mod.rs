@@ -144,6 +144,15 @@ pub async fn say(ws: &mut ServerWs, text: impl Into<String>) -> bool {
     ws.send(Message::text(text.into())).await.is_ok()
 }
 
+/// Waits until it holds; fails after [`WAIT`].
+pub async fn eventually(mut holds: impl FnMut() -> bool) {
+    let end = tokio::time::Instant::now() + WAIT;
+    while !holds() {
+        assert!(tokio::time::Instant::now() < end, "it never holds");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 /// Answers pings until the other side goes.
 pub async fn idle(mut ws: ServerWs) {
     while let Some(Ok(_)) = ws.next().await {}

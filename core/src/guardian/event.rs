@@ -206,6 +206,18 @@ pub enum GuardianEvent {
     Order(Symbol, OrderUpdate),
     /// ALGO_UPDATE of any symbol.
     Algo(Symbol, AlgoUpdate),
+    /// The user stream told of something that only a read makes clear, or that a person must see.
+    Doubt {
+        /// Contract, if it is about one.
+        symbol: Option<Symbol>,
+        /// Stable name, e.g. `MarginCall`, and words for people; `None` when the read will tell.
+        alert: Option<(std::sync::Arc<str>, std::sync::Arc<str>)>,
+    },
+    /// Modes of the account and rights of its key were read: what is in the way of new risk, in words, or nothing.
+    Fitness {
+        /// Why the account is unfit, and what to do about it.
+        unfit: Option<std::sync::Arc<str>>,
+    },
     /// Mark price of a symbol with a position or a grant.
     Mark(Symbol, MarkPrice),
     /// REST read of the account: wallet, and every symbol with a position or open orders.

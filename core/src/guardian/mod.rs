@@ -12,6 +12,7 @@ mod clusters;
 mod doubt;
 mod equity;
 mod event;
+mod fitness;
 mod grants;
 mod heard;
 mod ladder;
@@ -91,6 +92,8 @@ pub struct Guardian {
     rates: Rates,
     missing: Option<Missing>,
     unread: Option<Unread>,
+    /// Mode or key that Helios refuses: no new risk; what is held is guarded as ever.
+    unfit: Option<std::sync::Arc<str>>,
     unread_told: bool,
     /// The highest epoch a worker honoured that was above ours.
     echoed: u64,
@@ -134,6 +137,7 @@ impl Guardian {
             rates: Rates::default(),
             missing: None,
             unread: None,
+            unfit: None,
             unread_told: false,
             echoed: 0,
             at: Now::default(),
@@ -211,6 +215,10 @@ impl Guardian {
                 let account = &self.config.account.account;
                 self.picture.algo(now, account, info, symbol, update);
                 self.stop_update(now, symbol, update, out);
+            }
+            GuardianEvent::Fitness { unfit } => self.judge_fitness(unfit.as_ref(), out),
+            GuardianEvent::Doubt { symbol, alert } => {
+                self.doubt(symbol.as_ref(), alert.as_ref(), out);
             }
             GuardianEvent::Mark(symbol, mark) => {
                 // Hundreds come each second, most of symbols that hold nothing: what time alone makes due is the tick's.
@@ -399,7 +407,7 @@ impl Guardian {
 
     /// Effective halt: manifest or latch.
     fn halted(&self) -> bool {
-        self.config.account.halt || !self.state.latches.is_empty()
+        self.config.account.halt || !self.state.latches.is_empty() || self.unfit.is_some()
     }
 
     fn info(&self, symbol: &str) -> Option<&SymbolInfo> {

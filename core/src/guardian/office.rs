@@ -195,6 +195,7 @@ impl Guardian {
             latches: self.state.latches.keys().cloned().collect(),
             holder: String::new(),
             unknown: self.unknown.clone(),
+            unfit: self.unfit.as_deref().map(Into::into),
             numbers: None,
             health: None,
         }

@@ -3,6 +3,7 @@
 
 mod calming;
 mod doubting;
+mod fitness;
 mod granting;
 mod ladder;
 mod leading;

@@ -68,6 +68,9 @@ pub struct AccountSnapshot {
     /// Why the account counts as unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unknown: Option<String>,
+    /// Why the account takes no new risk whatever its margin: a mode or a right of its key that Helios refuses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfit: Option<String>,
     /// Margin, exposure and their ages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub numbers: Option<AccountNumbers>,
@@ -88,7 +91,8 @@ impl Versioned for AccountSnapshot {
         self.schema = self.schema.min(schema);
         if schema < 2 {
             self.holder.clear();
-            (self.unknown, self.numbers, self.health) = (None, None, None);
+            (self.unknown, self.unfit) = (None, None);
+            (self.numbers, self.health) = (None, None);
         }
     }
 }

@@ -3,6 +3,7 @@
 //! An order has two books at the exchange: plain orders (`/order`) and conditional ones (`/algoOrder`), with two ids and
 //! two lifecycles; [`OrderUpdate`] and [`AlgoUpdate`] keep them apart. Fills come from the user stream only.
 
+use super::refusal::Refusal;
 use crate::fixed::{Money, Price, Qty, Side};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -360,48 +361,6 @@ pub struct VenueState {
     pub ids_read: bool,
     /// Available balance; `None` is unknown, never zero.
     pub available: Option<Money>,
-}
-
-/// Why the exchange said no, as a class to act on (`binance::error` maps the codes; one table, documented there).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Refusal {
-    /// −2021: the stop would trigger at once.
-    WouldTrigger,
-    /// −2022, −4118: nothing left to reduce, or another reduce-only order holds it.
-    ReduceOnly,
-    /// −4130: a closePosition stop in this direction exists.
-    StopExists,
-    /// −4509: no position for a closePosition stop.
-    NoPosition,
-    /// −2011, −2013: no such order.
-    NotFound,
-    /// −4116: this client id is open.
-    DuplicateId,
-    /// −5022: post-only would take.
-    PostOnlyTakes,
-    /// −2018, −2019, −2027: margin or bracket.
-    Margin,
-    /// −1021: timestamp outside the window.
-    Clock,
-    /// −1003, −1015, 429, 418: too many requests; wait this long (wall ms).
-    RateLimited {
-        /// Wait, ms.
-        retry_after_ms: u64,
-    },
-    /// −1008: overloaded; reduce-only is exempt.
-    Overloaded,
-    /// A local gate (budget, closed socket, shutting down) refused before anything was sent.
-    NotSent {
-        /// Why.
-        why: Arc<str>,
-    },
-    /// Anything else: code and the exchange's words.
-    Other {
-        /// Exchange code.
-        code: i64,
-        /// Message.
-        msg: Arc<str>,
-    },
 }
 
 /// Which request a reply answers.

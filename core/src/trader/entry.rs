@@ -8,8 +8,11 @@ use super::permission::MIN_LEFT_MS;
 use super::shadow::{Policy, Prices};
 use super::{Trader, TraderEffect};
 use crate::fixed::{Price, Qty, Side};
+use crate::messages::Severity;
 use crate::order::filters::fit_order;
-use crate::order::{ClientId, EndReason, EntryKind, NewOrder, OrderKind, Refusal, TimeInForce};
+use crate::order::{
+    ClientId, EndReason, EntryKind, NewOrder, OrderKind, RefusalClass, TimeInForce,
+};
 use crate::params::{CostGate, EntryStyle, Environment};
 use crate::risk::costs::{bp, stop_pays};
 use crate::risk::kelly::kelly;
@@ -244,12 +247,8 @@ impl Trader {
             self.recon.want();
         }
         let pause = match end {
-            EndReason::Refused(Refusal::RateLimited { retry_after_ms }) => retry_after_ms
-                .saturating_mul(NS_PER_MS)
-                .max(UNFILLED_PAUSE_NS),
-            EndReason::Refused(Refusal::Margin) => 30 * NS_PER_S,
-            EndReason::Refused(Refusal::PostOnlyTakes) => UNFILLED_PAUSE_NS / 2,
-            EndReason::Refused(_) | EndReason::Rejected => 5 * NS_PER_S,
+            EndReason::Refused(r) => r.waits().entry.saturating_mul(NS_PER_MS),
+            EndReason::Rejected => 5 * NS_PER_S,
             _ if filled.is_zero() => UNFILLED_PAUSE_NS,
             _ => 0,
         };
@@ -257,9 +256,16 @@ impl Trader {
             self.decisions.held(
                 now,
                 "EntryRefused",
-                || format!("{id} was refused: {r:?}"),
+                || format!("{id} was refused: {r}"),
                 out,
             );
+            if r.class() == RefusalClass::Config {
+                out.push(self.alert(
+                    Severity::Critical,
+                    "EntryRefused",
+                    format!("{id}: {r}; no entries for a minute: key, account mode or address must be changed"),
+                ));
+            }
         }
         self.entry_not_before_ns = self
             .entry_not_before_ns

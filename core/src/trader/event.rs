@@ -71,6 +71,16 @@ pub enum TraderEvent {
     Algo(AlgoUpdate),
     /// ACCOUNT_UPDATE for this symbol.
     Position(PositionUpdate),
+    /// TRADE_LITE: a fill of this symbol that ORDER_TRADE_UPDATE is about to tell of. If it does not, the venue is read.
+    Hint {
+        /// `t`.
+        trade_id: u64,
+    },
+    /// The user stream told of something that only a read makes clear: no entries until one has.
+    Doubt {
+        /// What, in words.
+        why: std::sync::Arc<str>,
+    },
     /// A reply to a request of this machine.
     Reply(ReplyTo, VenueReply),
     /// The read asked for by [`TraderEffect::Reconcile`].

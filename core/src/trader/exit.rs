@@ -6,7 +6,7 @@
 use super::{Trader, TraderEffect};
 use crate::fixed::Side;
 use crate::messages::{ExitReason, Severity};
-use crate::order::{ClientId, EndReason, EntryKind, NewOrder, OrderKind, Refusal};
+use crate::order::{ClientId, EndReason, EntryKind, NewOrder, OrderKind, Refusal, RefusalClass};
 use crate::risk::exits::{ExitInputs, exit_due};
 use crate::signal::effective;
 use crate::time::{NS_PER_MS, Now};
@@ -169,25 +169,20 @@ impl Trader {
                 pause = RETRY_NS;
             }
             EndReason::Refused(r) => {
-                pause = match r {
-                    Refusal::ReduceOnly => {
+                pause = r.waits().exit.saturating_mul(NS_PER_MS);
+                match (r, r.class()) {
+                    (Refusal::ReduceOnly, _) => {
                         blocked = true;
                         self.recon.want();
-                        RETRY_NS * 2
                     }
-                    Refusal::RateLimited { retry_after_ms } => (*retry_after_ms)
-                        .min(60_000)
-                        .saturating_mul(NS_PER_MS)
-                        .max(RETRY_NS),
-                    Refusal::Overloaded | Refusal::Clock | Refusal::NotSent { .. } => RETRY_NS / 2,
-                    other => {
+                    (_, RefusalClass::Later | RefusalClass::Clock) => {}
+                    (other, _) => {
                         out.push(self.alert(
                             Severity::Critical,
                             "ExitRefused",
-                            format!("{id}: {other:?}; tried again"),
+                            format!("{id}: {other}; tried again"),
                         ));
                         self.recon.want();
-                        RETRY_NS * 4
                     }
                 }
             }

@@ -12,6 +12,7 @@ mod event;
 mod exit;
 mod feed;
 mod gates;
+mod hint;
 mod ledger;
 mod permission;
 mod reads;
@@ -39,6 +40,7 @@ use decide::Decisions;
 use entry::Entry;
 use exit::{ExitOrder, Leaving};
 use feed::Feed;
+use hint::Hint;
 use ledger::Ledger;
 use permission::Permission;
 use recon::{Recon, Situation};
@@ -64,6 +66,7 @@ pub struct Trader {
     stops: StopKeeper,
     ledger: Ledger,
     recon: Recon,
+    hint: Hint,
     decisions: Decisions,
     protections: Protections,
     slippage: Slippage,
@@ -115,6 +118,7 @@ impl Trader {
             stops: StopKeeper::new(inst.clone()),
             ledger: Ledger::new(inst, &config.strategy),
             recon: Recon::default(),
+            hint: Hint::default(),
             decisions: Decisions::default(),
             protections: Protections::default(),
             slippage: Slippage::default(),
@@ -201,6 +205,8 @@ impl Trader {
             TraderEvent::Order(u) => self.on_order(now, u, out),
             TraderEvent::Algo(u) => self.on_algo(now, u, out),
             TraderEvent::Position(p) => self.on_position(now, p, out),
+            TraderEvent::Hint { trade_id } => self.hint.told(now, *trade_id),
+            TraderEvent::Doubt { why } => self.on_doubt(now, why, out),
             TraderEvent::Reply(to, reply) => self.on_reply(now, to, reply, out),
             TraderEvent::Reconciled { asked_at, state } => {
                 self.on_reconciled(now, *asked_at, state, out);
@@ -262,6 +268,9 @@ impl Trader {
 
     fn on_tick(&mut self, now: Now, out: &mut Vec<TraderEffect>) {
         self.feed.on_time(now);
+        if self.hint.overdue(now) {
+            self.recon.want();
+        }
         if self.permission.due(now) && self.shutting.is_none() {
             let wish = self.wish(now);
             let ask = self.permission.ask(now, &wish);

@@ -37,6 +37,13 @@ impl Trader {
         }
     }
 
+    /// Something at the venue is not as it was: nothing is entered on what was believed.
+    pub(super) fn on_doubt(&mut self, now: Now, why: &str, out: &mut Vec<TraderEffect>) {
+        self.doubt_ns = Some(now.mono_ns);
+        self.recon.want();
+        out.push(self.alert(Severity::Warning, "VenueDoubt", why.into()));
+    }
+
     pub(super) fn on_reconciled(
         &mut self,
         now: Now,

@@ -71,6 +71,7 @@ impl Trader {
                 fill,
                 transact_ms,
             } => {
+                self.hint.heard(fill.trade_id);
                 let (mid, reason) = self.fill_story(&client_id, order_id, origin, side, &fill);
                 let cx = FillContext {
                     client_id: client_id.to_string(),

@@ -164,6 +164,37 @@ async fn what_has_settled_moves_only_when_it_is_unready_for_half_a_minute() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_account_that_may_not_trade_says_why_and_its_strategies_are_halted() {
+    let mut b = Bench::trading().await;
+    b.heard(|s| {
+        s.halted = true;
+        s.unfit = Some("the API key may withdraw: take that right away".into());
+    });
+    b.settle().await;
+    let paused = b.account_condition("Paused");
+    assert_eq!(
+        (paused.status.as_str(), paused.reason.as_str()),
+        ("True", "Unfit")
+    );
+    assert!(
+        paused.message.contains("may withdraw"),
+        "{}",
+        paused.message
+    );
+    assert_eq!(b.condition("Paused").reason, "AccountHalted");
+    let before = b.account_status();
+    b.restart();
+    b.ctx.board.forget("t/paper");
+    b.silent = true;
+    b.settle().await;
+    assert_eq!(
+        b.account_status(),
+        before,
+        "who has heard nobody has no news"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_operator_that_has_heard_nobody_yet_has_no_news() {
     let mut b = Bench::trading().await;
     b.heard(|s| {

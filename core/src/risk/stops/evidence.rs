@@ -5,7 +5,7 @@ use super::types::ExitCause;
 use super::{StopKeeper, StopOut, remember};
 use crate::fixed::Side;
 use crate::messages::Severity;
-use crate::order::{AlgoStatus, ClientId, Refusal, VenueReply};
+use crate::order::{AlgoStatus, ClientId, Refusal, RefusalClass, VenueReply};
 use crate::time::{NS_PER_MS, NS_PER_S, Now};
 
 impl StopKeeper {
@@ -38,12 +38,7 @@ impl StopKeeper {
         let Some(ep) = &mut self.episode else {
             return;
         };
-        let pause_ms = match r {
-            Refusal::WouldTrigger | Refusal::StopExists => 1_000,
-            Refusal::RateLimited { retry_after_ms } => *retry_after_ms,
-            Refusal::Other { .. } => 250,
-            _ => 100,
-        };
+        let pause_ms = r.waits().stop;
         match kind {
             LegKind::Anchor => ep.anchor_after_ns = now.mono_ns + pause_ms * NS_PER_MS,
             LegKind::Trail => {
@@ -57,11 +52,18 @@ impl StopKeeper {
                 self.read();
             }
             Refusal::NoPosition | Refusal::ReduceOnly => self.read(),
-            other => out.push(self.alert(
-                Severity::Warning,
-                "StopRefused",
-                format!("{kind:?} stop refused: {other:?}; trying again"),
-            )),
+            other => {
+                // Nothing but a person can mend it: until then the position has no stop, or is closed for want of one.
+                let severity = match other.class() {
+                    RefusalClass::Config => Severity::Critical,
+                    _ => Severity::Warning,
+                };
+                out.push(self.alert(
+                    severity,
+                    "StopRefused",
+                    format!("{kind:?} stop refused: {other}; trying again"),
+                ));
+            }
         }
     }
 

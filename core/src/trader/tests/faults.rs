@@ -3,7 +3,7 @@
 use super::rig::*;
 use crate::fixed::Price;
 use crate::fixed::{Qty, Side};
-use crate::messages::{Command, ExitReason};
+use crate::messages::{Command, ExitReason, Severity};
 use crate::order::{AlgoOrder, AlgoStatus, AlgoUpdate, ClientId, IdMaker, Refusal, Role};
 use crate::trader::{StreamKind, TraderEffect, TraderEvent};
 
@@ -65,6 +65,57 @@ fn a_fill_that_the_stream_lost_is_found_by_a_read_and_protected() {
     r.run(5_000);
     assert_eq!(r.trader.position(), Qty(999));
     assert_eq!(r.anchors().len(), 1);
+    ok(&r);
+}
+
+#[test]
+fn a_lost_fill_that_a_lite_trade_hinted_at_is_found_and_protected_within_a_second() {
+    let mut r = Rig::started();
+    r.user_stream = false;
+    r.heavy = Some(Side::Buy);
+    while r.venue.qty == 0 {
+        r.run(50);
+    }
+    r.heavy = None;
+    r.send(TraderEvent::Hint { trade_id: u64::MAX });
+    r.run(200);
+    assert_eq!(r.trader.position(), Qty(0), "the full event may still come");
+    r.run(500);
+    assert_eq!((r.trader.position(), r.anchors().len()), (Qty(999), 1));
+    ok(&r);
+}
+
+#[test]
+fn what_only_a_person_can_mend_is_told_at_once_and_not_tried_again_for_a_minute() {
+    let mut r = Rig::started();
+    r.order_fate = Fate::Refuse(Refusal::of_code(-2015, "Invalid API-key", 0));
+    r.heavy = Some(Side::Buy);
+    r.run(55_000);
+    assert_eq!(r.orders().len(), 1);
+    let told = r.sent(|e| match e {
+        TraderEffect::Alert(a) if a.code == "EntryRefused" => Some((a.severity, a.text.clone())),
+        _ => None,
+    });
+    assert_eq!(told.len(), 1);
+    assert!(told[0].0 == Severity::Critical && told[0].1.contains("-2015 Invalid API-key"));
+    r.run(10_000);
+    assert_eq!(r.orders().len(), 2);
+    ok(&r);
+}
+
+#[test]
+fn a_doubt_that_the_stream_tells_of_holds_entries_until_the_venue_was_read() {
+    let mut r = Rig::started();
+    r.reads_fail = true;
+    r.send(TraderEvent::Doubt {
+        why: "a stop has triggered and its order was refused".into(),
+    });
+    r.heavy = Some(Side::Buy);
+    r.run(3_000);
+    assert_eq!(r.orders().len(), 0);
+    r.reads_fail = false;
+    r.run(6_000);
+    assert_eq!(r.orders().len(), 1);
     ok(&r);
 }
 

@@ -54,12 +54,16 @@ pub fn account_status(
         degraded: degraded(snapshot, &before.conditions),
         paused: match snapshot {
             _ if halted => Finding::yes("Halted", "spec.halt is true"),
+            Some(AccountSnapshot {
+                unfit: Some(why), ..
+            }) => Finding::yes("Unfit", why.clone()),
             Some(s) if s.halted => Finding::yes(
                 "Latched",
                 format!("latches hold new risk back: {}", s.latches.join(", ")),
             ),
             Some(_) => Finding::no("Running", ""),
             None => kept(&before.conditions, "Paused", "Latched")
+                .or_else(|| kept(&before.conditions, "Paused", "Unfit"))
                 .unwrap_or_else(|| Finding::no("Running", "")),
         },
         stalled: a
