@@ -392,6 +392,62 @@ async fn a_socket_that_dies_while_its_successor_is_there_leaves_no_gap() {
 }
 
 #[tokio::test]
+async fn a_successor_that_stays_silent_takes_nothing_over() {
+    let mut c = config();
+    (c.rollover, c.overlap) = (ms(200), ms(400));
+    let since = std::time::Instant::now();
+    let mut r = run(
+        &c,
+        &[Feed::Depth],
+        VenueClock::new(1.0),
+        64,
+        move |n, _, s| async move {
+            if n == 0 {
+                tell(s, since, 0).await;
+            } else {
+                idle(s).await;
+            }
+        },
+    )
+    .await;
+    whole(&mut r.rx, 400).await;
+    let s = r.streams.stats().0;
+    assert!(s.connects >= 3 && s.losses == 0, "{s:?}");
+}
+
+#[tokio::test]
+async fn what_neither_socket_brings_in_time_is_told_and_the_book_is_not_held_back() {
+    let mut c = config();
+    (c.rollover, c.overlap) = (ms(200), ms(60_000));
+    let mut r = run(
+        &c,
+        &[Feed::Depth],
+        VenueClock::new(1.0),
+        64,
+        |n, _, mut s| async move {
+            if n == 0 {
+                say(&mut s, depth(0)).await;
+            } else {
+                say(&mut s, depth(5)).await;
+                say(&mut s, depth(6)).await;
+            }
+            idle(s).await;
+        },
+    )
+    .await;
+    let mut told = Vec::new();
+    for _ in 0..6 {
+        told.push(match next(&mut r.rx).await.event {
+            TraderEvent::StreamUp(_) => "up".to_owned(),
+            TraderEvent::StreamDown(_) => "down".to_owned(),
+            TraderEvent::Depth(d) => d.prev_last_id.to_string(),
+            other => panic!("{other:?}"),
+        });
+    }
+    assert_eq!(told, ["up", "0", "down", "up", "5", "6"]);
+}
+
+#[tokio::test]
 async fn what_neither_socket_has_brought_is_told_as_a_loss() {
     let mut c = config();
     (c.rollover, c.overlap) = (ms(200), ms(60_000));

@@ -302,3 +302,23 @@ async fn a_private_socket_that_dies_beside_its_successor_is_no_loss() {
     told.sort_unstable();
     assert_eq!(told, ["fill", "up", "up"]);
 }
+
+#[tokio::test]
+async fn a_key_that_could_not_be_extended_for_its_life_counts_as_gone_though_the_socket_answers() {
+    let mut c = config();
+    (c.keepalive_every, c.keepalive_retry, c.key_life) = (ms(50), ms(20), ms(300));
+    let mut r = run(
+        c,
+        |n, request| match request.starts_with("POST") && n == 0 {
+            true => ok(r#"{"listenKey":"K1"}"#),
+            false => Http::Reply(503, "", String::new()),
+        },
+        |_, _, s| idle(s),
+    )
+    .await;
+    assert_eq!(news(&mut r.rx).await, UserStreamEvent::Up);
+    let UserStreamEvent::Down { why } = news(&mut r.rx).await else {
+        panic!("it is taken for alive")
+    };
+    assert!(why.contains("not extended"), "{why}");
+}

@@ -39,6 +39,18 @@ pub(crate) enum Answer {
     Modes(Modes),
 }
 
+/// Between two tries to read the account's modes.
+const MODES_AGAIN: Duration = Duration::from_secs(30);
+
+/// A task that ends with its owner.
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// Sends requests and brings answers back.
 pub(crate) struct Effects {
     links: CoordinatorLinks,
@@ -48,6 +60,8 @@ pub(crate) struct Effects {
     outbox: Outbox,
     saves: Saves,
     tasks: JoinSet<()>,
+    /// Apart from the tasks, which are waited for at the end.
+    modes: Option<AbortOnDrop>,
     /// The account was read once.
     has_read: Arc<AtomicBool>,
     owners: Arc<Owners>,
@@ -71,6 +85,7 @@ impl Effects {
                 questions: BTreeMap::new(),
                 saves,
                 tasks: JoinSet::new(),
+                modes: None,
                 has_read: Arc::default(),
             },
             receiver,
@@ -220,15 +235,20 @@ impl Effects {
         });
     }
 
-    /// Reads the account's modes and its key's rights; a read that fails is tried again when the next one is due.
+    /// Reads the account's modes and its key's rights, again and again until that has succeeded.
     pub(crate) fn read_modes(&mut self) {
         let (rest, answers) = (self.links.rest.clone(), self.answers.clone());
-        self.tasks.spawn(async move {
-            match fitness::read(&rest).await {
-                Ok(modes) => drop(answers.send(Answer::Modes(modes))),
-                Err(e) => tracing::warn!(error = %e, "the account's modes are not read"),
+        let reading = tokio::spawn(async move {
+            loop {
+                match fitness::read(&rest).await {
+                    Ok(modes) => return drop(answers.send(Answer::Modes(modes))),
+                    Err(e) => tracing::warn!(error = %e, "the account's modes are not read"),
+                }
+                tokio::time::sleep(MODES_AGAIN).await;
             }
         });
+        // The one before has not succeeded yet, or is over.
+        self.modes = Some(AbortOnDrop(reading));
     }
 
     /// Takes the contracts in; what there is then, when anything changed.

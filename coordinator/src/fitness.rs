@@ -27,13 +27,11 @@ pub(crate) struct Fitness {
 /// Reads modes and rights (weight 35).
 ///
 /// # Errors
-/// [`ApiError`] when the account's modes can't be read. What the key may do and the fees are not known then, no error.
+/// [`ApiError`] when modes or rights can't be read: what was known before holds, and it is asked again soon. How fees are paid
+/// may stay unknown.
 pub(crate) async fn read(rest: &RestClient) -> Result<Modes, ApiError> {
     let config = rest.account_config().await?;
-    let rights = rest.key_rights().await.unwrap_or_else(|e| {
-        tracing::warn!(error = %e, "what the key may do can't be read");
-        None
-    });
+    let rights = rest.key_rights().await?;
     let fee_burn = rest.fee_burn().await;
     let fee_burn = fee_burn.inspect_err(|e| tracing::debug!(error = %e, "feeBurn not read"));
     Ok(Modes {

@@ -72,7 +72,8 @@ pub(crate) fn reply(r: Result<Response, VenueError>) -> VenueReply {
 }
 
 fn refusal(e: &VenueError) -> Refusal {
-    Refusal::of_code(e.code, &e.msg, 0)
+    // As an answer of the exchange without `Retry-After`.
+    Refusal::of_code(e.code, &e.msg, 10_000)
 }
 
 /// One contract as a reconcile reads it. `all_ids`: every client id ever used, for a machine that has none yet.

@@ -90,7 +90,16 @@ pub async fn load_symbol(
             });
         }
         tracing::info!(symbol, "isolated margin: switched to cross");
-        rest.set_cross_margin(symbol).await.map_err(api)?;
+        match rest.set_cross_margin(symbol).await {
+            Ok(()) => {}
+            // Open orders, or a position of this moment, stand in the way.
+            Err(e) if matches!(e.code(), Some(-4047 | -4048)) => {
+                return Err(SetupError::Isolated {
+                    symbol: symbol.into(),
+                });
+            }
+            Err(e) => return Err(api(e)),
+        }
     }
     let in_force = config.map_or(0, |c| c.leverage);
     let highest = brackets.first().map_or(1, |b| b.initial_leverage);

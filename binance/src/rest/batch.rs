@@ -147,12 +147,16 @@ impl RestClient {
     ) -> Vec<VenueReply> {
         let answer = self.act(call).await;
         let dead = answer.dead_after_ms;
+        let heard = Heard {
+            retry_after_ms: None,
+            now_ms: self.0.clock.market_ms(),
+        };
         let rows: Result<Vec<serde_json::Value>, _> =
             answer.body.and_then(|b| decode(call.what, &b));
         match rows {
             Ok(rows) if rows.len() == n => rows
                 .into_iter()
-                .map(|row| one(row, &accepted).unwrap_or_else(|e| failed(e, dead)))
+                .map(|row| one(row, heard, &accepted).unwrap_or_else(|e| failed(e, dead)))
                 .collect(),
             Ok(rows) => {
                 let why = format!("{} answers to {n} orders", rows.len());
@@ -166,18 +170,14 @@ impl RestClient {
 /// One element: an error of its own, or what a single request would answer.
 fn one(
     row: serde_json::Value,
+    heard: Heard,
     accepted: impl Fn(serde_json::Value) -> Result<VenueReply, ApiError>,
 ) -> Result<VenueReply, ApiError> {
     let refused = row.get("code").and_then(serde_json::Value::as_i64);
     match refused {
         Some(code) if code < 0 => {
             let msg = row.get("msg").and_then(serde_json::Value::as_str);
-            Err(classify(
-                400,
-                Some(code),
-                msg.unwrap_or(""),
-                Heard::default(),
-            ))
+            Err(classify(400, Some(code), msg.unwrap_or(""), heard))
         }
         _ => accepted(row),
     }
@@ -197,7 +197,7 @@ mod tests {
 
     fn of(row: &str) -> VenueReply {
         let row = serde_json::from_str(row).unwrap_or_default();
-        one(row, |row| {
+        one(row, Heard::default(), |row| {
             let a: wire::OrderAck = from_row(row)?;
             Ok(VenueReply::Accepted { id: a.order_id })
         })

@@ -331,7 +331,7 @@ impl RestClient {
             request = request.header("X-MBX-APIKEY", api_key_header(&c));
         }
         let body = match request.send().await {
-            Ok(response) => self.receive(response).await,
+            Ok(response) => self.receive(response, base == inner.endpoints.rest).await,
             Err(e) => Err(transport(&e.without_url())),
         };
         Answer {
@@ -340,14 +340,21 @@ impl RestClient {
         }
     }
 
-    async fn receive(&self, response: reqwest::Response) -> Result<Bytes, ApiError> {
+    /// `budgeted`: the answer is the futures address's, whose limits the budget keeps. Another address has limits of its own.
+    async fn receive(
+        &self,
+        response: reqwest::Response,
+        budgeted: bool,
+    ) -> Result<Bytes, ApiError> {
         let status = response.status();
         let headers = response.headers();
-        self.0.budget.observe(UsedHeaders {
-            weight_1m: number(headers, "x-mbx-used-weight-1m"),
-            orders_10s: number(headers, "x-mbx-order-count-10s"),
-            orders_1m: number(headers, "x-mbx-order-count-1m"),
-        });
+        if budgeted {
+            self.0.budget.observe(UsedHeaders {
+                weight_1m: number(headers, "x-mbx-used-weight-1m"),
+                orders_10s: number(headers, "x-mbx-order-count-10s"),
+                orders_1m: number(headers, "x-mbx-order-count-1m"),
+            });
+        }
         let heard = Heard {
             retry_after_ms: number::<u64>(headers, "retry-after").map(|s| s.saturating_mul(1_000)),
             now_ms: self.0.clock.market_ms(),
@@ -368,7 +375,7 @@ impl RestClient {
             |e| e.msg.clone(),
         );
         let e = classify(status.as_u16(), error.map(|e| e.code), &msg, heard);
-        if let Some(Refusal::RateLimited { retry_after_ms }) = e.refusal() {
+        if budgeted && let Some(Refusal::RateLimited { retry_after_ms }) = e.refusal() {
             tracing::warn!(
                 status = status.as_u16(),
                 wait_ms = retry_after_ms,

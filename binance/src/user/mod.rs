@@ -213,6 +213,8 @@ pub struct UserStreamConfig {
     pub dead_after: Duration,
     /// The listenKey (valid for 60 min) is extended at this age, wall or market time.
     pub keepalive_every: Duration,
+    /// A listenKey that was not extended for so long has run out, wall or market time.
+    pub key_life: Duration,
     /// Wall time until a failed keepalive is tried again; from the third failure in a row a new key and socket are tried too.
     pub keepalive_retry: Duration,
     /// TCP, TLS and handshake.
@@ -231,6 +233,7 @@ impl Default for UserStreamConfig {
             ping_every: Duration::from_secs(1),
             dead_after: Duration::from_secs(5),
             keepalive_every: Duration::from_secs(30 * 60),
+            key_life: Duration::from_secs(60 * 60),
             keepalive_retry: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(10),
             rollover: Duration::from_secs(23 * 3_600 + 45 * 60),

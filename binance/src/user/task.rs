@@ -235,6 +235,10 @@ impl Connection<'_> {
             self.join();
         }
         let due = self.aged(now, self.kept, self.kept_market_ms, config.keepalive_every);
+        if self.aged(now, self.kept, self.kept_market_ms, config.key_life) {
+            // It has run out, whether the exchange says so or not.
+            return Err(End::Renew("the listenKey was not extended in time"));
+        }
         if due && self.keepalive.is_none() && now >= self.retry_at {
             let rest = self.task.rest.clone();
             self.keepalive = Some(Box::pin(async move { rest.keepalive_listen_key().await }));
@@ -383,6 +387,10 @@ impl Connection<'_> {
         match decoded.expired {
             // Told twice, or late about a key that was replaced already: once is enough.
             Some(Some(key)) if key != self.socket.key => Ok(()),
+            // Its successor is there already, on a key that has not.
+            Some(_) if self.next.as_ref().is_some_and(|n| n.key != self.socket.key) => {
+                self.take_over().await
+            }
             Some(_) => Err(End::Renew("the listenKey expired")),
             None => Ok(()),
         }

@@ -8,17 +8,22 @@ use crate::messages::Severity;
 use std::sync::Arc;
 
 impl Guardian {
-    /// Told when it changes, either way.
-    pub(super) fn judge_fitness(
-        &mut self,
-        unfit: Option<&Arc<str>>,
-        out: &mut Vec<GuardianEffect>,
-    ) {
+    /// What was read of modes and rights.
+    pub(super) fn judge_fitness(&mut self, unfit: Option<&Arc<str>>) {
         if self.unfit.as_ref() == unfit {
             return;
         }
         self.unfit = unfit.cloned();
         self.touched = true;
+    }
+
+    /// People are told when it changes, either way; by a leader, as a standby tells nobody anything.
+    pub(super) fn tell_fitness(&mut self, out: &mut Vec<GuardianEffect>) {
+        if self.unfit_told == self.unfit {
+            return;
+        }
+        self.unfit_told.clone_from(&self.unfit);
+        let unfit = self.unfit.as_ref();
         out.push(match unfit {
             Some(why) => alert(
                 Severity::Critical,

@@ -94,6 +94,8 @@ pub struct Guardian {
     unread: Option<Unread>,
     /// Mode or key that Helios refuses: no new risk; what is held is guarded as ever.
     unfit: Option<std::sync::Arc<str>>,
+    /// What people have heard of it from this process.
+    unfit_told: Option<std::sync::Arc<str>>,
     unread_told: bool,
     /// The highest epoch a worker honoured that was above ours.
     echoed: u64,
@@ -138,6 +140,7 @@ impl Guardian {
             missing: None,
             unread: None,
             unfit: None,
+            unfit_told: None,
             unread_told: false,
             echoed: 0,
             at: Now::default(),
@@ -216,7 +219,7 @@ impl Guardian {
                 self.picture.algo(now, account, info, symbol, update);
                 self.stop_update(now, symbol, update, out);
             }
-            GuardianEvent::Fitness { unfit } => self.judge_fitness(unfit.as_ref(), out),
+            GuardianEvent::Fitness { unfit } => self.judge_fitness(unfit.as_ref()),
             GuardianEvent::Doubt { symbol, alert } => {
                 self.doubt(symbol.as_ref(), alert.as_ref(), out);
             }
@@ -308,6 +311,7 @@ impl Guardian {
         if self.office.leading() {
             self.judge_missing(now, out);
             self.drive_transfers(now, out);
+            self.tell_fitness(out);
             self.keep_calm(now, out);
             self.drive_reduce(now, out);
             self.drive_protect(now, out);

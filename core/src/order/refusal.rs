@@ -35,9 +35,9 @@ pub const CONFIG: [i64; 27] = [
 
 /// Codes that say that price or quantity is off the contract's rules, or that the contract is not trading: the rules known
 /// here may be old.
-pub const FILTER: [i64; 16] = [
+pub const FILTER: [i64; 17] = [
     -1111, -4001, -4002, -4003, -4004, -4005, -4006, -4013, -4014, -4023, -4029, -4030, -4140,
-    -4141, -4164, -4183,
+    -4141, -4164, -4183, -4184,
 ];
 
 /// Why the exchange said no. The request has had no effect.

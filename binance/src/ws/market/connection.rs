@@ -57,6 +57,8 @@ pub(super) struct Connection<'a> {
     pub backoff: Backoff,
     pub join_at: Instant,
     pub renewed: Option<Instant>,
+    /// A successor is wanted for a stream that stays silent, until it has taken over.
+    pub wants_next: bool,
 }
 
 impl<'a> Connection<'a> {
@@ -71,6 +73,7 @@ impl<'a> Connection<'a> {
             next: None,
             joining: None,
             renewed: None,
+            wants_next: false,
         }
     }
 

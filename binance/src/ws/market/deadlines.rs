@@ -40,7 +40,8 @@ impl Connection<'_> {
         }
         let rollover = config.rollover;
         let market_ms = self.task.clock.market_ms();
-        if self.link.opened.elapsed() >= rollover
+        if self.wants_next
+            || self.link.opened.elapsed() >= rollover
             || passed(self.link.opened_market_ms, market_ms, rollover)
         {
             self.join();
@@ -54,7 +55,10 @@ impl Connection<'_> {
             match driven {
                 Err(why) => self.next_lost(&why),
                 Ok(()) if late => self.next_lost("neither frame nor pong"),
-                Ok(()) => self.take_over_when_ready().await?,
+                Ok(()) => {
+                    self.fill_holes().await?;
+                    self.take_over_when_ready().await?;
+                }
             }
         }
         Ok(())
@@ -83,9 +87,9 @@ impl Connection<'_> {
             };
             let (limit, what) = s.limit();
             let why = format!("{name}: {what} for {} ms", limit.as_millis());
-            // Has anything else spoken since this one should have?
+            // Has anything else spoken while this one should have? What spoke last when this one did proves nothing.
             let others_live = self.streams.values().any(|o| {
-                o.seen && !std::ptr::eq(o, s) && now.duration_since(o.since) < limit && !late(o)
+                o.seen && !std::ptr::eq(o, s) && now.duration_since(o.since) < limit / 2 && !late(o)
             });
             match &s.target {
                 Some((symbol, feed, _)) if others_live => {
@@ -120,7 +124,7 @@ impl Connection<'_> {
         self.request("SUBSCRIBE", &names);
         // Once more on this socket, then on a new one.
         if helpless && self.renewed.is_none_or(|t| t.elapsed() >= RENEW_EVERY) {
-            self.renewed = Some(Instant::now());
+            self.wants_next = true;
             self.join();
         }
         self.down_and_up(symbol, kind).await

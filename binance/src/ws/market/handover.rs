@@ -65,7 +65,19 @@ impl Connection<'_> {
             Some(next) => {
                 Counters::add(&self.task.counters.losses);
                 tracing::warn!(route = ?self.task.route, why, "market socket lost while the next took over");
-                self.take_over(next).await
+                // Of a stream that the next one has not spoken yet nobody knows what was missed.
+                let unheard: Vec<_> = self
+                    .streams
+                    .iter()
+                    .filter(|(n, s)| s.seen && !next.spoken.contains(*n))
+                    .filter_map(|(_, s)| s.target.as_ref())
+                    .map(|(symbol, feed, _)| (symbol.clone(), feed.kind()))
+                    .collect();
+                self.take_over(next).await?;
+                for (symbol, kind) in unheard {
+                    self.down_and_up(symbol, kind).await?;
+                }
+                Ok(())
             }
             None => Err(End::Lost(why)),
         }
@@ -82,7 +94,21 @@ impl Connection<'_> {
             let age = next.opened.elapsed();
             age >= longest || (age >= longest / 20 && self.streams.iter().all(joined))
         });
-        match self.next.take_if(|_| ready) {
+        if !ready {
+            return Ok(());
+        }
+        // What the last socket goes on saying and the next one has never said, it will not say.
+        let deaf = self.next.as_ref().is_some_and(|next| {
+            let missing = |(n, s): (&String, &Stream)| {
+                s.seen && s.since > next.opened && !next.spoken.contains(n)
+            };
+            self.streams.iter().any(missing)
+        });
+        if deaf {
+            self.next_lost("a stream is silent on it");
+            return Ok(());
+        }
+        match self.next.take() {
             Some(next) => self.take_over(next).await,
             None => Ok(()),
         }
@@ -92,6 +118,9 @@ impl Connection<'_> {
         let last = std::mem::replace(&mut self.link, next);
         tokio::spawn(last.close());
         self.backoff.reset();
+        if std::mem::take(&mut self.wants_next) {
+            self.renewed = Some(Instant::now());
+        }
         tracing::info!(route = ?self.task.route, "the next market socket has taken over");
         let mut holes = Vec::new();
         let overlap = u64::try_from(self.task.config.overlap.as_nanos()).unwrap_or(u64::MAX);
@@ -100,6 +129,21 @@ impl Connection<'_> {
             let kept = s.merge.one_left(until);
             if let (false, Some((symbol, feed, _))) = (kept.is_empty(), &s.target) {
                 holes.push((symbol.clone(), feed.kind(), kept));
+            }
+        }
+        for (symbol, kind, kept) in holes {
+            self.hole(symbol, kind, kept).await?;
+        }
+        Ok(())
+    }
+
+    /// What neither socket brings in time is missing: the book is made anew rather than held back.
+    pub(super) async fn fill_holes(&mut self) -> Result<(), End> {
+        let now = mono_ns();
+        let mut holes = Vec::new();
+        for s in self.streams.values_mut() {
+            if let (true, Some((symbol, feed, _))) = (s.merge.stuck(now), &s.target) {
+                holes.push((symbol.clone(), feed.kind(), s.merge.give_up()));
             }
         }
         for (symbol, kind, kept) in holes {

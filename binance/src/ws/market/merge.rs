@@ -7,6 +7,8 @@ use helios_core::trader::TraderEvent;
 
 /// Diffs kept at most while the other socket lags behind: half a minute of them.
 const MOST_KEPT: usize = 512;
+/// A diff waits so long for what lies before it.
+const PATIENCE_NS: u64 = 1_500_000_000;
 
 /// An event and when its frame was received, monotonic ns.
 pub(super) type Received = (TraderEvent, u64);
@@ -66,6 +68,12 @@ impl Merge {
         Ok(out)
     }
 
+    /// Something between has not come for longer than a socket lags.
+    pub fn stuck(&self, now_ns: u64) -> bool {
+        let oldest = self.kept.iter().map(|(_, at)| *at).min();
+        oldest.is_some_and(|at| now_ns.saturating_sub(at) >= PATIENCE_NS)
+    }
+
     /// Something between the two sockets has not come yet.
     pub fn waits(&self) -> bool {
         !self.kept.is_empty()
@@ -91,7 +99,8 @@ impl Merge {
         self.give_up()
     }
 
-    fn give_up(&mut self) -> Vec<Received> {
+    /// What is kept, in order: what lies before it will not come.
+    pub fn give_up(&mut self) -> Vec<Received> {
         let mut kept = std::mem::take(&mut self.kept);
         kept.sort_by_key(|(e, _)| place(e).map(|(_, at)| at));
         kept.dedup_by_key(|(e, _)| place(e).map(|(_, at)| at));

@@ -8,6 +8,9 @@ use crate::messages::Severity;
 use crate::order::{AlgoStatus, ClientId, Refusal, RefusalClass, VenueReply};
 use crate::time::{NS_PER_MS, NS_PER_S, Now};
 
+/// What only a person can mend is told of this often.
+const TELL_AGAIN_NS: u64 = 60 * NS_PER_S;
+
 impl StopKeeper {
     pub(super) fn on_place_reply(
         &mut self,
@@ -40,9 +43,15 @@ impl StopKeeper {
         };
         let pause_ms = r.waits().stop;
         match kind {
-            LegKind::Anchor => ep.anchor_after_ns = now.mono_ns + pause_ms * NS_PER_MS,
+            LegKind::Anchor => {
+                ep.anchor_after_ns = now
+                    .mono_ns
+                    .saturating_add(pause_ms.saturating_mul(NS_PER_MS))
+            }
             LegKind::Trail => {
-                ep.trail_hold_ns = now.mono_ns + (pause_ms * NS_PER_MS).max(NS_PER_S);
+                ep.trail_hold_ns = now
+                    .mono_ns
+                    .saturating_add(pause_ms.saturating_mul(NS_PER_MS).max(NS_PER_S));
             }
         }
         match r {
@@ -54,9 +63,21 @@ impl StopKeeper {
             Refusal::NoPosition | Refusal::ReduceOnly => self.read(),
             other => {
                 // Nothing but a person can mend it: until then the position has no stop, or is closed for want of one.
-                let severity = match other.class() {
-                    RefusalClass::Config => Severity::Critical,
-                    _ => Severity::Warning,
+                let config = other.class() == RefusalClass::Config;
+                if config {
+                    // Each try would say the same, four times a second.
+                    if self
+                        .config_told_ns
+                        .is_some_and(|t| now.mono_since(t) < TELL_AGAIN_NS)
+                    {
+                        return;
+                    }
+                    self.config_told_ns = Some(now.mono_ns);
+                }
+                let severity = if config {
+                    Severity::Critical
+                } else {
+                    Severity::Warning
                 };
                 out.push(self.alert(
                     severity,

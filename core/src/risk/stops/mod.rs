@@ -65,6 +65,8 @@ pub struct StopKeeper {
     /// After a start: when the venue is read once more, because a dead worker's last request may have arrived since.
     second_read_ns: Option<u64>,
     second_asked_ms: Option<i64>,
+    /// When people were last told of a refusal that only they can mend.
+    config_told_ns: Option<u64>,
 }
 
 impl StopKeeper {
@@ -90,6 +92,7 @@ impl StopKeeper {
             read_ms: i64::MIN,
             second_read_ns: None,
             second_asked_ms: None,
+            config_told_ns: None,
         }
     }
 
