@@ -231,9 +231,9 @@ async fn a_socket_is_replaced_before_the_exchange_would_cut_it_and_no_event_is_l
         c,
         |_, _| ok(r#"{"listenKey":"K1"}"#),
         move |n, _, mut s| async move {
-            // Every socket on the key is told of every fill; the later ones lag by some.
+            // Every socket on the key is told of every fill from its beginning on; the later ones lag by some.
             let now = || since.elapsed().as_millis() / 20;
-            let mut next = now();
+            let mut next = now() + 1;
             loop {
                 while next + n as u128 % 3 <= now() {
                     let fill = FILL.replace(r#""t":99"#, &format!(r#""t":{}"#, 100 + next));

@@ -61,8 +61,10 @@ struct Connection<'a> {
     joining: Option<Joining>,
     join_at: Instant,
     backoff: Backoff,
-    /// While there are two sockets, and for as long after.
+    /// From when the next socket is being opened, while there are two, and for as long after.
     twice: Option<Twice>,
+    /// The socket there is was the next one when the others' frames were counted.
+    taken_over: bool,
     gauge: Arc<AtomicU64>,
     kept: Instant,
     kept_market_ms: i64,
@@ -115,6 +117,7 @@ impl Task {
             join_at: socket.opened,
             backoff: Backoff::new(self.config.backoff),
             twice: None,
+            taken_over: false,
             gauge,
             kept: socket.opened,
             kept_market_ms: socket.opened_market_ms,
@@ -226,7 +229,7 @@ impl Connection<'_> {
                 Ok(()) if both => return self.take_over().await,
                 Ok(()) => {}
             }
-        } else if self.socket.opened.elapsed() >= config.overlap * 2 {
+        } else if self.joining.is_none() && self.socket.opened.elapsed() >= config.overlap * 2 {
             self.twice = None;
         }
         let now = Instant::now();
@@ -249,6 +252,8 @@ impl Connection<'_> {
     /// Opens the next socket, unless that is under way.
     fn join(&mut self) {
         if self.next.is_none() && self.joining.is_none() && Instant::now() >= self.join_at {
+            // The next one may hear what this one hears before it is known to be open.
+            (self.twice, self.taken_over) = (Some(Twice::default()), false);
             let (rest, config) = (self.task.rest.clone(), self.task.config);
             self.joining = Some(Box::pin(Socket::open(rest, config)));
         }
@@ -259,7 +264,6 @@ impl Connection<'_> {
         match joined {
             Ok(next) => {
                 Counters::add(&self.task.counters.connects);
-                self.twice = Some(Twice::default());
                 self.next = Some(next);
             }
             Err(why) => self.next_lost(&why),
@@ -270,6 +274,7 @@ impl Connection<'_> {
     fn next_lost(&mut self, why: &str) {
         tracing::warn!(why, "the next private socket failed");
         (self.next, self.twice) = (None, None);
+        self.taken_over = false;
         self.join_at = Instant::now() + self.backoff.next();
     }
 
@@ -294,6 +299,7 @@ impl Connection<'_> {
         if let Some(t) = &mut self.twice {
             t.take_over();
         }
+        self.taken_over = true;
         // Asking for the key has extended it.
         (self.kept, self.kept_market_ms) = (self.socket.opened, self.socket.opened_market_ms);
         self.failures = 0;
@@ -355,8 +361,7 @@ impl Connection<'_> {
     async fn frame(&mut self, bytes: &[u8], of_next: bool) -> Result<(), End> {
         let counters = &self.task.counters;
         Counters::add(&counters.frames);
-        // After a change the socket that is left is the next of then.
-        let of_next = of_next || self.next.is_none();
+        let of_next = of_next || (self.next.is_none() && self.taken_over);
         if self
             .twice
             .as_mut()
