@@ -340,6 +340,20 @@ async fn whole(rx: &mut Receiver<MarketMessage>, last: u64) {
     }
 }
 
+/// The next `n` things that are told: ups, downs, and of a diff the place it follows.
+async fn told(rx: &mut Receiver<MarketMessage>, n: usize) -> Vec<String> {
+    let mut told = Vec::new();
+    while told.len() < n {
+        told.push(match next(rx).await.event {
+            TraderEvent::StreamUp(_) => "up".to_owned(),
+            TraderEvent::StreamDown(_) => "down".to_owned(),
+            TraderEvent::Depth(d) => d.prev_last_id.to_string(),
+            other => panic!("{other:?}"),
+        });
+    }
+    told
+}
+
 #[tokio::test]
 async fn a_connection_is_replaced_before_the_exchange_would_cut_it_and_nobody_hears_of_it() {
     let mut c = config();
@@ -435,16 +449,10 @@ async fn what_neither_socket_brings_in_time_is_told_and_the_book_is_not_held_bac
         },
     )
     .await;
-    let mut told = Vec::new();
-    for _ in 0..6 {
-        told.push(match next(&mut r.rx).await.event {
-            TraderEvent::StreamUp(_) => "up".to_owned(),
-            TraderEvent::StreamDown(_) => "down".to_owned(),
-            TraderEvent::Depth(d) => d.prev_last_id.to_string(),
-            other => panic!("{other:?}"),
-        });
-    }
-    assert_eq!(told, ["up", "0", "down", "up", "5", "6"]);
+    assert_eq!(
+        told(&mut r.rx, 6).await,
+        ["up", "0", "down", "up", "5", "6"]
+    );
 }
 
 #[tokio::test]
@@ -473,16 +481,7 @@ async fn what_neither_socket_has_brought_is_told_as_a_loss() {
         },
     )
     .await;
-    let mut told = Vec::new();
-    for _ in 0..5 {
-        told.push(match next(&mut r.rx).await.event {
-            TraderEvent::StreamUp(_) => "up".to_owned(),
-            TraderEvent::StreamDown(_) => "down".to_owned(),
-            TraderEvent::Depth(d) => d.prev_last_id.to_string(),
-            other => panic!("{other:?}"),
-        });
-    }
-    assert_eq!(told, ["up", "0", "down", "up", "5"]);
+    assert_eq!(told(&mut r.rx, 5).await, ["up", "0", "down", "up", "5"]);
 }
 
 #[tokio::test]

@@ -189,8 +189,8 @@ impl Connection<'_> {
             let step = tokio::select! {
                 biased;
                 _ = check.tick() => self.check().await,
-                kept = maybe(self.keepalive.as_mut()) => self.kept(kept),
-                joined = maybe(self.joining.as_mut()) => {
+                kept = socket::maybe(self.keepalive.as_mut()) => self.kept(kept),
+                joined = socket::maybe(self.joining.as_mut()) => {
                     self.joined(joined);
                     Ok(())
                 }
@@ -295,7 +295,7 @@ impl Connection<'_> {
         };
         tracing::info!("the next private socket has taken over");
         let last = std::mem::replace(&mut self.socket, next);
-        tokio::spawn(close(last.ws));
+        tokio::spawn(socket::close(last.ws));
         if let Some(t) = &mut self.twice {
             t.take_over();
         }
@@ -415,21 +415,9 @@ impl Connection<'_> {
     }
 }
 
-async fn maybe<T>(f: Option<&mut Pin<Box<dyn Future<Output = T> + Send>>>) -> T {
-    match f {
-        Some(f) => f.await,
-        None => pending().await,
-    }
-}
-
 async fn next_of(socket: Option<&mut Socket>) -> Result<Message, String> {
     match socket {
         Some(s) => socket::next(&mut s.ws).await,
         None => pending().await,
     }
-}
-
-/// A polite end, without waiting for the answer.
-async fn close(mut ws: Ws) {
-    let _ = socket::send(&mut ws, Message::Close(None), Duration::from_secs(1)).await;
 }

@@ -2,6 +2,7 @@
 //! may hold a listenKey.
 
 use futures_util::{SinkExt, StreamExt};
+use std::future::{Future, pending};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -41,6 +42,19 @@ pub(crate) async fn next(ws: &mut Ws) -> Result<Message, String> {
         Some(Err(e)) => Err(brief(&e)),
         None => Err("closed".into()),
     }
+}
+
+/// What a future brings, if there is one; else nothing ever comes.
+pub(crate) async fn maybe<F: Future + Unpin>(f: Option<&mut F>) -> F::Output {
+    match f {
+        Some(f) => f.await,
+        None => pending().await,
+    }
+}
+
+/// A polite end, without waiting for the answer.
+pub(crate) async fn close(mut ws: Ws) {
+    let _ = send(&mut ws, Message::Close(None), Duration::from_secs(1)).await;
 }
 
 /// Sends within the timeout: a socket that takes no bytes is as lost as a closed one.

@@ -15,7 +15,7 @@ use crate::decode::{Decoder, decode_combined};
 use helios_core::instrument::Symbol;
 use helios_core::trader::{StreamKind, TraderEvent};
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::{Future, pending};
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -143,7 +143,7 @@ impl<'a> Connection<'a> {
                     Err(_) => Err(End::Closed),
                 },
                 _ = check.tick() => self.check().await,
-                joined = maybe(self.joining.as_mut()) => {
+                joined = socket::maybe(self.joining.as_mut()) => {
                     self.joined(joined);
                     Ok(())
                 }
@@ -324,13 +324,6 @@ impl<'a> Connection<'a> {
             next.heard = now;
         }
         Ok(())
-    }
-}
-
-async fn maybe(joining: Option<&mut Joining>) -> Result<Link, String> {
-    match joining {
-        Some(j) => j.await,
-        None => pending().await,
     }
 }
 

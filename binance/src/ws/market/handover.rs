@@ -1,7 +1,7 @@
 //! From one socket to the next: it is opened beside the last, both are read as one, and the last is closed when nothing is
 //! missing. What neither has brought is told as a loss.
 
-use super::super::Counters;
+use super::super::{Counters, socket};
 use super::End;
 use super::connection::{Connection, Stream};
 use super::link::Link;
@@ -116,7 +116,7 @@ impl Connection<'_> {
 
     pub(super) async fn take_over(&mut self, next: Link) -> Result<(), End> {
         let last = std::mem::replace(&mut self.link, next);
-        tokio::spawn(last.close());
+        tokio::spawn(socket::close(last.ws));
         self.backoff.reset();
         if std::mem::take(&mut self.wants_next) {
             self.renewed = Some(Instant::now());

@@ -85,9 +85,4 @@ impl Link {
         }
         Ok(())
     }
-
-    /// A polite end, without waiting for the answer.
-    pub async fn close(mut self) {
-        let _ = socket::send(&mut self.ws, Message::Close(None), Duration::from_secs(1)).await;
-    }
 }
