@@ -50,7 +50,7 @@ impl Sim {
                 self.tell_guardian(ms, g);
                 self.pass_on(ms, s, |_| TraderEvent::Order(update));
             }
-            UserEvent::Algo(u) => {
+            UserEvent::Algo(u, _) => {
                 if u.qty.is_none() && u.status.is_working() {
                     self.note_anchor(index);
                 }
@@ -80,7 +80,9 @@ impl Sim {
                     self.pass_on(ms, ps, |_| TraderEvent::Position(u));
                 }
             }
-            UserEvent::MarginCall { .. } | UserEvent::Fill { .. } => {}
+            UserEvent::MarginCall { .. }
+            | UserEvent::Fill { .. }
+            | UserEvent::TriggerRejected { .. } => {}
         }
     }
 

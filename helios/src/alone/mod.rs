@@ -4,6 +4,7 @@
 //! Without it a coordinator grants nobody and a worker is granted nothing: the one guards the account, the other a
 //! position. Both talk to the venue over its real protocol, as everything does.
 
+mod accounts_file;
 mod alerts;
 #[cfg(feature = "kubernetes")]
 mod cluster;
@@ -28,6 +29,8 @@ mod tap;
 #[cfg(feature = "kubernetes")]
 mod token_review;
 mod venue;
+mod venue_market;
+mod venue_rules;
 mod wait;
 mod worker;
 

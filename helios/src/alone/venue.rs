@@ -1,14 +1,18 @@
 //! `helios venue`: the simulated exchange as a process of its own.
 
 use super::keys::{self, KeyType, Keys};
-use super::{asked_to_end, block_on, say};
+use super::venue_market::{self, Start};
+use super::venue_rules::Rules;
+use super::{accounts_file, asked_to_end, block_on, say};
 use crate::metrics::{self, Beat, Shown};
 use anyhow::{Context, Result};
 use clap::Args;
 use helios_venue::market::{
     DEMO_SYMBOLS, Generator, GeneratorConfig, MarketSource, Profile, Replay,
 };
-use helios_venue::server::{ApiCredentials, KNOWN_KEY, VenueConfig, VenueHandle, VenueServer};
+use helios_venue::server::{
+    ApiCredentials, KNOWN_KEY, VenueConfig, VenueHandle, VenueServer, saved_start,
+};
 use rust_decimal::Decimal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -79,18 +83,20 @@ pub struct VenueArgs {
     /// A key that is replaced is taken at once, and the one before no more
     #[arg(long, value_name = "DIR", conflicts_with = "credentials_file")]
     credentials_dir: Option<PathBuf>,
+    /// The venue's accounts instead of one: a YAML or JSON list of name, keys and balance (docs/venue.md)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["credentials_file", "credentials_dir", "known_key"])]
+    accounts: Option<PathBuf>,
+    /// When the generated market begins: `now`, or a time such as 2026-01-05T00:00:00Z. `now` at speed 1, else that one, unless told
+    #[arg(long, value_name = "TIME", conflicts_with = "replay", value_parser = venue_market::start)]
+    start: Option<Start>,
     /// Append the log of fills and protective stops here, one JSON object a line
     #[arg(long, value_name = "FILE")]
     audit_file: Option<PathBuf>,
     /// Market time stands until `POST /start` on the administration port
     #[arg(long)]
     wait: bool,
-    /// Leave the stops of a position that went flat (the real exchange has been seen both ways)
-    #[arg(long)]
-    keep_orphan_stops: bool,
-    /// A countdown cancels conditional orders too
-    #[arg(long)]
-    countdown_cancels_algo: bool,
+    #[command(flatten)]
+    rules: Rules,
     /// Count request weight and orders, but never refuse for them
     #[arg(long)]
     no_limits: bool,
@@ -108,7 +114,9 @@ pub fn run(args: VenueArgs) -> Result<ExitCode> {
 }
 
 async fn serve(args: VenueArgs) -> Result<ExitCode> {
-    let mut config = VenueConfig::new(source(&args)?);
+    let market = market(&args)?;
+    let mut config = VenueConfig::new(market.source);
+    config.in_step = market.in_step;
     config.listen = args.listen;
     config.admin = args.admin;
     config.speed = args.speed;
@@ -117,19 +125,21 @@ async fn serve(args: VenueArgs) -> Result<ExitCode> {
     config.known_key = args.known_key;
     let mut door = Door::default();
     config.credentials = match &args.credentials_dir {
-        _ if args.known_key => None,
+        _ if args.known_key || args.accounts.is_some() => None,
         Some(dir) => door.look(dir)?,
         None => keys::reuse(&args.credentials_file)?,
     };
+    if let Some(file) = &args.accounts {
+        config.accounts = accounts_file::read(file, args.balance)?;
+    }
     config.state_dir.clone_from(&args.state);
     config.audit_file.clone_from(&args.audit_file);
-    config.auto_cancel_orphan_stops = !args.keep_orphan_stops;
-    config.countdown_cancels_algo = args.countdown_cancels_algo;
+    args.rules.apply(&mut config);
     config.enforce_limits = !args.no_limits;
     let venue = VenueServer::start(config)
         .await
         .context("the venue can't start")?;
-    if !args.known_key && args.credentials_dir.is_none() {
+    if !args.known_key && args.credentials_dir.is_none() && args.accounts.is_none() {
         hand_over(&args, &venue)?;
     }
     let end = asked_to_end()?;
@@ -264,6 +274,12 @@ impl Shown for Port {
     }
 }
 
+/// What is traded, and whether its time keeps in step with the system's clock.
+struct Market {
+    source: Box<dyn MarketSource>,
+    in_step: bool,
+}
+
 fn contracts(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(n @ 1..=512) => Ok(n),
@@ -271,20 +287,31 @@ fn contracts(text: &str) -> Result<usize, String> {
     }
 }
 
-fn source(args: &VenueArgs) -> Result<Box<dyn MarketSource>> {
+fn market(args: &VenueArgs) -> Result<Market> {
     if let Some(path) = &args.replay {
         let replay =
             Replay::open(path).with_context(|| format!("{} can't be replayed", path.display()))?;
-        return Ok(Box::new(replay));
+        return Ok(Market {
+            source: Box::new(replay),
+            in_step: false,
+        });
     }
     let profile = Profile::named(&args.profile).context("no such profile")?;
     let mut config = GeneratorConfig::new(args.seed, args.edge, profile);
     let made_up = (config.symbols.len() + 1..=args.symbols).map(|n| format!("C{n}USDT"));
     config.symbols.extend(made_up);
     config.symbols.truncate(args.symbols);
-    Ok(Box::new(
-        Generator::new(config).context("the market can't be generated")?,
-    ))
+    let saved = match &args.state {
+        Some(dir) => saved_start(dir)?,
+        None => None,
+    };
+    let in_step;
+    (config.start_ms, in_step) = venue_market::begins(args.start, saved, args.speed)?;
+    let source = Generator::new(config).context("the market can't be generated")?;
+    Ok(Market {
+        source: Box::new(source),
+        in_step,
+    })
 }
 
 fn announce(args: &VenueArgs, v: &VenueHandle) {
@@ -292,6 +319,7 @@ fn announce(args: &VenueArgs, v: &VenueHandle) {
         .credentials_dir
         .as_ref()
         .unwrap_or(&args.credentials_file);
+    let file = args.accounts.as_ref().unwrap_or(file);
     let file = (!args.known_key).then(|| file.display().to_string());
     if args.json {
         let line = serde_json::json!({
@@ -309,6 +337,7 @@ fn announce(args: &VenueArgs, v: &VenueHandle) {
     say(&format!("ws private   {}", v.ws_private_url()));
     say(&format!("admin        {}", v.admin_url()));
     say(&match file {
+        Some(f) if args.accounts.is_some() => format!("accounts     {f}"),
         Some(f) => format!("credentials  {f} (mode 0600)"),
         None => format!("credentials  key and secret are \"{KNOWN_KEY}\": --known-key"),
     });

@@ -183,7 +183,7 @@ impl BookSide {
     }
 
     /// Lots that a taker could get down to `limit`, own orders of `but` left out.
-    pub fn available(&self, limit: Option<Price>, but: AccountId) -> i64 {
+    pub fn available(&self, limit: Option<Price>, but: Option<AccountId>) -> i64 {
         let floor = limit.map_or(i64::MIN, |p| p.0 * self.sign);
         let outside = self
             .outside
@@ -196,9 +196,32 @@ impl BookSide {
             .iter()
             .rev()
             .take_while(|l| l.key >= floor)
-            .flat_map(|l| l.queue.iter().filter(|r| r.account != but))
+            .flat_map(|l| l.queue.iter().filter(|r| Some(r.account) != but))
             .map(|r| r.remaining);
         outside.chain(own).fold(0, i64::saturating_add)
+    }
+
+    /// Lots that a taker could get down to `limit` before it meets an order of `account`.
+    pub fn available_before(&self, limit: Option<Price>, account: AccountId) -> i64 {
+        let floor = limit.map_or(i64::MIN, |p| p.0 * self.sign);
+        let met = self
+            .own
+            .iter()
+            .rev()
+            .take_while(|l| l.key >= floor)
+            .find(|l| l.queue.iter().any(|r| r.account == account));
+        let Some(level) = met else {
+            return self.available(limit, None);
+        };
+        let price = Price(level.key * self.sign);
+        let better = Price(price.0 + self.sign);
+        let before = level.queue.iter().take_while(|r| r.account != account);
+        let own = before.map(|r| r.remaining).fold(0, i64::saturating_add);
+        let first = level.queue.iter().find(|r| r.account == account);
+        let ahead = first.map_or(0, |r| r.ahead.min(self.outside_at(price)));
+        self.available(Some(better), None)
+            .saturating_add(own)
+            .saturating_add(ahead)
     }
 
     /// Puts an own order at the end of its price's queue, behind all outside quantity there.

@@ -5,6 +5,7 @@
 //! shifted by the number of own trades printed so far, so that ids stay unbroken.
 
 use super::Engine;
+use super::conditional::WorkingType;
 use super::types::{EngineEvent, SymbolId};
 use helios_core::fixed::{Price, Side};
 use helios_core::market::{AggTrade, DepthSnapshot, DepthUpdate, MarkPrice};
@@ -93,6 +94,7 @@ impl Engine {
         m.last_agg = m.last_agg.max(t.id);
         m.last_trade = Some(t);
         out.push(EngineEvent::Trade(symbol, t));
+        self.on_last_price(symbol, t.price, out);
         let side = if t.buyer_is_maker {
             Side::Buy
         } else {
@@ -126,7 +128,10 @@ impl Engine {
         self.note_funding(symbol, &m);
         self.market_mut(symbol).mark = Some(m);
         out.push(EngineEvent::Mark(symbol, m));
-        self.trigger_stops(symbol, m.mark, out);
+        let tick = self.listed(symbol).instrument.tick;
+        if let Some(ticks) = m.mark.checked_div(tick) {
+            self.watch(symbol, WorkingType::MarkPrice, ticks, out);
+        }
         for i in 0..self.accounts.len() {
             if self.accounts[i].at(symbol).position.qty != 0 {
                 let id = self.accounts[i].id;
@@ -158,6 +163,13 @@ impl Engine {
         };
         m.last_trade = Some(t);
         out.push(EngineEvent::Trade(symbol, t));
+        self.on_last_price(symbol, price, out);
+    }
+
+    /// Sets off what watches the last price.
+    fn on_last_price(&mut self, symbol: SymbolId, price: Price, out: &mut Vec<EngineEvent>) {
+        let ticks = Decimal::from(price.0);
+        self.watch(symbol, WorkingType::ContractPrice, ticks, out);
     }
 
     /// What kind of execution event a fill of this order is.

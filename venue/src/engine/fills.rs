@@ -9,7 +9,7 @@ use super::state::OrderOrigin;
 use super::types::{AccountId, EngineEvent, SymbolId, UserEvent};
 use super::{Engine, refusal};
 use helios_core::fixed::{Money, Price, Qty, Side};
-use helios_core::order::{ExecType, OrderStatus, OrderUpdate, TradeFill};
+use helios_core::order::{AlgoStatus, ExecType, OrderStatus, OrderUpdate, TradeFill};
 use rust_decimal::Decimal;
 use std::borrow::Cow;
 
@@ -165,6 +165,21 @@ impl Engine {
                 fill,
             },
         ));
+        self.on_closed(id, out);
+    }
+
+    /// What follows when an order is done: its date no longer matters, and the conditional order it came from is done too.
+    fn on_closed(&mut self, id: u64, out: &mut Vec<EngineEvent>) {
+        let Some(o) = self.orders.get(&id).filter(|o| o.status.is_final()) else {
+            return;
+        };
+        let (origin, date) = (o.origin, o.terms.good_till_ms);
+        if date > 0 {
+            self.good_till.remove(&(date, id));
+        }
+        if let OrderOrigin::Stop(stop) = origin {
+            self.end_stop(stop, AlgoStatus::Finished, None, out);
+        }
     }
 
     /// Ends an open order without a fill: off the book, out of the open set, said to its account.
@@ -191,6 +206,7 @@ impl Engine {
         }
         self.account_mut(account).at_mut(symbol).open.remove(&id);
         self.emit_order(id, exec, None, out);
+        self.on_closed(id, out);
     }
 
     /// ORDER_TRADE_UPDATE.
@@ -223,6 +239,7 @@ impl Engine {
                 },
                 kind: o.kind,
                 avg_price: self.avg_price(o),
+                terms: o.terms,
             },
         ));
     }

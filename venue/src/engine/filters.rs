@@ -14,6 +14,11 @@ use rust_decimal::prelude::ToPrimitive;
 /// Notional beyond which arithmetic is not attempted.
 const ABSURD_NOTIONAL: i64 = 1_000_000_000_000_000;
 
+/// PRICE_FILTER `minPrice` of every contract, ticks.
+pub const MIN_PRICE_TICKS: i64 = 1;
+/// PRICE_FILTER `maxPrice` of every contract, ticks.
+pub const MAX_PRICE_TICKS: i64 = 1_000_000_000;
+
 /// A requested price in ticks.
 ///
 /// # Errors
@@ -95,6 +100,45 @@ pub(super) fn percent_bound(inst: &Instrument, side: Side, mark: Option<Decimal>
     ticks.to_i64().map(Price)
 }
 
+/// PRICE_FILTER's bounds, both allowed themselves.
+fn check_price_filter(price: Price, min: i64, max: i64) -> Result<(), VenueError> {
+    if price.0 <= 0 {
+        Err(refusal::price_not_positive())
+    } else if price.0 < min {
+        Err(refusal::price_below_min())
+    } else if price.0 > max {
+        Err(refusal::price_above_max())
+    } else {
+        Ok(())
+    }
+}
+
+/// PRICE_FILTER of a trigger or activation price.
+pub(super) fn check_trigger_price(price: Price) -> Result<(), VenueError> {
+    if price.0 <= 0 {
+        Err(refusal::stop_not_positive())
+    } else if price.0 > MAX_PRICE_TICKS {
+        Err(refusal::stop_above_max())
+    } else {
+        Ok(())
+    }
+}
+
+/// How far the limit of a conditional order may lie from its trigger: PERCENT_PRICE's multipliers, taken of the trigger.
+pub(super) fn check_stop_limit(
+    inst: &Instrument,
+    side: Side,
+    trigger: Price,
+    price: Price,
+) -> Result<(), VenueError> {
+    let bound = percent_bound(inst, side, Some(inst.price_dec(trigger)));
+    match (side, bound) {
+        (Side::Buy, Some(b)) if price > b => Err(refusal::above_stop_cap()),
+        (Side::Sell, Some(b)) if price < b => Err(refusal::below_stop_floor()),
+        _ => Ok(()),
+    }
+}
+
 /// PRICE_FILTER and PERCENT_PRICE of a limit price.
 pub(super) fn check_limit_price(
     inst: &Instrument,
@@ -102,9 +146,7 @@ pub(super) fn check_limit_price(
     price: Price,
     mark: Option<Decimal>,
 ) -> Result<(), VenueError> {
-    if price.0 <= 0 {
-        return Err(refusal::price_not_positive());
-    }
+    check_price_filter(price, MIN_PRICE_TICKS, MAX_PRICE_TICKS)?;
     match (side, percent_bound(inst, side, mark)) {
         (Side::Buy, Some(b)) if price > b => Err(refusal::price_too_high(inst.price_dec(b))),
         (Side::Sell, Some(b)) if price < b => Err(refusal::price_too_low(inst.price_dec(b))),
@@ -140,4 +182,18 @@ pub(super) fn notional(inst: &Instrument, price: Decimal, qty: Qty) -> Result<De
         .and_then(|q| q.checked_mul(price))
         .filter(|n| *n <= Decimal::from(ABSURD_NOTIONAL))
         .ok_or_else(refusal::qty_too_large)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_price_filter_allows_its_bounds_and_nothing_beyond() {
+        let code = |p| check_price_filter(Price(p), 10, 20).map_err(|e| e.code);
+        assert_eq!(code(0), Err(-4001));
+        assert_eq!(code(9), Err(-4013));
+        assert_eq!((code(10), code(20)), (Ok(()), Ok(())));
+        assert_eq!(code(21), Err(-4002));
+    }
 }

@@ -1,4 +1,4 @@
-//! Things that happen because time passes: funding, `countdownCancelAll`, triggered stops becoming orders.
+//! Things that happen because time passes: funding, `countdownCancelAll`, dates of orders, triggered stops becoming orders.
 //!
 //! Funding of an interval is position × mark × rate at its end, longs pay a positive rate; rate and mark are the last the
 //! source sent before that instant. Time never runs backwards: an earlier `now` counts as the latest seen.
@@ -8,7 +8,7 @@ use super::account::{LedgerKind, round_money};
 use super::types::{AccountId, EngineEvent, Response, SymbolId, VenueError};
 use helios_core::fixed::Qty;
 use helios_core::market::MarkPrice;
-use helios_core::order::{ExecType, OrderStatus};
+use helios_core::order::{AlgoStatus, ExecType, OrderStatus};
 
 impl Engine {
     /// Moves time forward and does what is due, in order of its due time and stamped with it.
@@ -16,6 +16,7 @@ impl Engine {
         let target = self.now_ms.max(now_ms);
         if self.next_due.is_none_or(|d| d > target) {
             self.now_ms = target;
+            self.forget();
             return;
         }
         loop {
@@ -29,6 +30,7 @@ impl Engine {
             self.settle(out);
         }
         self.now_ms = target;
+        self.forget();
     }
 
     pub(super) fn wake_at(&mut self, at: i64) {
@@ -42,7 +44,8 @@ impl Engine {
             .accounts
             .iter()
             .flat_map(|a| a.symbols.iter().filter_map(|s| s.countdown));
-        triggers.chain(funding).chain(countdowns).min()
+        let dates = self.good_till.iter().map(|d| d.0).take(1);
+        triggers.chain(funding).chain(countdowns).chain(dates).min()
     }
 
     fn run_due(&mut self, at: i64, out: &mut Vec<EngineEvent>) {
@@ -61,6 +64,11 @@ impl Engine {
                     self.strike_countdown(self.accounts[i].id, SymbolId(s as u16), out);
                 }
             }
+        }
+        while let Some(&(date, id)) = self.good_till.first().filter(|d| d.0 <= at) {
+            self.good_till.remove(&(date, id));
+            self.finish(id, OrderStatus::Expired, ExecType::Expired, out);
+            self.end_stop(id, AlgoStatus::Expired, Some("Good till date"), out);
         }
         while let Some(i) = self.triggering.iter().position(|t| t.0 <= at) {
             let (_, id) = self.triggering.remove(i);

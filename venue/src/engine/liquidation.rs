@@ -10,6 +10,7 @@ use super::Engine;
 use super::account::LedgerKind;
 use super::orders::Ask;
 use super::state::OrderOrigin;
+use super::terms::OrderTerms;
 use super::types::{AccountId, EngineEvent, SymbolId, UserEvent};
 use helios_core::fixed::{Money, Price, Side};
 use helios_core::order::{ClientId, ExecType, OrderKind, OrderStatus, TimeInForce};
@@ -117,6 +118,7 @@ impl Engine {
                 },
                 qty: held.abs(),
                 reduce_only: true,
+                terms: OrderTerms::default(),
             },
             OrderOrigin::Liquidation,
             out,

@@ -1,10 +1,11 @@
 //! A taker against the combined book, in price-time order, and what a changed position means afterwards.
 //!
 //! At one price the queue is: outside quantity that stood before the first own order, that order, outside quantity that
-//! stood before the next, and so on. An account never trades with itself: its resting order expires and the taker goes
-//! on (self-trade prevention EXPIRE_MAKER).
+//! stood before the next, and so on. Where a taker meets an order of its own account, its self-trade prevention says what
+//! happens.
 
 use super::Engine;
+use super::terms::SelfTrade;
 use super::types::{AccountId, EngineEvent, SymbolId};
 use helios_core::fixed::{Price, Side};
 use helios_core::order::{AlgoStatus, ExecType, OrderStatus};
@@ -16,6 +17,7 @@ impl Engine {
             return;
         };
         let (account, symbol, side) = (order.account, order.symbol, order.side);
+        let mode = order.terms.self_trade;
         let mut left = order.remaining();
         let other = side.opposite();
         while left > 0 {
@@ -29,8 +31,14 @@ impl Engine {
             let outside = book.outside_at(price);
             match book.front(price) {
                 Some(r) if r.ahead.min(outside) == 0 => {
-                    if r.account == account {
-                        self.finish(r.id, OrderStatus::ExpiredInMatch, ExecType::Expired, out);
+                    if r.account == account && mode != SelfTrade::None {
+                        if mode != SelfTrade::ExpireTaker {
+                            self.finish(r.id, OrderStatus::ExpiredInMatch, ExecType::Expired, out);
+                        }
+                        if mode.stops_taker() {
+                            self.finish(id, OrderStatus::ExpiredInMatch, ExecType::Expired, out);
+                            break;
+                        }
                     } else {
                         left -= self.fill_resting(symbol, other, price, r, left, Some(id), out);
                     }
@@ -105,7 +113,7 @@ impl Engine {
             })
             .collect();
         for id in dead {
-            self.end_stop(id, AlgoStatus::Expired, None, out);
+            self.end_stop(id, self.orphan_end(), None, out);
         }
     }
 

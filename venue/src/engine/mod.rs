@@ -5,24 +5,32 @@
 //! map is unordered; the same calls give byte-identical events. The whole of it can be serialised and taken up again.
 //!
 //! Rooms: `book` (levels and queues), `matching` (who trades with whom), `orders` (requests), `filters` and `refusal`
-//! (what is refused and how), `stops` (conditional orders), `account` and `margin` (money), `funding`, `liquidation`,
-//! `queries` (what a server may ask).
+//! (what is refused and how), `terms` and `modify` (what orders may ask for, and their changes), `conditional`, `stops` and
+//! `trigger` (conditional orders), `account` and `margin` (money), `funding`, `liquidation`, `queries` (what a server may
+//! ask), `history` (for how long).
 
 mod account;
 mod book;
+mod conditional;
 mod feed;
 mod fills;
 mod filters;
 mod funding;
+mod history;
 mod liquidation;
 pub mod margin;
 mod matching;
+mod modify;
 mod orders;
 mod queries;
 pub mod refusal;
+mod requests;
 mod risk;
 mod state;
 mod stops;
+mod terms;
+mod trigger;
+mod switches;
 mod types;
 mod views;
 
@@ -30,8 +38,16 @@ mod views;
 mod tests;
 
 pub use account::{LedgerEntry, LedgerKind, MONEY_DECIMALS, UserTrade, round_money};
-pub use filters::{price_on_grid, qty_on_grid};
+pub use conditional::{NewConditional, Trail, Trigger, WorkingType, conditional_type};
+pub use filters::{MAX_PRICE_TICKS, MIN_PRICE_TICKS, price_on_grid, qty_on_grid};
+pub use history::{ORDER_MS, TRADE_MS, UNFILLED_MS};
+pub use modify::{Amendment, AmendmentView, ModifyOrder};
 pub use state::OrderOrigin;
+pub use terms::{
+    GOOD_TILL_END_MS, GOOD_TILL_LEAD_MS, OrderTerms, PlaceOrder, PriceMatch, SelfTrade,
+};
+pub use trigger::trigger_protect;
+pub use switches::Switches;
 pub use types::{
     AccountId, EngineConfig, EngineEvent, MarketInput, OrderRef, Request, Response, SymbolId,
     SymbolSpec, UserEvent, VenueError,
@@ -40,6 +56,7 @@ pub use views::{AccountView, OrderView, PositionView, StopView, Touch};
 
 use account::{Account, AccountSymbol, LedgerKind as Kind, Position};
 use helios_core::fixed::Money;
+use requests::Wanted;
 use serde::{Deserialize, Serialize};
 use state::{Market, Order, Stop};
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,8 +67,14 @@ pub const DEFAULT_LEVERAGE: u32 = 20;
 pub const MAX_OPEN_ORDERS: usize = 200;
 /// Conditional orders an account may have open over all contracts.
 pub const MAX_STOPS: usize = 200;
+/// Changes one order may go through.
+pub const MAX_AMENDMENTS: usize = 10_000;
 /// Market time between a trigger and the order it makes, ms.
 pub const TRIGGER_DELAY_MS: i64 = 10;
+
+const fn first_amendment() -> u64 {
+    1
+}
 
 /// The simulated exchange.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -64,12 +87,23 @@ pub struct Engine {
     stops: BTreeMap<u64, Stop>,
     next_order: u64,
     next_stop: u64,
+    #[serde(default = "first_amendment")]
+    next_amendment: u64,
+    /// Open orders and conditional orders with a date: (ms, id).
+    #[serde(default)]
+    good_till: BTreeSet<(i64, u64)>,
+    /// Day of market time on which was last forgotten.
+    #[serde(default)]
+    forgot_day: i64,
     /// Triggered conditional orders waiting to become orders: (due ms, algo id), oldest first.
     triggering: Vec<(i64, u64)>,
     /// Earliest market time at which something happens by itself.
     next_due: Option<i64>,
     /// Untriggered reduce-only stops count against what plain reduce-only orders may still reduce.
     stops_hold_reduce_only: bool,
+    /// Orphaned stops end as CANCELED instead of EXPIRED.
+    #[serde(default)]
+    orphan_stops_canceled: bool,
     /// Whose position changed in the running call and must be looked at before it returns.
     #[serde(skip)]
     touched: Vec<(AccountId, SymbolId)>,
@@ -89,9 +123,13 @@ impl Engine {
             stops: BTreeMap::new(),
             next_order: 1_000_000_001,
             next_stop: 2_000_000_000_001,
+            next_amendment: first_amendment(),
+            good_till: BTreeSet::new(),
+            forgot_day: 0,
             triggering: Vec::new(),
             next_due: None,
             stops_hold_reduce_only: false,
+            orphan_stops_canceled: false,
             touched: Vec::new(),
         }
     }
@@ -198,57 +236,37 @@ impl Engine {
     ) -> Result<Response, VenueError> {
         self.check_account(account)?;
         self.pass_time(now_ms, out);
-        let answer = match request {
-            Request::NewOrder {
-                symbol,
-                client_id,
-                side,
-                kind,
-                qty,
-                reduce_only,
-            } => self.new_order(
-                orders::Ask {
-                    account,
-                    symbol,
-                    client_id,
-                    side,
-                    kind,
-                    qty: qty.0,
-                    reduce_only,
-                },
-                out,
-            ),
-            Request::NewStop {
-                symbol,
-                client_id,
-                side,
-                trigger,
-                qty,
-                reduce_only,
-                take_profit,
-            } => self.new_stop(
-                stops::Ask {
-                    account,
-                    symbol,
-                    client_id,
-                    side,
-                    trigger,
-                    qty: qty.map(|q| q.0),
-                    reduce_only,
-                    take_profit,
-                },
-                out,
-            ),
+        let answer = match requests::wanted(account, request) {
+            Wanted::Order(ask) => self.new_order(ask, out),
+            Wanted::Conditional(ask) => self.new_stop(account, ask, out),
+            Wanted::Other(other) => self.serve(account, other, out),
+        };
+        self.settle(out);
+        // The order may have changed while positions were settled (orphans, liquidation): answer what it is now.
+        answer.map(|a| self.refresh(a))
+    }
+
+    /// Everything but new orders.
+    fn serve(
+        &mut self,
+        account: AccountId,
+        request: Request,
+        out: &mut Vec<EngineEvent>,
+    ) -> Result<Response, VenueError> {
+        match request {
+            Request::Modify(m) => self.modify_order(account, &m, out),
             Request::Cancel(symbol, which) => self.cancel_order(account, symbol, &which, out),
             Request::CancelAll(symbol) => self.cancel_all(account, symbol, out),
             Request::CancelStop(which) => self.cancel_stop(account, &which, out),
             Request::CancelAllStops(symbol) => self.cancel_all_stops(account, symbol, out),
             Request::SetLeverage(symbol, leverage) => self.set_leverage(account, symbol, leverage),
             Request::Countdown(symbol, ms) => self.set_countdown(account, symbol, ms),
-        };
-        self.settle(out);
-        // The order may have changed while positions were settled (orphans, liquidation): answer what it is now.
-        answer.map(|a| self.refresh(a))
+            // Sorted out before.
+            Request::NewOrder { .. }
+            | Request::Place(_)
+            | Request::NewStop { .. }
+            | Request::NewConditional(_) => Ok(Response::Done),
+        }
     }
 
     /// Lets market time pass: funding, countdowns, triggered stops becoming orders.

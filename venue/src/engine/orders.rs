@@ -6,6 +6,7 @@
 use super::filters;
 use super::refusal;
 use super::state::{Order, OrderOrigin};
+use super::terms::{OrderTerms, PlaceOrder, SelfTrade};
 use super::types::{AccountId, EngineEvent, OrderRef, Response, SymbolId, VenueError};
 use super::{Engine, MAX_OPEN_ORDERS};
 use helios_core::fixed::{Price, Qty, Side};
@@ -21,6 +22,22 @@ pub(super) struct Ask {
     pub kind: OrderKind,
     pub qty: i64,
     pub reduce_only: bool,
+    pub terms: OrderTerms,
+}
+
+impl Ask {
+    pub fn of(account: AccountId, o: PlaceOrder) -> Self {
+        Self {
+            account,
+            symbol: o.symbol,
+            client_id: o.client_id,
+            side: o.side,
+            kind: o.kind,
+            qty: o.qty.0,
+            reduce_only: o.reduce_only,
+            terms: o.terms.kept(),
+        }
+    }
 }
 
 impl Engine {
@@ -29,7 +46,7 @@ impl Engine {
         mut ask: Ask,
         out: &mut Vec<EngineEvent>,
     ) -> Result<Response, VenueError> {
-        self.check_order(&mut ask)?;
+        self.check_new(&mut ask)?;
         let id = self.create_order(ask, OrderOrigin::Client, out);
         self.work(id, out);
         self.orders
@@ -38,7 +55,14 @@ impl Engine {
             .ok_or_else(refusal::no_such_order)
     }
 
-    /// Everything that may refuse an order; clips a reduce-only quantity to what it may reduce.
+    /// Everything that may refuse a request for an order.
+    pub(super) fn check_new(&self, ask: &mut Ask) -> Result<(), VenueError> {
+        self.spec(ask.symbol)?;
+        self.resolve_terms(ask.symbol, ask.side, &mut ask.kind, &ask.terms)?;
+        self.check_order(ask)
+    }
+
+    /// Everything that may refuse an order whose terms are settled; clips a reduce-only quantity to what it may reduce.
     pub(super) fn check_order(&self, ask: &mut Ask) -> Result<(), VenueError> {
         let inst = &self.spec(ask.symbol)?.instrument;
         let slot = self.acct(ask.account).at(ask.symbol);
@@ -87,7 +111,7 @@ impl Engine {
             return Err(refusal::max_open_orders());
         }
         if !ask.reduce_only {
-            self.check_initial_margin(ask)?;
+            self.check_initial_margin(ask, None)?;
         }
         Ok(())
     }
@@ -101,15 +125,27 @@ impl Engine {
             TimeInForce::Gtx if best.is_some_and(|b| other.at_least(b, price)) => {
                 Err(refusal::would_take())
             }
-            TimeInForce::Fok if other.available(Some(price), ask.account) < ask.qty => {
+            TimeInForce::Fok if self.fillable(ask, price) < ask.qty => {
                 Err(refusal::fok_unfillable())
             }
             _ => Ok(()),
         }
     }
 
+    /// Lots that an order would get at once under its self-trade prevention.
+    fn fillable(&self, ask: &Ask, price: Price) -> i64 {
+        let other = self.market(ask.symbol).side(ask.side.opposite());
+        match ask.terms.self_trade {
+            SelfTrade::None => other.available(Some(price), None),
+            SelfTrade::ExpireMaker => other.available(Some(price), Some(ask.account)),
+            SelfTrade::ExpireTaker | SelfTrade::ExpireBoth => {
+                other.available_before(Some(price), ask.account)
+            }
+        }
+    }
+
     /// Lots of the position that open reduce-only orders hold already.
-    fn held(&self, account: AccountId, symbol: SymbolId, side: Side) -> i64 {
+    pub(super) fn held(&self, account: AccountId, symbol: SymbolId, side: Side) -> i64 {
         let plain = self
             .acct(account)
             .at(symbol)
@@ -170,8 +206,14 @@ impl Engine {
                 origin,
                 created_ms: now,
                 update_ms: now,
+                terms: ask.terms,
+                amendments: Vec::new(),
             },
         );
+        if ask.terms.good_till_ms > 0 {
+            self.good_till.insert((ask.terms.good_till_ms, id));
+            self.wake_at(ask.terms.good_till_ms);
+        }
         if origin != OrderOrigin::Liquidation {
             self.emit_order(id, ExecType::New, None, out);
         }
@@ -190,7 +232,7 @@ impl Engine {
             return;
         };
         let left = o.remaining();
-        if left == 0 {
+        if left == 0 || o.status.is_final() {
             return;
         }
         match (limit, tif) {

@@ -149,16 +149,22 @@ impl Engine {
             cum_quote: o.cum_quote,
             origin: o.origin,
             created_ms: o.created_ms,
+            terms: o.terms,
         }
     }
 
-    fn view_stop(&self, s: &Stop) -> StopView {
+    pub(super) fn view_stop(&self, s: &Stop) -> StopView {
         let order = s.order_id.and_then(|id| self.orders.get(&id));
         StopView {
             symbol: s.symbol,
             stop: s.view(),
             reduce_only: s.reduce_only,
             take_profit: s.take_profit,
+            working: s.working,
+            kind: s.kind,
+            price_protect: s.price_protect,
+            trail: s.trail,
+            terms: s.terms,
             order_id: s.order_id,
             actual_price: order.map_or(Decimal::ZERO, |o| self.avg_price(o)),
             actual_qty: Qty(order.map_or(0, |o| o.filled)),
@@ -189,6 +195,7 @@ impl Engine {
         ids.sort_unstable();
         ids.iter()
             .filter_map(|id| self.orders.get(id))
+            .filter(|o| self.shows_order(o))
             .map(|o| self.view_order(o))
             .collect()
     }
@@ -213,15 +220,13 @@ impl Engine {
         symbol: SymbolId,
         limit: usize,
     ) -> Vec<OrderView> {
-        let slot = self
-            .accounts
-            .get(account.0 as usize)
-            .and_then(|a| a.symbols.get(usize::from(symbol.0)));
+        let slot = self.slot(account, symbol);
         let ids = slot.map_or(&[][..], |s| {
             &s.orders[s.orders.len().saturating_sub(limit)..]
         });
         ids.iter()
             .filter_map(|id| self.orders.get(id))
+            .filter(|o| self.shows_order(o))
             .map(|o| self.view_order(o))
             .collect()
     }
@@ -243,7 +248,7 @@ impl Engine {
             OrderRef::Client(c) => self.acct(account).at(symbol).by_client.get(c).copied(),
         };
         id.and_then(|id| self.orders.get(&id))
-            .filter(|o| o.account == account && o.symbol == symbol)
+            .filter(|o| o.account == account && o.symbol == symbol && self.shows_order(o))
             .map(|o| self.view_order(o))
             .ok_or_else(refusal::no_such_order)
     }
@@ -261,7 +266,7 @@ impl Engine {
             .iter()
             .filter(|id| !open || a.open_stops.contains(id))
             .filter_map(|id| self.stops.get(id))
-            .filter(|s| symbol.is_none_or(|want| want == s.symbol))
+            .filter(|s| symbol.is_none_or(|want| want == s.symbol) && self.shows_stop(s))
             .map(|s| self.view_stop(s))
             .collect()
     }
@@ -289,7 +294,7 @@ impl Engine {
             OrderRef::Client(c) => self.acct(account).stop_by_client.get(c).copied(),
         };
         id.and_then(|id| self.stops.get(&id))
-            .filter(|s| s.account == account)
+            .filter(|s| s.account == account && self.shows_stop(s))
             .map(|s| self.view_stop(s))
             .ok_or_else(refusal::no_such_order)
     }
@@ -304,7 +309,7 @@ impl Engine {
             .get(account.0 as usize)
             .map_or(&[][..], |a| &a.trades)
             .iter()
-            .filter(move |t| symbol.is_none_or(|s| s == t.symbol))
+            .filter(move |t| symbol.is_none_or(|s| s == t.symbol) && self.shows_trade(t))
     }
 
     /// Every change of the wallet, oldest first; empty for an unknown account.

@@ -8,6 +8,7 @@ use super::Engine;
 use super::margin;
 use super::orders::Ask;
 use super::refusal;
+use super::state::Order;
 use super::types::{AccountId, Response, SymbolId, VenueError};
 use helios_core::fixed::{Money, Qty, Side};
 use helios_core::order::OrderKind;
@@ -107,8 +108,13 @@ impl Engine {
         total
     }
 
-    /// −2027 and −2019. Orders that don't raise the largest possible exposure always pass.
-    pub(super) fn check_initial_margin(&self, ask: &Ask) -> Result<(), VenueError> {
+    /// −2027 and −2019. Orders that don't raise the largest possible exposure always pass. `replaced` is the open order
+    /// that this one is an amendment of.
+    pub(super) fn check_initial_margin(
+        &self,
+        ask: &Ask,
+        replaced: Option<&Order>,
+    ) -> Result<(), VenueError> {
         let spec = self.listed(ask.symbol);
         let inst = &spec.instrument;
         let market = self.market(ask.symbol);
@@ -131,9 +137,12 @@ impl Engine {
         let notional = super::filters::notional(inst, price, Qty(ask.qty))?;
         let before = self.symbol_margin(ask.account, ask.symbol);
         let mut after = before;
+        let freed = replaced
+            .and_then(|o| Some(inst.notional(o.limit()?, Qty(o.remaining()))))
+            .unwrap_or(Money::ZERO);
         match ask.side {
-            Side::Buy => after.bid_notional += notional,
-            Side::Sell => after.ask_notional += notional,
+            Side::Buy => after.bid_notional += notional - freed,
+            Side::Sell => after.ask_notional += notional - freed,
         }
         if after.exposure() <= before.exposure() {
             return Ok(());

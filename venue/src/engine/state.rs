@@ -1,6 +1,9 @@
 //! What the engine remembers of orders, conditional orders and contracts.
 
 use super::book::BookSide;
+use super::conditional::{Reaction, Trail, WorkingType};
+use super::modify::Amendment;
+use super::terms::OrderTerms;
 use super::types::{AccountId, SymbolId};
 use helios_core::fixed::{Price, Qty, Side};
 use helios_core::market::{AggTrade, DepthSnapshot, MarkPrice};
@@ -39,6 +42,11 @@ pub(super) struct Order {
     pub origin: OrderOrigin,
     pub created_ms: i64,
     pub update_ms: i64,
+    #[serde(default)]
+    pub terms: OrderTerms,
+    /// What was changed in it, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub amendments: Vec<Amendment>,
 }
 
 impl Order {
@@ -75,6 +83,10 @@ impl Order {
     }
 }
 
+const fn market() -> OrderKind {
+    OrderKind::Market
+}
+
 /// A conditional order, open or done.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Stop {
@@ -83,11 +95,24 @@ pub(super) struct Stop {
     pub symbol: SymbolId,
     pub client_id: ClientId,
     pub side: Side,
+    /// Of a trailing stop its activation price, 0 without one.
     pub trigger: Price,
     /// `None` with `closePosition`.
     pub qty: Option<i64>,
     pub reduce_only: bool,
     pub take_profit: bool,
+    /// What is watched; states from before there was a choice watch the mark.
+    #[serde(default)]
+    pub working: WorkingType,
+    /// What it becomes.
+    #[serde(default = "market")]
+    pub kind: OrderKind,
+    #[serde(default)]
+    pub price_protect: bool,
+    #[serde(default)]
+    pub trail: Option<Trail>,
+    #[serde(default)]
+    pub terms: OrderTerms,
     pub status: AlgoStatus,
     pub order_id: Option<u64>,
     pub created_ms: i64,
@@ -101,14 +126,25 @@ impl Stop {
         self.qty.is_none() || self.reduce_only
     }
 
-    /// Whether a mark price (in ticks, fractional) sets it off.
-    pub fn hit(&self, mark_ticks: Decimal) -> bool {
+    /// Takes in the watched price (in ticks, fractional).
+    pub fn react(&mut self, ticks: Decimal) -> Reaction {
+        if let Some(t) = &mut self.trail {
+            t.follow(self.side, ticks)
+        } else if self.reached(ticks) {
+            Reaction::GoesOff
+        } else {
+            Reaction::Waits
+        }
+    }
+
+    /// Whether a level order goes off at a price (in ticks).
+    pub fn reached(&self, ticks: Decimal) -> bool {
         let below = (self.side == Side::Sell) != self.take_profit;
         let trigger = Decimal::from(self.trigger.0);
         if below {
-            mark_ticks <= trigger
+            ticks <= trigger
         } else {
-            mark_ticks >= trigger
+            ticks >= trigger
         }
     }
 

@@ -1,75 +1,113 @@
-//! Conditional orders: the algo book, triggered by the mark price, executed as market orders.
+//! Conditional orders in the algo book: placing, refusing, ending, cancelling. Going off is in `trigger`.
 //!
-//! Life: NEW → TRIGGERING (mark reached the trigger) → after [`TRIGGER_DELAY_MS`] TRIGGERED with the plain order's id →
-//! the order's own events → FINISHED. Ends otherwise: CANCELED (asked), EXPIRED (by the venue: orphaned, or nothing to
-//! close at its trigger), REJECTED (the order it wanted was refused; the reason says why). The plain order carries the
-//! client id of the stop. Margin and reduce-only are looked at when the stop triggers, not when it is placed, except that
-//! a stop that closes needs a position to be placed at all.
+//! Life: NEW → TRIGGERING (the watched price reached the trigger) → after [`super::TRIGGER_DELAY_MS`] TRIGGERED with the
+//! plain order's id → the order's own events → FINISHED when that order is done. Ends otherwise: CANCELED (asked), EXPIRED
+//! (by the venue: orphaned, nothing to close at its trigger, price protection, its date, or a limit whose time in force
+//! can't be kept), REJECTED (the order it wanted was refused; the reason says why). A trailing stop says NEW once more when
+//! it is activated. The plain order carries the client id of the stop. Margin and reduce-only are looked at when the stop
+//! goes off, not when it is placed, except that a stop that closes needs a position to be placed at all.
 
-use super::orders;
+use super::conditional::{NewConditional, Reaction, Trail, Trigger, WorkingType};
 use super::refusal;
-use super::state::{OrderOrigin, Stop};
+use super::state::Stop;
 use super::types::{AccountId, EngineEvent, OrderRef, Response, SymbolId, UserEvent, VenueError};
-use super::{Engine, MAX_STOPS, TRIGGER_DELAY_MS, filters};
-use helios_core::fixed::{Price, Qty, Side};
+use super::{Engine, MAX_STOPS, filters};
+use helios_core::fixed::{Price, Qty};
 use helios_core::order::{AlgoStatus, AlgoUpdate, ClientId, OrderKind};
 use rust_decimal::Decimal;
 use std::sync::Arc;
 
-/// A request for a conditional order.
-pub(super) struct Ask {
-    pub account: AccountId,
-    pub symbol: SymbolId,
-    pub client_id: Option<ClientId>,
-    pub side: Side,
-    pub trigger: Price,
-    pub qty: Option<i64>,
-    pub reduce_only: bool,
-    pub take_profit: bool,
-}
-
 impl Engine {
     pub(super) fn new_stop(
         &mut self,
-        ask: Ask,
+        account: AccountId,
+        ask: NewConditional,
         out: &mut Vec<EngineEvent>,
     ) -> Result<Response, VenueError> {
-        let id = self.next_stop;
-        let now = self.now_ms;
-        let stop = Stop {
-            id,
-            account: ask.account,
-            symbol: ask.symbol,
-            client_id: ask
-                .client_id
-                .clone()
-                .unwrap_or_else(|| ClientId::from(format!("venue-{id}").as_str())),
-            side: ask.side,
-            trigger: ask.trigger,
-            qty: ask.qty,
-            reduce_only: ask.reduce_only || ask.qty.is_none(),
-            take_profit: ask.take_profit,
-            status: AlgoStatus::New,
-            order_id: None,
-            created_ms: now,
-            update_ms: now,
-            trigger_ms: 0,
-        };
+        self.spec(ask.symbol)?;
+        let stop = self.stop_of(account, ask);
         self.check_stop(&stop)?;
+        let (id, symbol, date) = (stop.id, stop.symbol, stop.terms.good_till_ms);
         self.next_stop += 1;
-        let acct = self.account_mut(ask.account);
+        let acct = self.account_mut(account);
         acct.open_stops.insert(id);
         acct.stops.push(id);
         acct.stop_by_client.insert(stop.client_id.clone(), id);
-        self.market_mut(ask.symbol).stops.insert(id);
-        let view = stop.view();
+        self.market_mut(symbol).stops.insert(id);
+        if date > 0 {
+            self.good_till.insert((date, id));
+            self.wake_at(date);
+        }
+        let (view, working, trails) = (stop.view(), stop.working, stop.trail.is_some());
         self.stops.insert(id, stop);
         self.emit_stop(id, None, out);
+        if trails && let Some(ticks) = self.watched(symbol, working) {
+            self.activate(id, ticks, out);
+        }
         Ok(Response::Stop(view))
     }
 
-    fn check_stop(&self, s: &Stop) -> Result<(), VenueError> {
-        let inst = &self.spec(s.symbol)?.instrument;
+    /// A trailing stop sees the price of the moment it is placed in; that may activate it and nothing more.
+    fn activate(&mut self, id: u64, ticks: Decimal, out: &mut Vec<EngineEvent>) {
+        let reaction = self.stops.get_mut(&id).map(|s| s.react(ticks));
+        if reaction == Some(Reaction::Activates) {
+            self.emit_stop(id, None, out);
+        }
+    }
+
+    /// The order that a request would make.
+    pub(super) fn stop_of(&self, account: AccountId, ask: NewConditional) -> Stop {
+        let id = self.next_stop;
+        let (trigger, take_profit, trail) = match ask.trigger {
+            Trigger::Level { price, take_profit } => (price, take_profit, None),
+            Trigger::Trailing {
+                activation,
+                callback,
+            } => (
+                activation.unwrap_or(Price(0)),
+                false,
+                Some(Trail::new(activation, callback)),
+            ),
+        };
+        Stop {
+            id,
+            account,
+            symbol: ask.symbol,
+            client_id: ask
+                .client_id
+                .unwrap_or_else(|| ClientId::from(format!("venue-{id}").as_str())),
+            side: ask.side,
+            trigger,
+            reduce_only: ask.reduce_only || ask.qty.is_none(),
+            qty: ask.qty.map(|q| q.0),
+            take_profit,
+            working: ask.working,
+            kind: ask.kind,
+            price_protect: ask.price_protect,
+            trail,
+            terms: ask.terms.kept(),
+            status: AlgoStatus::New,
+            order_id: None,
+            created_ms: self.now_ms,
+            update_ms: self.now_ms,
+            trigger_ms: 0,
+        }
+    }
+
+    /// The price that a working type watches, ticks; `None` while there is none.
+    pub(super) fn watched(&self, symbol: SymbolId, working: WorkingType) -> Option<Decimal> {
+        let m = self.market(symbol);
+        match working {
+            WorkingType::MarkPrice => {
+                let tick = self.listed(symbol).instrument.tick;
+                m.mark_price().and_then(|p| p.checked_div(tick))
+            }
+            WorkingType::ContractPrice => m.last_trade.map(|t| Decimal::from(t.price.0)),
+        }
+    }
+
+    /// Everything that may refuse a conditional order when it is placed.
+    pub(super) fn check_stop(&self, s: &Stop) -> Result<(), VenueError> {
         let acct = self.acct(s.account);
         filters::check_client_id(&s.client_id)?;
         if acct
@@ -79,12 +117,7 @@ impl Engine {
         {
             return Err(refusal::duplicate_id());
         }
-        if s.trigger.0 <= 0 {
-            return Err(refusal::stop_not_positive());
-        }
-        if let Some(q) = s.qty {
-            filters::check_qty(inst, true, Qty(q))?;
-        }
+        self.check_stop_form(s)?;
         if acct.open_stops.len() >= MAX_STOPS {
             return Err(refusal::max_stops());
         }
@@ -109,107 +142,52 @@ impl Engine {
         } else if s.reduce_only && room == 0 {
             return Err(refusal::reduce_only_rejected());
         }
-        let hit = self
-            .market(s.symbol)
-            .mark_price()
-            .and_then(|m| m.checked_div(inst.tick))
-            .is_some_and(|ticks| s.hit(ticks));
+        let hit = self.watched(s.symbol, s.working).is_some_and(|ticks| {
+            s.trail
+                .map_or_else(|| s.reached(ticks), |t| !t.is_ahead(s.side, ticks))
+        });
         if hit {
             return Err(refusal::would_trigger());
         }
         Ok(())
     }
 
-    /// Sets off what this mark price reaches, in the order it was placed.
-    pub(super) fn trigger_stops(
-        &mut self,
-        symbol: SymbolId,
-        mark: Decimal,
-        out: &mut Vec<EngineEvent>,
-    ) {
-        if self.market(symbol).stops.is_empty() {
-            return;
-        }
-        let Some(ticks) = mark.checked_div(self.listed(symbol).instrument.tick) else {
-            return;
-        };
-        let hit: Vec<u64> = self
-            .market(symbol)
-            .stops
-            .iter()
-            .copied()
-            .filter(|id| {
-                self.stops
-                    .get(id)
-                    .is_some_and(|s| s.status == AlgoStatus::New && s.hit(ticks))
-            })
-            .collect();
-        let now = self.now_ms;
-        for id in hit {
-            if let Some(s) = self.stops.get_mut(&id) {
-                s.status = AlgoStatus::Triggering;
-                s.update_ms = now;
-                s.trigger_ms = now;
+    /// Prices, quantity and which fields go together.
+    fn check_stop_form(&self, s: &Stop) -> Result<(), VenueError> {
+        let inst = &self.listed(s.symbol).instrument;
+        let market = s.kind == OrderKind::Market;
+        match s.trail {
+            None => filters::check_trigger_price(s.trigger)?,
+            Some(t) => {
+                if t.callback < Decimal::new(1, 1) || t.callback > Decimal::from(20) {
+                    return Err(refusal::bad_callback_rate());
+                }
+                if let Some(a) = t.activation {
+                    filters::check_trigger_price(a)?;
+                }
+                if !market {
+                    return Err(refusal::bad_combination());
+                }
             }
-            self.market_mut(symbol).drop_stop(id);
-            self.triggering.push((now + TRIGGER_DELAY_MS, id));
-            self.wake_at(now + TRIGGER_DELAY_MS);
-            self.emit_stop(id, None, out);
         }
-    }
-
-    /// A triggered stop becomes its order.
-    pub(super) fn fire_stop(&mut self, id: u64, out: &mut Vec<EngineEvent>) {
-        let Some(s) = self.stops.get(&id) else {
-            return;
-        };
-        if s.status != AlgoStatus::Triggering {
-            return;
+        if s.qty.is_none() && (!market || s.trail.is_some()) {
+            return Err(refusal::close_needs_market());
         }
-        let (account, symbol, side) = (s.account, s.symbol, s.side);
-        let room = self.reducible(account, symbol, side);
-        let mut ask = orders::Ask {
-            account,
-            symbol,
-            client_id: Some(s.client_id.clone()),
-            side,
-            kind: OrderKind::Market,
-            qty: s.qty.unwrap_or(room),
-            reduce_only: s.reduce_only,
-        };
-        if s.qty.is_none() && room == 0 {
-            self.end_stop(id, AlgoStatus::Expired, Some("No position to close"), out);
-            return;
+        if let Some(q) = s.qty {
+            filters::check_qty(inst, market, Qty(q))?;
         }
-        if s.reduce_only {
-            // A closing stop is not stopped by filters, nor by what other reduce-only orders hold.
-            if room == 0 {
-                self.end_stop(id, AlgoStatus::Rejected, Some("Reduce Only reject"), out);
-                return;
+        self.check_good_till(&s.kind, s.terms.good_till_ms)?;
+        match (s.kind, s.terms.price_match) {
+            (OrderKind::Market, Some(_)) => Err(refusal::match_needs_limit()),
+            (OrderKind::Limit { price, .. }, Some(_)) if price.0 != 0 => {
+                Err(refusal::bad_price_match())
             }
-            ask.qty = ask.qty.min(room);
-        } else {
-            let client_id = ask.client_id.take();
-            if let Err(e) = self.check_order(&mut ask) {
-                self.end_stop(id, AlgoStatus::Rejected, Some(&e.msg), out);
-                return;
+            (OrderKind::Limit { price, .. }, None) => {
+                filters::check_limit_price(inst, s.side, price, None)?;
+                filters::check_stop_limit(inst, s.side, s.trigger, price)
             }
-            ask.client_id = client_id;
+            _ => Ok(()),
         }
-        let order = self.create_triggered(id, ask, out);
-        self.work(order, out);
-        self.end_stop(id, AlgoStatus::Finished, None, out);
-    }
-
-    fn create_triggered(&mut self, id: u64, ask: orders::Ask, out: &mut Vec<EngineEvent>) -> u64 {
-        let now = self.now_ms;
-        if let Some(s) = self.stops.get_mut(&id) {
-            s.status = AlgoStatus::Triggered;
-            s.order_id = Some(self.next_order);
-            s.update_ms = now;
-        }
-        self.emit_stop(id, None, out);
-        self.create_order(ask, OrderOrigin::Stop(id), out)
     }
 
     /// Ends a conditional order.
@@ -221,36 +199,40 @@ impl Engine {
         out: &mut Vec<EngineEvent>,
     ) {
         let now = self.now_ms;
-        let Some(s) = self.stops.get_mut(&id) else {
+        let Some(s) = self.stops.get_mut(&id).filter(|s| !s.status.is_final()) else {
             return;
         };
         s.status = status;
         s.update_ms = now;
-        let (account, symbol) = (s.account, s.symbol);
+        let (account, symbol, date) = (s.account, s.symbol, s.terms.good_till_ms);
+        if date > 0 {
+            self.good_till.remove(&(date, id));
+        }
         self.market_mut(symbol).drop_stop(id);
         self.account_mut(account).open_stops.remove(&id);
         self.emit_stop(id, reason, out);
     }
 
-    fn emit_stop(&self, id: u64, reason: Option<&str>, out: &mut Vec<EngineEvent>) {
+    pub(super) fn emit_stop(&self, id: u64, reason: Option<&str>, out: &mut Vec<EngineEvent>) {
         let Some(s) = self.stops.get(&id) else {
             return;
+        };
+        let update = AlgoUpdate {
+            event_ms: self.now_ms,
+            transact_ms: self.now_ms,
+            client_id: s.client_id.clone(),
+            algo_id: id,
+            status: s.status,
+            side: s.side,
+            trigger: s.trigger,
+            qty: s.qty.map(Qty),
+            order_id: s.order_id,
+            reason: reason.map(Arc::from),
         };
         out.push(EngineEvent::User(
             s.account,
             s.symbol,
-            UserEvent::Algo(AlgoUpdate {
-                event_ms: self.now_ms,
-                transact_ms: self.now_ms,
-                client_id: s.client_id.clone(),
-                algo_id: id,
-                status: s.status,
-                side: s.side,
-                trigger: s.trigger,
-                qty: s.qty.map(Qty),
-                order_id: s.order_id,
-                reason: reason.map(Arc::from),
-            }),
+            UserEvent::Algo(update, Box::new(self.view_stop(s))),
         ));
     }
 

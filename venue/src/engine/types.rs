@@ -1,5 +1,9 @@
 //! What goes into the engine and what comes out.
 
+use super::conditional::NewConditional;
+use super::modify::ModifyOrder;
+use super::terms::{OrderTerms, PlaceOrder};
+use super::views::StopView;
 use helios_core::fixed::{Money, Price, Qty, Side};
 use helios_core::instrument::{Bracket, FeeRates, Instrument};
 use helios_core::market::{AggTrade, DepthSnapshot, DepthUpdate, MarkPrice};
@@ -76,6 +80,12 @@ pub enum Request {
         /// Reduce-only.
         reduce_only: bool,
     },
+    /// `POST /order` with further terms.
+    Place(PlaceOrder),
+    /// `PUT /order`.
+    Modify(ModifyOrder),
+    /// `POST /algoOrder` of any kind.
+    NewConditional(NewConditional),
     /// `POST /algoOrder`, STOP_MARKET or TAKE_PROFIT_MARKET on the mark price.
     NewStop {
         /// Contract.
@@ -148,9 +158,20 @@ pub enum UserEvent {
         kind: OrderKind,
         /// Average price so far.
         avg_price: Decimal,
+        /// Further terms.
+        terms: OrderTerms,
     },
-    /// ALGO_UPDATE.
-    Algo(AlgoUpdate),
+    /// ALGO_UPDATE, with the whole order as it was at that moment (`ia` of a trailing stop among it).
+    Algo(AlgoUpdate, Box<StopView>),
+    /// CONDITIONAL_ORDER_TRIGGER_REJECT: a conditional order went off and its order was refused.
+    TriggerRejected {
+        /// `s`, contract.
+        symbol: SymbolId,
+        /// `i`, the conditional order's id.
+        algo_id: u64,
+        /// `r`, why.
+        reason: std::sync::Arc<str>,
+    },
     /// ACCOUNT_UPDATE.
     Account {
         /// Reason `m`: ORDER, FUNDING_FEE, DEPOSIT, ...

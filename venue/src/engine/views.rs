@@ -1,10 +1,13 @@
 //! The shapes in which queries answer: accounts, positions, orders and conditional orders as REST tells of them.
 
+use super::conditional::{Trail, WorkingType, conditional_type};
 use super::state::OrderOrigin;
+use super::terms::OrderTerms;
 use super::types::SymbolId;
 use helios_core::fixed::{Money, Price, Qty};
 use helios_core::order::{AlgoOrder, OpenOrder, OrderKind};
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 
 /// Best bid and best ask, each with its quantity.
 pub type Touch = (Option<(Price, Qty)>, Option<(Price, Qty)>);
@@ -88,10 +91,12 @@ pub struct OrderView {
     pub origin: OrderOrigin,
     /// When it was accepted, ms.
     pub created_ms: i64,
+    /// Further terms.
+    pub terms: OrderTerms,
 }
 
 /// A conditional order with all that REST tells of it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StopView {
     /// Contract.
     pub symbol: SymbolId,
@@ -99,8 +104,18 @@ pub struct StopView {
     pub stop: AlgoOrder,
     /// Reduce-only (implied by `closePosition`).
     pub reduce_only: bool,
-    /// TAKE_PROFIT_MARKET instead of STOP_MARKET.
+    /// Goes off on the winning side instead of the losing one.
     pub take_profit: bool,
+    /// What is watched.
+    pub working: WorkingType,
+    /// What it becomes.
+    pub kind: OrderKind,
+    /// Expires instead of going off while last price and mark are too far apart.
+    pub price_protect: bool,
+    /// How far a trailing stop has come; `None` for level orders.
+    pub trail: Option<Trail>,
+    /// Further terms.
+    pub terms: OrderTerms,
     /// Plain order it became.
     pub order_id: Option<u64>,
     /// Average price of that order.
@@ -111,4 +126,13 @@ pub struct StopView {
     pub created_ms: i64,
     /// When it triggered, ms, 0 before.
     pub trigger_ms: i64,
+}
+
+impl StopView {
+    /// The exchange's word for its kind (`orderType`).
+    #[must_use]
+    pub const fn type_name(&self) -> &'static str {
+        let limit = matches!(self.kind, OrderKind::Limit { .. });
+        conditional_type(self.trail.is_some(), self.take_profit, limit)
+    }
 }

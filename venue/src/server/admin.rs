@@ -3,11 +3,13 @@
 //! `GET /now` (the two clocks of the audit log), `/state`, `/audit`, `/ledger`, `/positions`, `/orders` (open orders, open stops, all fills); `POST /start`, `/speed {"speed":60}`,
 //! `/price-path {"symbol":"BTCUSDT","path":[[5000,0.98]]}` (market ms from now, factor of the price now, reached linearly),
 //! `/drop-socket {"kind":"private"}` or `{"symbol":"BTCUSDT"}`, `/pause-stream {"stream":"btcusdt@depth","ms":3000}` (its
-//! frames are lost for so many wall ms, without `ms` until `/resume`; `"user"` is the user stream), `/resume`, `/save`.
+//! frames are lost for so many wall ms, without `ms` until `/resume`; `"user"` is the user stream), `/resume`, `/save`. What is about an account is about
+//! the first, or the one of `?account=NAME`.
 
 use super::rest::{Call, Reply};
 use super::stream::{Route, Topic, topic};
 use super::venue::Venue;
+use crate::engine::AccountId;
 use helios_core::fixed::{Price, Qty, Side};
 use helios_core::market::DepthSnapshot;
 use serde::Deserialize;
@@ -42,15 +44,16 @@ pub(super) fn answer(v: &mut Venue, c: &Call) -> Reply {
 }
 
 fn route(v: &mut Venue, c: &Call) -> Answer {
+    v.account = account(v, &c.query)?;
     match (c.method.as_str(), c.path.as_str()) {
         ("GET", "/now") => {
             let at = v.at();
             Ok(json!({"market_ms": at.market_ms, "wall_ns": at.wall_ns}))
         }
         ("GET", "/state") => tell(&v.stats()),
-        ("GET", "/audit") => tell(&v.audit.report(v.at())),
-        ("GET", "/ledger") => tell(&v.ledger()),
-        ("GET", "/positions") => tell(&v.ledger().positions),
+        ("GET", "/audit") => tell(&v.accounts.of(v.account).audit.report(v.at())),
+        ("GET", "/ledger") => tell(&v.ledger(v.account)),
+        ("GET", "/positions") => tell(&v.ledger(v.account).positions),
         ("GET", "/orders") => Ok(orders(v)),
         ("POST", "/start") => {
             v.clock.start(Instant::now());
@@ -70,6 +73,18 @@ fn route(v: &mut Venue, c: &Call) -> Answer {
             .map(|()| json!({}))
             .map_err(|e| (500, e.to_string())),
         (m, p) => Err((404, format!("there is no {m} {p}"))),
+    }
+}
+
+/// The account that a question is about: `?account=NAME`, else the first.
+fn account(v: &Venue, query: &str) -> Result<AccountId, (u16, String)> {
+    let mut parts = url::form_urlencoded::parse(query.as_bytes());
+    match parts.find(|(k, _)| k == "account") {
+        None => Ok(AccountId(0)),
+        Some((_, name)) => match v.accounts.named(&name) {
+            Some(a) => Ok(a.id),
+            None => Err((404, format!("there is no account {name}"))),
+        },
     }
 }
 
@@ -135,7 +150,8 @@ fn price_path(v: &mut Venue, body: &str) -> Answer {
 
 /// The combined book less what rests of our own: that does not move with the market.
 fn without_own_orders(v: &Venue, id: crate::engine::SymbolId, book: &mut DepthSnapshot) {
-    for o in v.engine.open_orders(v.account, Some(id)) {
+    let accounts = v.accounts.iter();
+    for o in accounts.flat_map(|a| v.engine.open_orders(a.id, Some(id))) {
         let side = match o.order.side {
             Side::Buy => &mut book.bids,
             Side::Sell => &mut book.asks,
@@ -180,7 +196,7 @@ fn pause_stream(v: &mut Venue, body: &str) -> Answer {
     }
     let b: Body = read(body)?;
     let topic = match b.stream.as_str() {
-        "user" => v.active_key().map(Topic::User),
+        "user" => v.active_key(v.account).map(Topic::User),
         name => topic(Route::Unrouted, name, &v.lower),
     };
     let topic = topic.ok_or_else(|| bad(format!("there is no stream {}", b.stream)))?;

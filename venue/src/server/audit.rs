@@ -95,10 +95,10 @@ pub(super) struct Stop {
 }
 
 impl Audit {
-    /// A log that is also appended to a file, and that knows the positions and anchors of a loaded state.
-    pub(super) fn new(file: Option<File>) -> Self {
+    /// A log that is also appended to a file, each line with the account's name where one is given, and that knows the positions and anchors of a loaded state.
+    pub(super) fn new(file: Option<File>, account: Option<String>) -> Self {
         Self {
-            lines: Lines(file),
+            lines: Lines::new(file, account),
             ..Self::default()
         }
     }

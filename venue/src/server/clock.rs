@@ -4,6 +4,7 @@
 //! and when processing or a subscriber is behind it is rebased, so that time was merely slower, not skipped.
 
 use super::config::MarketState;
+use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::time::{Duration, Instant};
 
 /// The venue's clock.
@@ -12,6 +13,8 @@ pub(super) struct Clock {
     /// Where market time stands.
     pub(super) state: MarketState,
     speed: f64,
+    /// Follows the system's clock instead of counting from its start.
+    in_step: bool,
     base_ms: f64,
     base: Instant,
     now_ms: i64,
@@ -28,6 +31,7 @@ impl Clock {
         Self {
             state: MarketState::Waiting,
             speed,
+            in_step: false,
             base_ms: start_ms as f64,
             base: Instant::now(),
             now_ms: start_ms,
@@ -35,6 +39,16 @@ impl Clock {
             ended: None,
             held: Duration::ZERO,
         }
+    }
+
+    /// Has market time keep in step with the system's clock, until the speed is changed.
+    pub(super) fn keep_in_step(&mut self) {
+        self.in_step = true;
+    }
+
+    /// Market time keeps in step with the system's clock.
+    pub(super) const fn is_in_step(&self) -> bool {
+        self.in_step
     }
 
     /// Market time, ms.
@@ -67,6 +81,7 @@ impl Clock {
     /// Changes the speed from now on.
     pub(super) fn set_speed(&mut self, speed: f64, wall: Instant) {
         self.rebase(wall);
+        self.in_step &= speed == 1.0;
         self.speed = speed;
     }
 
@@ -75,12 +90,19 @@ impl Clock {
         if self.state != MarketState::Running {
             return self.now_ms;
         }
+        if self.in_step {
+            return system_ms().max(self.now_ms);
+        }
         let wall_ms = wall.saturating_duration_since(self.base).as_secs_f64() * 1000.0;
         ((self.base_ms + wall_ms * self.speed) as i64).max(self.now_ms)
     }
 
     /// The wall time at which market time is `ms`.
     pub(super) fn wall_of(&self, ms: i64) -> Instant {
+        if self.in_step {
+            let wait = ms.saturating_sub(system_ms()).clamp(0, 86_400_000);
+            return Instant::now() + Duration::from_millis(wait as u64);
+        }
         let wait = ((ms as f64 - self.base_ms) / self.speed / 1000.0).clamp(0.0, 86_400.0);
         self.base + Duration::from_secs_f64(wait)
     }
@@ -119,9 +141,32 @@ impl Clock {
     }
 }
 
+/// The system's clock, ms since 1970.
+fn system_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn in_step_the_systems_clock_decides_until_the_speed_is_changed() {
+        let t0 = Instant::now();
+        let mut c = Clock::new(1000, 1.0);
+        c.keep_in_step();
+        assert_eq!(c.target(t0), 1000);
+        c.start(t0);
+        let (before, target) = (system_ms(), c.target(t0));
+        assert!((before..=system_ms()).contains(&target));
+        // Ahead of the system's clock, market time stands until that has come.
+        c.reached(target + 60_000);
+        assert_eq!(c.target(t0), target + 60_000);
+        assert!(c.wall_of(target + 120_000) > t0 + Duration::from_secs(100));
+        c.set_speed(2.0, t0);
+        assert_eq!(c.target(t0 + Duration::from_millis(5)), target + 60_010);
+    }
 
     #[test]
     fn time_stands_until_started_and_runs_at_its_speed() {

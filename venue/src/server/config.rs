@@ -1,5 +1,6 @@
 //! What a venue is started with, and what it says about itself.
 
+use super::accounts::AccountConfig;
 use crate::market::MarketSource;
 use rust_decimal::Decimal;
 use serde::Serialize;
@@ -38,6 +39,18 @@ impl std::fmt::Debug for ApiCredentials {
     }
 }
 
+/// Which sockets of one listen key receive the account's events: the real exchange has been described each way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FanOut {
+    /// All of them.
+    #[default]
+    All,
+    /// The one that was opened last.
+    Newest,
+    /// The one that was opened first, of those that are open.
+    First,
+}
+
 /// How a venue runs. Build it with [`VenueConfig::new`] and change what differs.
 pub struct VenueConfig {
     /// REST and WebSocket listener; port 0 takes any free one.
@@ -54,9 +67,14 @@ pub struct VenueConfig {
     pub latency_ms: u64,
     /// Wallet of the account at the start, quote asset. A loaded state overrides it.
     pub initial_balance: Decimal,
-    /// Key of the account; `None` makes one.
+    /// The accounts; none means one, with `credentials` and `initial_balance`.
+    pub accounts: Vec<AccountConfig>,
+    /// Market time keeps in step with the system's clock, as outside clients expect that sign with theirs; at speed 1 only.
+    /// A loaded state catches up with it.
+    pub in_step: bool,
+    /// Key of the one account; `None` makes one.
     pub credentials: Option<ApiCredentials>,
-    /// The venue takes [`KNOWN_KEY`] too.
+    /// The first account takes [`KNOWN_KEY`] too.
     pub known_key: bool,
     /// State is loaded from here at the start if it is there, and saved here by `POST /save` and at shutdown.
     pub state_dir: Option<PathBuf>,
@@ -64,8 +82,14 @@ pub struct VenueConfig {
     pub audit_file: Option<PathBuf>,
     /// The venue cancels orphaned stops when a position goes flat (the real one has been seen both ways).
     pub auto_cancel_orphan_stops: bool,
+    /// Orphaned stops that the venue cancels end as CANCELED, instead of EXPIRED.
+    pub orphan_stops_canceled: bool,
     /// `countdownCancelAll` cancels conditional orders too.
     pub countdown_cancels_algo: bool,
+    /// Untriggered reduce-only stops hold position quantity: a plain reduce-only order beside them is refused with −4118.
+    pub stops_hold_reduce_only: bool,
+    /// Which sockets of one listen key receive.
+    pub fan_out: FanOut,
     /// Request weight and order count are refused beyond the exchange's limits; counted and reported always.
     pub enforce_limits: bool,
 }
@@ -81,12 +105,17 @@ impl VenueConfig {
             speed: 1.0,
             latency_ms: 0,
             initial_balance: Decimal::from(10_000),
+            accounts: Vec::new(),
+            in_step: false,
             credentials: None,
             known_key: false,
             state_dir: None,
             audit_file: None,
             auto_cancel_orphan_stops: true,
+            orphan_stops_canceled: false,
             countdown_cancels_algo: false,
+            stops_hold_reduce_only: false,
+            fan_out: FanOut::All,
             enforce_limits: true,
         }
     }
@@ -122,6 +151,18 @@ pub enum VenueServerError {
     BadSpeed {
         /// What was asked for.
         speed: f64,
+    },
+    /// Market time can't keep in step with the system's clock at another speed than its own.
+    #[error("market time keeps in step with the system's clock at speed 1 only, not {speed}")]
+    NotInStep {
+        /// What was asked for.
+        speed: f64,
+    },
+    /// An account that can't be had.
+    #[error("{why}")]
+    BadAccount {
+        /// What is wrong, and what to write.
+        why: String,
     },
     /// The source has no symbols, or a grid the protocol can't print.
     #[error("market source: {why}")]

@@ -1,23 +1,16 @@
 //! Starting a venue in this process and talking to it.
 
-use super::audit::{At, Audit, AuditReport};
-use super::clock::Clock;
+use super::accounts::{self, AccountConfig, ApiKey, ApiRestrictions, DEFAULT_ACCOUNT};
+use super::audit::AuditReport;
 use super::config::{ApiCredentials, Ledger, VenueConfig, VenueServerError, VenueStats};
-use super::frames::SymbolText;
 use super::http::{self, Port};
-use super::hub::Hub;
-use super::klines::Klines;
-use super::limits::Limits;
 use super::link::Link;
+use super::open::build;
 use super::outbox::Gate;
-use super::path::PathSource;
 use super::venue::Venue;
-use super::{actor, sign, state};
-use crate::engine::{Engine, EngineConfig, SymbolId, SymbolSpec};
+use super::{actor, sign};
+use crate::engine::AccountId;
 use crate::market::MarketSource as _;
-use helios_core::fixed::Money;
-use std::collections::{BTreeMap, VecDeque};
-use std::fs::OpenOptions;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -39,6 +32,11 @@ impl VenueServer {
     /// [`VenueServerError`] when an address can't be bound, the configuration is wrong or saved state is unreadable.
     pub async fn start(mut config: VenueConfig) -> Result<VenueHandle, VenueServerError> {
         check_speed(config.speed)?;
+        if config.in_step && config.speed != 1.0 {
+            return Err(VenueServerError::NotInStep {
+                speed: config.speed,
+            });
+        }
         if !config.admin.ip().is_loopback() {
             return Err(VenueServerError::AdminNotLoopback { addr: config.admin });
         }
@@ -49,9 +47,22 @@ impl VenueServer {
         let delay = Arc::new(AtomicU64::new(0));
         let (stop, stopping) = watch::channel(false);
         let (link, jobs) = Link::new(stopping, Arc::clone(&gate), Arc::clone(&delay));
-        let own = config.credentials.take();
-        let credentials = own.unwrap_or_else(sign::credentials);
-        config.credentials = Some(credentials.clone());
+        if config.accounts.is_empty() {
+            let own = config.credentials.take();
+            config.accounts = vec![AccountConfig {
+                name: DEFAULT_ACCOUNT.into(),
+                keys: vec![own.unwrap_or_else(sign::credentials).into()],
+                balance: config.initial_balance,
+                restrictions: ApiRestrictions::default(),
+            }];
+        }
+        accounts::check(&config.accounts)?;
+        let keys = config.accounts.iter().flat_map(|a| &a.keys);
+        let credentials = keys.filter_map(ApiKey::credentials).next();
+        let credentials = credentials.unwrap_or_else(|| ApiCredentials {
+            key: String::new(),
+            secret: String::new(),
+        });
         let venue = build(config, gate, delay)?;
         let label = venue.source.label();
         let actor = tokio::spawn(actor::run(venue, jobs));
@@ -90,133 +101,6 @@ fn local(l: &TcpListener) -> Result<SocketAddr, VenueServerError> {
         addr: SocketAddr::from(([127, 0, 0, 1], 0)),
         source: e,
     })
-}
-
-fn texts(specs: &[SymbolSpec]) -> Result<Vec<SymbolText>, VenueServerError> {
-    let bad = |why: String| VenueServerError::BadSource { why };
-    if specs.is_empty() {
-        return Err(bad("it has no symbols".into()));
-    }
-    specs
-        .iter()
-        .map(|s| {
-            SymbolText::of(s).ok_or_else(|| {
-                bad(format!(
-                    "{}: its name, tick or step can't be sent",
-                    s.instrument.symbol
-                ))
-            })
-        })
-        .collect()
-}
-
-fn build(
-    config: VenueConfig,
-    gate: Arc<Gate>,
-    delay_ns: Arc<AtomicU64>,
-) -> Result<Venue, VenueServerError> {
-    let specs = config.source.symbols();
-    let symbols = texts(&specs)?;
-    let mut source = PathSource::new(config.source, &specs);
-    let saved = match &config.state_dir {
-        Some(dir) => state::load(dir, &source)?,
-        None => None,
-    };
-    let mut initial_balance = config.initial_balance;
-    let mut realised = BTreeMap::new();
-    let mut now_ms = source.start_ms();
-    let engine = match saved {
-        Some(s) => {
-            while source.peek_ms().is_some_and(|ms| ms <= s.now_ms) {
-                source.next_event();
-            }
-            source.set_shifts(&s.shifts);
-            (now_ms, initial_balance, realised) = (s.now_ms, s.initial_balance, s.realised);
-            s.engine
-        }
-        None => Engine::new(EngineConfig {
-            symbols: specs,
-            auto_cancel_orphan_stops: config.auto_cancel_orphan_stops,
-            countdown_cancels_algo: config.countdown_cancels_algo,
-        }),
-    };
-    let audit_file = config.audit_file.as_ref().map(|path| {
-        let opened = OpenOptions::new().create(true).append(true).open(path);
-        opened.map_err(|e| VenueServerError::State {
-            path: path.clone(),
-            why: e.to_string(),
-        })
-    });
-    let known = config.known_key.then(ApiCredentials::known);
-    let id = |i: usize| SymbolId(i as u16);
-    let names = || symbols.iter().enumerate().map(|(i, s)| (i, &s.name));
-    let mut venue = Venue {
-        account: crate::engine::AccountId(0),
-        engine,
-        clock: Clock::new(now_ms, config.speed),
-        source,
-        hub: Hub::default(),
-        audit: Audit::new(audit_file.transpose()?),
-        limits: Limits::new(config.enforce_limits, config.speed, Instant::now()),
-        klines: Klines::default(),
-        credentials: [config.credentials, known].into_iter().flatten().collect(),
-        listen_key: None,
-        upper: names().map(|(i, n)| (n.clone(), id(i))).collect(),
-        lower: names().map(|(i, n)| (n.to_lowercase(), id(i))).collect(),
-        trades: symbols.iter().map(|_| VecDeque::new()).collect(),
-        initial_balance,
-        state_dir: config.state_dir,
-        requests: 0,
-        refused: 0,
-        started: Instant::now(),
-        gate,
-        delay_ns,
-        latency_ms: config.latency_ms,
-        tops: symbols.iter().map(|_| None).collect(),
-        seen_wallet: Money::ZERO,
-        realised,
-        marks: (0, Vec::new()),
-        scratch: Vec::new(),
-        symbols,
-    };
-    venue.open();
-    venue.set_speed(config.speed);
-    Ok(venue)
-}
-
-impl Venue {
-    /// Brings the venue to where market time stands: the account, the first snapshots, what a loaded state holds.
-    fn open(&mut self) {
-        let now = self.clock.now_ms();
-        let mut events = Vec::new();
-        if self.engine.accounts().next().is_none() {
-            self.engine.advance(now, &mut events);
-            self.account = self.engine.open_account(self.initial_balance);
-        }
-        // The books stand before the market starts: clients synchronise against them while time waits.
-        while self.source.peek_ms().is_some_and(|ms| ms <= now) {
-            if let Some((ms, symbol, input)) = self.source.next_event() {
-                self.engine.on_market(ms, symbol, input, &mut events);
-            }
-        }
-        events.clear();
-        let at = At {
-            market_ms: now,
-            wall_ns: 0,
-        };
-        for p in self.engine.positions(self.account).unwrap_or_default() {
-            let stops = self.engine.open_stops(self.account, Some(p.symbol));
-            let anchors: Vec<_> = stops
-                .iter()
-                .filter(|s| s.stop.qty.is_none() && !s.take_profit)
-                .map(|s| (s.stop.algo_id, s.stop.side))
-                .collect();
-            self.audit.seed(p.symbol, p.qty, &anchors, at);
-        }
-        if let Ok(a) = self.engine.account(self.account) {
-            self.seen_wallet = a.wallet;
-        }
-    }
 }
 
 /// A running venue. Dropping it without [`VenueHandle::shutdown`] stops the venue without saving.
@@ -261,7 +145,7 @@ impl VenueHandle {
         format!("http://{}", self.admin)
     }
 
-    /// The account's key and secret.
+    /// Key and secret of the first account that has an HMAC key; empty where every account signs by Ed25519.
     pub fn credentials(&self) -> &ApiCredentials {
         &self.credentials
     }
@@ -288,12 +172,16 @@ impl VenueHandle {
         self.link.call(move |v| v.set_speed(speed)).await
     }
 
-    /// Takes this key from now on, instead of the account's one until now.
+    /// Takes this key from now on, instead of the first account's first one until now.
     ///
     /// # Errors
     /// [`VenueServerError::Stopped`].
     pub async fn renew(&self, key: ApiCredentials) -> Result<(), VenueServerError> {
-        let renew = move |v: &mut Venue| v.credentials[0] = key;
+        let renew = move |v: &mut Venue| {
+            if let Some(first) = v.accounts.of_mut(AccountId(0)).keys.first_mut() {
+                *first = key.into();
+            }
+        };
         self.link.call(renew).await
     }
 
@@ -305,20 +193,21 @@ impl VenueHandle {
         self.link.call(|v| v.stats()).await
     }
 
-    /// What the venue's own log says about unprotected time.
+    /// What the venue's own log says about unprotected time of the first account.
     ///
     /// # Errors
     /// [`VenueServerError::Stopped`].
     pub async fn audit(&self) -> Result<AuditReport, VenueServerError> {
-        self.link.call(|v| v.audit.report(v.at())).await
+        let report = |v: &mut Venue| v.accounts.of(AccountId(0)).audit.report(v.at());
+        self.link.call(report).await
     }
 
-    /// The venue's own books of the account.
+    /// The venue's own books of the first account.
     ///
     /// # Errors
     /// [`VenueServerError::Stopped`].
     pub async fn ledger(&self) -> Result<Ledger, VenueServerError> {
-        self.link.call(|v| v.ledger()).await
+        self.link.call(|v| v.ledger(AccountId(0))).await
     }
 
     /// Writes the state to the configured directory; does nothing without one.

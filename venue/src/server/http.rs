@@ -2,6 +2,7 @@
 
 use super::link::Link;
 use super::rest::{self, Call, Reply};
+use super::venue::Venue;
 use super::{admin, socket, stream};
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
@@ -9,7 +10,9 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
+use std::net::IpAddr;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
@@ -32,8 +35,8 @@ pub(super) async fn listen(listener: TcpListener, port: Port, link: Link) {
         tokio::select! {
             () = link.stopping() => return,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    tokio::spawn(connection(stream, port, link.clone()));
+                Ok((stream, from)) => {
+                    tokio::spawn(connection(stream, from.ip(), port, link.clone()));
                 }
                 // Out of descriptors, or a connection gone before it was accepted: neither may end the venue.
                 Err(e) => {
@@ -45,10 +48,10 @@ pub(super) async fn listen(listener: TcpListener, port: Port, link: Link) {
     }
 }
 
-async fn connection(stream: TcpStream, port: Port, link: Link) {
+async fn connection(stream: TcpStream, ip: IpAddr, port: Port, link: Link) {
     let _ = stream.set_nodelay(true);
     let stop = link.clone();
-    let service = service_fn(move |req| answer(req, port, link.clone()));
+    let service = service_fn(move |req| answer(req, ip, port, link.clone()));
     let conn = hyper::server::conn::http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
@@ -62,11 +65,21 @@ async fn connection(stream: TcpStream, port: Port, link: Link) {
 
 async fn answer(
     req: Request<Incoming>,
+    ip: IpAddr,
     port: Port,
     link: Link,
 ) -> Result<Response<Body>, Infallible> {
     if port == Port::Exchange && is_upgrade(req.headers()) {
-        return Ok(upgrade(req, link));
+        let counted = move |v: &mut Venue| {
+            let now_ms = v.clock.now_ms();
+            let counted = v.limits.connect(Instant::now(), now_ms, ip);
+            counted.map_err(|(e, s)| rest::refused(&e, vec![("retry-after", s)]))
+        };
+        return Ok(match link.call(counted).await {
+            Ok(Ok(())) => upgrade(req, link),
+            Ok(Err(reply)) => response(reply),
+            Err(_) => plain(StatusCode::SERVICE_UNAVAILABLE),
+        });
     }
     let (parts, body) = req.into_parts();
     let Ok(body) = to_bytes(Body::new(body), MAX_BODY).await else {
@@ -85,6 +98,7 @@ async fn answer(
             .get("x-mbx-apikey")
             .and_then(|v| v.to_str().ok())
             .map(str::to_owned),
+        ip,
     };
     let reply = match port {
         Port::Exchange => {

@@ -3,6 +3,7 @@
 //! A frame is serialised once and shared: subscribers hold the same bytes, wrapped once for each stream name where they came
 //! by `/stream`.
 
+use super::config::FanOut;
 use super::outbox::{Outbox, Queued};
 use super::stream::Topic;
 use crate::engine::SymbolId;
@@ -11,11 +12,16 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
+/// How long a socket lives, market ms.
+const SOCKET_MS: i64 = 86_400_000;
+
 struct Socket {
     outbox: Arc<Outbox>,
     kind: &'static str,
     topics: BTreeSet<Topic>,
     events: Vec<String>,
+    /// When it is ended, market ms.
+    until_ms: i64,
 }
 
 /// Subscribers that get the very same bytes.
@@ -26,11 +32,13 @@ struct Audience {
 }
 
 /// Sockets and subscriptions; owned by the actor.
-#[derive(Default)]
 pub(super) struct Hub {
     sockets: BTreeMap<u64, Socket>,
     topics: BTreeMap<Topic, Vec<Audience>>,
     paused: BTreeMap<Topic, Option<Instant>>,
+    fan_out: FanOut,
+    /// When the oldest socket is ended, market ms.
+    next_end_ms: i64,
     /// Frames queued so far.
     pub(super) frames: u64,
     /// Sockets dropped because they read too slowly.
@@ -38,13 +46,35 @@ pub(super) struct Hub {
 }
 
 impl Hub {
+    /// No sockets yet.
+    pub(super) fn new(fan_out: FanOut) -> Self {
+        Self {
+            sockets: BTreeMap::new(),
+            topics: BTreeMap::new(),
+            paused: BTreeMap::new(),
+            fan_out,
+            next_end_ms: i64::MAX,
+            frames: 0,
+            dropped_slow: 0,
+        }
+    }
+
     /// A socket has connected on a route.
-    pub(super) fn open(&mut self, outbox: Arc<Outbox>, kind: &'static str, events: Vec<String>) {
+    pub(super) fn open(
+        &mut self,
+        outbox: Arc<Outbox>,
+        kind: &'static str,
+        events: Vec<String>,
+        now_ms: i64,
+    ) {
+        let until_ms = now_ms.saturating_add(SOCKET_MS);
+        self.next_end_ms = self.next_end_ms.min(until_ms);
         let socket = Socket {
             outbox,
             kind,
             topics: BTreeSet::new(),
             events,
+            until_ms,
         };
         self.sockets.insert(socket.outbox.id, socket);
     }
@@ -57,6 +87,20 @@ impl Hub {
                 self.leave(id, t, None);
             }
         }
+    }
+
+    /// Ends the sockets that are as old as they may become.
+    pub(super) fn end_old(&mut self, now_ms: i64) {
+        if now_ms < self.next_end_ms {
+            return;
+        }
+        let old = |s: &&Socket| s.until_ms <= now_ms;
+        self.sockets
+            .values()
+            .filter(old)
+            .for_each(|s| s.outbox.kill());
+        let later = self.sockets.values().map(|s| s.until_ms);
+        self.next_end_ms = later.filter(|t| *t > now_ms).min().unwrap_or(i64::MAX);
     }
 
     /// Open sockets.
@@ -157,12 +201,25 @@ impl Hub {
         let Ok(raw) = Utf8Bytes::try_from(json) else {
             return;
         };
+        let ids = || {
+            let sockets = audiences.iter().flat_map(|a| &a.sockets);
+            sockets.map(|o| o.id)
+        };
+        // Sockets are numbered in the order they came.
+        let only = match (event, self.fan_out) {
+            (None, _) | (_, FanOut::All) => None,
+            (_, FanOut::Newest) => ids().max(),
+            (_, FanOut::First) => ids().min(),
+        };
         for a in audiences {
             let text = match &a.wrapped {
                 None => raw.clone(),
                 Some(name) => wrap(name, &raw),
             };
             for o in &a.sockets {
+                if only.is_some_and(|id| id != o.id) {
+                    continue;
+                }
                 let wants = event.is_none_or(|e| {
                     self.sockets.get(&o.id).is_some_and(|s| {
                         s.events.is_empty() || s.events.iter().any(|w| w.as_str() == e)

@@ -5,6 +5,7 @@
 //! Market time stands still until it is told to start. The client in `helios-binance` was written apart from this on
 //! purpose: the two check each other.
 
+mod accounts;
 mod actor;
 mod admin;
 mod audit;
@@ -17,6 +18,7 @@ mod hub;
 mod klines;
 mod limits;
 mod link;
+mod open;
 mod outbox;
 mod params;
 mod path;
@@ -31,9 +33,11 @@ mod user;
 mod venue;
 mod words;
 
+pub use accounts::{AccountConfig, ApiKey, ApiRestrictions, DEFAULT_ACCOUNT};
 pub use audit::{AuditReport, Protection};
 pub use config::{
-    ApiCredentials, KNOWN_KEY, Ledger, LedgerPosition, MarketState, VenueConfig, VenueServerError,
-    VenueStats,
+    ApiCredentials, FanOut, KNOWN_KEY, Ledger, LedgerPosition, MarketState, VenueConfig,
+    VenueServerError, VenueStats,
 };
 pub use handle::{VenueHandle, VenueServer};
+pub use state::{SavedStart, saved_start};

@@ -87,6 +87,33 @@ impl Params {
         Ok(Self(all))
     }
 
+    /// The elements of a JSON array of flat objects, each as parameters of its own; numbers and flags count as their text.
+    ///
+    /// # Errors
+    /// −1102 not sent, −1130 no such array, empty, or more than `max` elements.
+    pub(super) fn list(&self, name: &str, max: usize) -> Result<Vec<Self>, ApiError> {
+        let bad = || {
+            let msg = format!("Data sent for parameter '{name}' is not valid.");
+            ApiError::new(-1130, msg)
+        };
+        let text = self.need(name)?;
+        let all: Vec<serde_json::Map<String, serde_json::Value>> =
+            serde_json::from_str(text).map_err(|_| bad())?;
+        if all.is_empty() || all.len() > max {
+            return Err(bad());
+        }
+        let flat = |(k, v): (String, serde_json::Value)| match v {
+            serde_json::Value::String(s) => Some((k, s)),
+            serde_json::Value::Number(n) => Some((k, n.to_string())),
+            serde_json::Value::Bool(b) => Some((k, b.to_string())),
+            _ => None,
+        };
+        let one = |m: serde_json::Map<_, _>| m.into_iter().map(flat).collect::<Option<Vec<_>>>();
+        all.into_iter()
+            .map(|m| one(m).map(Self).ok_or_else(bad))
+            .collect()
+    }
+
     /// A parameter; an empty one counts as not sent.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0

@@ -4,7 +4,8 @@ use super::audit::{Filled, Named, Stop};
 use super::user;
 use super::venue::Venue;
 use crate::engine::{
-    AccountId, AccountView, EngineEvent, OrderOrigin, OrderRef, PositionView, SymbolId, UserEvent,
+    AccountId, AccountView, EngineEvent, OrderOrigin, OrderRef, OrderTerms, PositionView, StopView,
+    SymbolId, UserEvent,
 };
 use helios_core::fixed::Money;
 use helios_core::order::{AlgoUpdate, OrderKind, OrderUpdate};
@@ -20,16 +21,23 @@ impl Venue {
         event: &UserEvent,
         next: Option<&EngineEvent>,
     ) {
-        if account != self.account {
-            return;
-        }
         match event {
             UserEvent::Order {
                 update,
                 kind,
                 avg_price,
-            } => self.on_order(symbol, update, kind, *avg_price),
-            UserEvent::Algo(u) => self.on_algo(symbol, u),
+                terms,
+            } => self.on_order(account, symbol, update, (kind, terms), *avg_price),
+            UserEvent::Algo(u, view) => self.on_algo(account, symbol, u, view),
+            UserEvent::TriggerRejected {
+                algo_id, reason, ..
+            } => {
+                let now = self.clock.now_ms();
+                if let (Some(key), Some(text)) = (self.active_key(account), self.text(symbol)) {
+                    let json = user::trigger_rejected(now, text, *algo_id, reason);
+                    self.publish_user(&key, "CONDITIONAL_ORDER_TRIGGER_REJECT", json);
+                }
+            }
             UserEvent::Account {
                 reason,
                 wallet,
@@ -44,14 +52,20 @@ impl Venue {
                     _ => None,
                 };
                 if let Some(f) = fill {
-                    *self.realised.entry(symbol).or_default() += f.realised;
+                    *self
+                        .accounts
+                        .of_mut(account)
+                        .realised
+                        .entry(symbol)
+                        .or_default() += f.realised;
                 }
-                let before = std::mem::replace(&mut self.seen_wallet, *wallet);
+                let before =
+                    std::mem::replace(&mut self.accounts.of_mut(account).seen_wallet, *wallet);
                 let change = match &**reason {
                     "ORDER" => Money::ZERO,
                     _ => *wallet - before,
                 };
-                let Some(key) = self.active_key() else {
+                let Some(key) = self.active_key(account) else {
                     return;
                 };
                 let view = position.and_then(|(s, qty, entry_price)| {
@@ -64,24 +78,38 @@ impl Venue {
                     })
                 });
                 let position = view.as_ref().and_then(|p| {
-                    let realised = self.realised.get(&p.symbol).copied().unwrap_or_default();
+                    let realised = self
+                        .accounts
+                        .of(account)
+                        .realised
+                        .get(&p.symbol)
+                        .copied()
+                        .unwrap_or_default();
                     Some((self.text(p.symbol)?, p, realised))
                 });
                 let now = self.clock.now_ms();
                 let json = user::account(now, reason, *wallet, change, position);
                 self.publish_user(&key, "ACCOUNT_UPDATE", json);
             }
-            UserEvent::MarginCall { .. } => self.on_margin_call(),
+            UserEvent::MarginCall { .. } => self.on_margin_call(account),
             UserEvent::Fill { .. } => {}
         }
     }
 
-    /// The listen key that has not expired.
-    pub(super) fn active_key(&self) -> Option<String> {
-        self.listen_key.as_ref().map(|(k, _)| k.clone())
+    /// The account's listen key that has not expired.
+    pub(super) fn active_key(&self, account: AccountId) -> Option<String> {
+        let key = self.accounts.of(account).listen_key.as_ref();
+        key.map(|k| k.key.clone())
     }
 
-    fn on_order(&mut self, symbol: SymbolId, u: &OrderUpdate, kind: &OrderKind, avg: Decimal) {
+    fn on_order(
+        &mut self,
+        account: AccountId,
+        symbol: SymbolId,
+        u: &OrderUpdate,
+        what: (&OrderKind, &OrderTerms),
+        avg: Decimal,
+    ) {
         let at = self.at();
         let Some(text) = self.symbols.get(usize::from(symbol.0)) else {
             return;
@@ -93,37 +121,43 @@ impl Venue {
                 client_id: u.client_id.as_str(),
             };
             let spec = self.engine.config().symbols.get(usize::from(symbol.0));
-            let (equity, gross) = self.worth();
+            let (equity, gross) = self.worth(account);
             let filled = Filled {
                 qty: f.qty,
                 price: spec.map_or(Decimal::ZERO, |s| s.instrument.price_dec(f.price)),
                 equity,
                 gross,
             };
-            self.audit.fill(&who, u.side, filled, at);
+            self.accounts
+                .of_mut(account)
+                .audit
+                .fill(&who, u.side, filled, at);
         }
-        let Some(key) = self.active_key() else {
+        let Some(key) = self.active_key(account) else {
             return;
         };
         let open = self
             .engine
-            .position(self.account, symbol)
+            .position(account, symbol)
             .map_or((Money::ZERO, Money::ZERO), |p| {
                 (p.bid_notional, p.ask_notional)
             });
         let origin = self
             .engine
-            .order(self.account, symbol, &OrderRef::Id(u.order_id))
+            .order(account, symbol, &OrderRef::Id(u.order_id))
             .map(|o| o.origin);
         let closes = match origin {
             Ok(OrderOrigin::Stop(id)) => self
                 .engine
-                .stop(self.account, &OrderRef::Id(id))
+                .stop(account, &OrderRef::Id(id))
                 .is_ok_and(|s| s.stop.qty.is_none()),
             _ => false,
         };
-        let json = user::order(text, u, kind, avg, open, closes);
-        let lite = u.fill.as_ref().map(|f| user::trade_lite(text, u, kind, f));
+        let json = user::order(text, u, what, avg, open, closes);
+        let lite = u
+            .fill
+            .as_ref()
+            .map(|f| user::trade_lite(text, u, what.0, f));
         // The light event is the faster one at the exchange too.
         if let Some(lite) = lite {
             self.publish_user(&key, "TRADE_LITE", lite);
@@ -132,22 +166,26 @@ impl Venue {
     }
 
     /// Equity and gross notional of the account on marks.
-    fn worth(&self) -> (Money, Money) {
+    fn worth(&self, account: AccountId) -> (Money, Money) {
         self.engine
-            .account(self.account)
+            .account(account)
             .map_or((Money::ZERO, Money::ZERO), |a| {
                 let gross = a.positions.iter().map(|p| p.notional.abs()).sum();
                 (a.margin_balance, gross)
             })
     }
 
-    fn on_algo(&mut self, symbol: SymbolId, u: &AlgoUpdate) {
+    fn on_algo(
+        &mut self,
+        account: AccountId,
+        symbol: SymbolId,
+        u: &AlgoUpdate,
+        view: &StopView,
+    ) {
         let at = self.at();
         let Some(text) = self.symbols.get(usize::from(symbol.0)) else {
             return;
         };
-        let view = self.engine.stop(self.account, &OrderRef::Id(u.algo_id));
-        let take_profit = view.as_ref().is_ok_and(|s| s.take_profit);
         let who = Named {
             symbol,
             name: &text.name,
@@ -158,28 +196,19 @@ impl Venue {
             id: u.algo_id,
             side: u.side,
             status: u.status,
-            anchor: u.qty.is_none() && !take_profit,
+            anchor: u.qty.is_none() && !view.take_profit,
             trigger: spec.map_or(Decimal::ZERO, |s| s.instrument.price_dec(u.trigger)),
         };
-        self.audit.algo(&who, &stop, at);
-        let Some(key) = self.active_key() else {
+        self.accounts.of_mut(account).audit.algo(&who, &stop, at);
+        let Some(key) = self.active_key(account) else {
             return;
         };
-        let more = user::AlgoMore {
-            take_profit,
-            reduce_only: view.as_ref().is_ok_and(|s| s.reduce_only),
-            actual_price: view.as_ref().map_or(Decimal::ZERO, |s| s.actual_price),
-            actual_qty: view
-                .as_ref()
-                .map_or_else(|_| "0".to_owned(), |s| text.q(s.actual_qty)),
-            trigger_ms: view.as_ref().map_or(0, |s| s.trigger_ms),
-        };
-        let json = user::algo(text, u, &more);
+        let json = user::algo(text, u, view);
         self.publish_user(&key, "ALGO_UPDATE", json);
     }
 
-    fn on_margin_call(&mut self) {
-        let (Some(key), Ok(a)) = (self.active_key(), self.engine.account(self.account)) else {
+    fn on_margin_call(&mut self, account: AccountId) {
+        let (Some(key), Ok(a)) = (self.active_key(account), self.engine.account(account)) else {
             return;
         };
         let json = user::margin_call(self.clock.now_ms(), a.wallet, &self.open_positions(&a));

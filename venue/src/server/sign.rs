@@ -1,6 +1,9 @@
 //! Keys and signatures.
 
 use super::config::ApiCredentials;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ed25519_dalek::{Signature, VerifyingKey};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use std::hash::{BuildHasher, RandomState};
@@ -16,6 +19,30 @@ pub(super) fn verify(secret: &str, payload: &[u8], signature: &str) -> bool {
     };
     mac.update(payload);
     mac.verify_slice(&bytes).is_ok()
+}
+
+/// What comes before the 32 bytes of an Ed25519 public key in its DER.
+const PUBLIC_DER: [u8; 12] = [
+    0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
+];
+
+/// An Ed25519 public key as PEM, or as base64 of its DER or of its bytes.
+pub(super) fn public_key(text: &str) -> Option<VerifyingKey> {
+    let lines = text.lines().map(str::trim);
+    let body: String = lines.filter(|l| !l.starts_with("-----")).collect();
+    let der = STANDARD.decode(body).ok()?;
+    let raw = der.strip_prefix(&PUBLIC_DER[..]).unwrap_or(&der);
+    VerifyingKey::from_bytes(raw.try_into().ok()?).ok()
+}
+
+/// True when `signature`, base64 and percent-encoded as it stands in the query, is the Ed25519 one of `payload`. A bare `+`
+/// is a space there, as in any form.
+pub(super) fn verify_ed25519(public: &VerifyingKey, payload: &[u8], signature: &str) -> bool {
+    let text = signature.replace('+', " ");
+    let bytes = percent_encoding::percent_decode_str(&text).collect::<Vec<u8>>();
+    let bytes = STANDARD.decode(bytes).ok();
+    let signature = bytes.and_then(|b| Signature::from_slice(&b).ok());
+    signature.is_some_and(|s| public.verify_strict(payload, &s).is_ok())
 }
 
 /// What is signed: query and body as they were sent, one after the other, without the `signature` parameter; and that
@@ -86,6 +113,33 @@ mod tests {
                 f("signature")
             ));
             assert!(!verify(f("key"), f("payload").as_bytes(), "zz"));
+        }
+    }
+
+    /// RFC 8032, section 7.1, test 2.
+    const PUBLIC: &str = "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c";
+    const SIGNED_72: &str = "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00";
+
+    #[test]
+    fn an_ed25519_signature_of_rfc_8032_verifies_in_every_form_of_its_key() {
+        let raw = hex::decode(PUBLIC).unwrap();
+        let der = [&PUBLIC_DER[..], &raw].concat();
+        let (raw, der) = (STANDARD.encode(raw), STANDARD.encode(der));
+        let pem = format!("-----BEGIN PUBLIC KEY-----\n{der}\n-----END PUBLIC KEY-----\n");
+        let signature = STANDARD.encode(hex::decode(SIGNED_72).unwrap());
+        let sent = signature
+            .replace('+', "%2B")
+            .replace('/', "%2F")
+            .replace('=', "%3D");
+        for text in [&raw, &der, &pem] {
+            let key = public_key(text).unwrap();
+            assert!(verify_ed25519(&key, &[0x72], &sent));
+            assert!(!verify_ed25519(&key, &[0x73], &sent));
+            assert!(!verify_ed25519(&key, &[0x72], SIGNED_72));
+            assert!(!verify_ed25519(&key, &[0x72], ""));
+        }
+        for text in ["", "zz", "AAAA", "-----BEGIN PUBLIC KEY-----"] {
+            assert!(public_key(text).is_none(), "{text}");
         }
     }
 

@@ -58,7 +58,7 @@ where
     let id = outbox.id;
     let (opened, events) = (Arc::clone(&outbox), asked.events.clone());
     if link
-        .call(move |v| v.hub.open(opened, kind, events))
+        .call(move |v| v.hub.open(opened, kind, events, v.clock.now_ms()))
         .await
         .is_err()
     {
@@ -104,6 +104,10 @@ struct Session<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     async fn serve(&mut self, streams: Vec<String>) {
+        if streams.len() > MAX_STREAMS {
+            let _ = self.refuse("Too many streams").await;
+            return;
+        }
         if self.join(streams).await.is_none() {
             return;
         }

@@ -3,11 +3,12 @@
 //! Sources are deterministic, so a resumed venue runs its source forward to the saved moment and goes on from there; the
 //! books, orders and accounts are the engine's own.
 
+use super::accounts::{Account, SavedAccount};
 use super::config::{Ledger, LedgerPosition, VenueServerError};
 use super::path::PathSource;
 use super::venue::Venue;
-use crate::engine::{Engine, LedgerKind, SymbolId};
-use crate::market::MarketSource as _;
+use crate::engine::{AccountId, Engine, LedgerKind, SymbolId};
+use crate::market::{GeneratorConfig, MarketSource as _};
 use helios_core::fixed::Money;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -16,23 +17,40 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 const FILE: &str = "venue.json";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// One account, without its listen key; read still.
+const VERSION_ONE_ACCOUNT: u32 = 1;
 
 /// What is saved.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Saved<E> {
     version: u32,
     label: String,
+    /// Where its market began, ms. Version 1 did not say: as every generated market then.
+    #[serde(default = "first_start")]
+    start_ms: i64,
+    /// Market time kept in step with the system's clock.
+    #[serde(default)]
+    in_step: bool,
     /// Market time, ms.
     pub(super) now_ms: i64,
     /// Price shifts in force, ticks.
     pub(super) shifts: Vec<i64>,
-    /// Balance of the first start.
-    pub(super) initial_balance: Money,
-    /// Realised profit by contract.
-    pub(super) realised: BTreeMap<SymbolId, Money>,
+    /// The accounts, in the engine's order.
+    #[serde(default)]
+    pub(super) accounts: Vec<SavedAccount>,
     /// The exchange.
     pub(super) engine: E,
+    /// Version 1: balance of the first start of the one account.
+    #[serde(default, skip_serializing)]
+    initial_balance: Option<Money>,
+    /// Version 1: its realised profit by contract.
+    #[serde(default, skip_serializing)]
+    realised: BTreeMap<SymbolId, Money>,
+}
+
+const fn first_start() -> i64 {
+    GeneratorConfig::START_MS
 }
 
 fn wrong(path: &Path, why: impl ToString) -> VenueServerError {
@@ -42,35 +60,90 @@ fn wrong(path: &Path, why: impl ToString) -> VenueServerError {
     }
 }
 
-/// Reads the state of a directory; `None` when there is none yet.
+fn text(path: &Path) -> Result<Option<Vec<u8>>, VenueServerError> {
+    match fs::read(path) {
+        Ok(t) => Ok(Some(t)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(wrong(path, e)),
+    }
+}
+
+/// How the market of a saved state began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct SavedStart {
+    /// Its first moment, ms. A generated market must be made with this start to go on from that state.
+    #[serde(default = "first_start")]
+    pub start_ms: i64,
+    /// Its time kept in step with the system's clock when it was saved.
+    #[serde(default)]
+    pub in_step: bool,
+}
+
+/// How the market of the state in a directory began; `None` when there is no state yet.
+///
+/// # Errors
+/// [`VenueServerError::State`] when the file is unreadable.
+pub fn saved_start(dir: &Path) -> Result<Option<SavedStart>, VenueServerError> {
+    let path = dir.join(FILE);
+    let Some(text) = text(&path)? else {
+        return Ok(None);
+    };
+    let start = serde_json::from_slice(&text)
+        .map_err(|e| wrong(&path, format!("not a saved venue: {e}")))?;
+    Ok(Some(start))
+}
+
+/// Reads the state of a directory; `None` when there is none yet. A state of version 1 has its one account under the name
+/// `first`.
 ///
 /// # Errors
 /// [`VenueServerError::State`] when it is unreadable or belongs to another market.
 pub(super) fn load(
     dir: &Path,
     source: &PathSource,
+    first: &str,
 ) -> Result<Option<Saved<Engine>>, VenueServerError> {
     let path = dir.join(FILE);
-    let text = match fs::read(&path) {
-        Ok(t) => t,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(wrong(&path, e)),
+    let Some(text) = text(&path)? else {
+        return Ok(None);
     };
-    let saved: Saved<Engine> = serde_json::from_slice(&text)
+    let mut saved: Saved<Engine> = serde_json::from_slice(&text)
         .map_err(|e| wrong(&path, format!("not a saved venue: {e}")))?;
-    if saved.version != VERSION {
+    if ![VERSION, VERSION_ONE_ACCOUNT].contains(&saved.version) {
         return Err(wrong(
             &path,
-            format!("version {} is not {VERSION}", saved.version),
+            format!(
+                "version {} is neither {VERSION} nor {VERSION_ONE_ACCOUNT}",
+                saved.version
+            ),
         ));
     }
     if saved.label != source.label() || saved.engine.config().symbols != source.symbols() {
         return Err(wrong(
             &path,
             format!(
-                "it belongs to another market ({}; this one is {}): use the same source and seed, or another directory",
+                "it belongs to another market ({}; this one is {}): use the same source, seed and start, or another directory",
                 saved.label,
                 source.label()
+            ),
+        ));
+    }
+    if saved.version == VERSION_ONE_ACCOUNT {
+        let initial_balance = saved
+            .initial_balance
+            .ok_or_else(|| wrong(&path, "not a saved venue: it has no initial_balance"))?;
+        saved.accounts = vec![SavedAccount {
+            realised: std::mem::take(&mut saved.realised),
+            ..SavedAccount::new(first.to_owned(), initial_balance)
+        }];
+    }
+    let accounts = saved.engine.accounts().count();
+    if saved.accounts.len() != accounts {
+        return Err(wrong(
+            &path,
+            format!(
+                "not a saved venue: {} accounts of {accounts} are told of",
+                saved.accounts.len()
             ),
         ));
     }
@@ -88,25 +161,29 @@ impl Venue {
             label: self.source.label(),
             now_ms: self.clock.now_ms(),
             shifts: self.source.shifts(),
-            initial_balance: self.initial_balance,
-            realised: self.realised.clone(),
+            start_ms: self.source.start_ms(),
+            in_step: self.clock.is_in_step(),
+            accounts: self.accounts.iter().map(Account::saved).collect(),
             engine: &self.engine,
+            initial_balance: None,
+            realised: BTreeMap::new(),
         };
         write(dir, &saved)
     }
 
-    /// The venue's books of the account.
-    pub(super) fn ledger(&self) -> Ledger {
+    /// The venue's books of an account.
+    pub(super) fn ledger(&self, account: AccountId) -> Ledger {
+        let initial_balance = self.accounts.of(account).initial_balance;
         let mut out = Ledger {
-            initial_balance: self.initial_balance,
+            initial_balance,
             wallet: Money::ZERO,
             realised: Money::ZERO,
             fees: Money::ZERO,
-            other: -self.initial_balance,
-            fills: self.engine.user_trades(self.account, None).count() as u64,
+            other: -initial_balance,
+            fills: self.engine.user_trades(account, None).count() as u64,
             positions: Vec::new(),
         };
-        for l in self.engine.ledger(self.account) {
+        for l in self.engine.ledger(account) {
             match l.kind {
                 LedgerKind::RealizedPnl => out.realised += l.amount,
                 LedgerKind::Commission => out.fees -= l.amount,
@@ -114,7 +191,7 @@ impl Venue {
             }
             out.wallet = l.balance;
         }
-        for p in self.engine.positions(self.account).unwrap_or_default() {
+        for p in self.engine.positions(account).unwrap_or_default() {
             let spec = self.engine.config().symbols.get(usize::from(p.symbol.0));
             if let Some(spec) = spec {
                 out.positions.push(LedgerPosition {
@@ -136,7 +213,12 @@ fn write<E: Serialize>(dir: &Path, saved: &Saved<E>) -> Result<(), VenueServerEr
     let text = serde_json::to_vec(saved).map_err(|e| wrong(&path, e))?;
     // Whole or not at all: a new file beside the old one takes its name.
     let fresh = dir.join(format!("{FILE}.new"));
-    let mut f = fs::File::create(&fresh).map_err(io)?;
+    // Listen keys are in it.
+    let mut open = fs::OpenOptions::new();
+    open.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut open, 0o600);
+    let mut f = open.open(&fresh).map_err(io)?;
     f.write_all(&text).map_err(io)?;
     f.sync_all().map_err(io)?;
     fs::rename(&fresh, &path).map_err(io)

@@ -3,8 +3,8 @@
 
 use super::frames::SymbolText;
 use super::text::{fixed, plain};
-use super::words::{algo_status, algo_tif, algo_type, exec, kind, price, side, status, tif};
-use crate::engine::PositionView;
+use super::words::{algo_status, algo_tif, exec, kind, price, side, status, tif};
+use crate::engine::{OrderTerms, PositionView, PriceMatch, StopView};
 use helios_core::fixed::Money;
 use helios_core::order::{AlgoUpdate, OrderKind, OrderUpdate, TradeFill};
 use rust_decimal::Decimal;
@@ -74,7 +74,7 @@ struct Order<'a> {
     #[serde(rename = "V")]
     stp: &'a str,
     pm: &'a str,
-    gtd: u64,
+    gtd: i64,
     er: &'a str,
 }
 
@@ -83,12 +83,16 @@ fn zero() -> String {
     "0".to_owned()
 }
 
+fn matched(terms: &OrderTerms) -> &'static str {
+    terms.price_match.map_or("NONE", PriceMatch::as_str)
+}
+
 /// `ORDER_TRADE_UPDATE`. `bids` and `asks` are the notionals of open buys and sells, `closes` says that the order came from
 /// a `closePosition` stop.
 pub(super) fn order(
     s: &SymbolText,
     u: &OrderUpdate,
-    k: &OrderKind,
+    (k, terms): (&OrderKind, &OrderTerms),
     avg_price: Decimal,
     open: (Money, Money),
     closes: bool,
@@ -104,7 +108,7 @@ pub(super) fn order(
                 c: u.client_id.as_str(),
                 side: side(u.side),
                 o: kind(k),
-                f: tif(k),
+                f: tif(k, terms),
                 q: s.q(u.qty),
                 p: limit(s, k),
                 ap: price_or_zero(s, avg_price),
@@ -131,9 +135,9 @@ pub(super) fn order(
                 price_protect: false,
                 si: 0,
                 ss: 0,
-                stp: "NONE",
-                pm: "NONE",
-                gtd: 0,
+                stp: terms.self_trade.as_str(),
+                pm: matched(terms),
+                gtd: terms.good_till_ms,
                 er: "0",
             },
         },
@@ -188,20 +192,6 @@ pub(super) fn trade_lite(s: &SymbolText, u: &OrderUpdate, k: &OrderKind, f: &Tra
     })
 }
 
-/// What ALGO_UPDATE says beyond the engine's event.
-pub(super) struct AlgoMore {
-    /// TAKE_PROFIT_MARKET instead of STOP_MARKET.
-    pub(super) take_profit: bool,
-    /// Reduce-only.
-    pub(super) reduce_only: bool,
-    /// Average price of the order it became.
-    pub(super) actual_price: Decimal,
-    /// Filled quantity of it, as text.
-    pub(super) actual_qty: String,
-    /// When it triggered, 0 before.
-    pub(super) trigger_ms: i64,
-}
-
 #[derive(Serialize)]
 struct AlgoBody<'a> {
     o: Algo<'a>,
@@ -229,7 +219,7 @@ struct Algo<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     act: Option<&'a str>,
     tp: String,
-    p: &'a str,
+    p: String,
     #[serde(rename = "V")]
     stp: &'a str,
     wt: &'a str,
@@ -240,13 +230,19 @@ struct Algo<'a> {
     #[serde(rename = "R")]
     reduce_only: bool,
     tt: i64,
-    gtd: u64,
+    gtd: i64,
+    #[serde(rename = "AP", skip_serializing_if = "Option::is_none")]
+    activation: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cr: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ia: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rm: Option<&'a str>,
 }
 
-/// `ALGO_UPDATE`.
-pub(super) fn algo(s: &SymbolText, u: &AlgoUpdate, more: &AlgoMore) -> Vec<u8> {
+/// `ALGO_UPDATE`; `v` is the order as it was at that moment.
+pub(super) fn algo(s: &SymbolText, u: &AlgoUpdate, v: &StopView) -> Vec<u8> {
     // The actual order's fields come once there is one.
     let actual = u.order_id.is_some();
     json(&Event {
@@ -258,30 +254,43 @@ pub(super) fn algo(s: &SymbolText, u: &AlgoUpdate, more: &AlgoMore) -> Vec<u8> {
                 caid: u.client_id.as_str(),
                 aid: u.algo_id,
                 at: "CONDITIONAL",
-                o: algo_type(more.take_profit),
+                o: v.type_name(),
                 s: &s.name,
                 side: side(u.side),
                 ps: "BOTH",
-                f: algo_tif(u.qty.is_none()),
+                f: algo_tif(v),
                 q: u.qty.map_or_else(zero, |q| s.q(q)),
                 status: algo_status(u.status),
                 ai: u.order_id.map(|i| i.to_string()).unwrap_or_default(),
-                ap: actual.then(|| price_or_zero(s, more.actual_price)),
-                aq: actual.then(|| more.actual_qty.clone()),
-                act: actual.then_some("MARKET"),
+                ap: actual.then(|| price_or_zero(s, v.actual_price)),
+                aq: actual.then(|| s.q(v.actual_qty)),
+                act: actual.then(|| kind(&v.kind)),
                 tp: s.p(u.trigger),
-                p: "0",
-                stp: "EXPIRE_MAKER",
-                wt: "MARK_PRICE",
-                pm: "NONE",
+                p: limit(s, &v.kind),
+                stp: v.terms.self_trade.as_str(),
+                wt: v.working.as_str(),
+                pm: matched(&v.terms),
                 cp: u.qty.is_none(),
-                price_protect: false,
-                reduce_only: more.reduce_only,
-                tt: more.trigger_ms,
-                gtd: 0,
+                price_protect: v.price_protect,
+                reduce_only: v.reduce_only,
+                tt: v.trigger_ms,
+                gtd: v.terms.good_till_ms,
+                activation: v.trail.map(|t| t.activation.map_or_else(zero, |a| s.p(a))),
+                cr: v.trail.map(|t| plain(t.callback)),
+                ia: v.trail.map(|t| t.activated),
                 rm: u.reason.as_deref(),
             },
         },
+    })
+}
+
+/// `CONDITIONAL_ORDER_TRIGGER_REJECT`.
+pub(super) fn trigger_rejected(now_ms: i64, s: &SymbolText, algo_id: u64, reason: &str) -> Vec<u8> {
+    json(&Event {
+        e: "CONDITIONAL_ORDER_TRIGGER_REJECT",
+        transact: now_ms,
+        event: now_ms,
+        body: serde_json::json!({"or": {"s": s.name, "i": algo_id, "r": reason}}),
     })
 }
 

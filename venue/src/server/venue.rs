@@ -1,8 +1,9 @@
 //! The venue as the actor owns it: engine, market source, clock, subscribers, log; and how market time passes in it.
 
-use super::audit::{At, Audit};
+use super::accounts::Accounts;
+use super::audit::At;
 use super::clock::Clock;
-use super::config::{ApiCredentials, MarketState, VenueStats};
+use super::config::{MarketState, VenueStats};
 use super::frames::SymbolText;
 use super::hub::Hub;
 use super::klines::Klines;
@@ -13,7 +14,7 @@ use super::stream::Topic;
 use super::{frames, user};
 use crate::engine::{AccountId, Engine, EngineEvent, SymbolId};
 use crate::market::MarketSource as _;
-use helios_core::fixed::{Money, Price, Qty};
+use helios_core::fixed::{Price, Qty};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -32,18 +33,14 @@ type Top = ((Price, Qty), (Price, Qty));
 /// Everything the actor owns.
 pub(super) struct Venue {
     pub(super) engine: Engine,
+    /// Whose request is being served.
     pub(super) account: AccountId,
+    pub(super) accounts: Accounts,
     pub(super) source: PathSource,
     pub(super) clock: Clock,
     pub(super) hub: Hub,
-    pub(super) audit: Audit,
     pub(super) limits: Limits,
     pub(super) klines: Klines,
-    /// Keys that are taken, all of one account; the first is its own.
-    /// The account's, then the known one where that is taken.
-    pub(super) credentials: Vec<ApiCredentials>,
-    /// Active listen key and when it expires, market ms.
-    pub(super) listen_key: Option<(String, i64)>,
     /// How to print each contract, in `SymbolId` order.
     pub(super) symbols: Vec<SymbolText>,
     /// Contracts by name, and by the lower-case name that streams use.
@@ -51,7 +48,6 @@ pub(super) struct Venue {
     pub(super) lower: BTreeMap<String, SymbolId>,
     /// Latest public trades, oldest first.
     pub(super) trades: Vec<VecDeque<helios_core::market::AggTrade>>,
-    pub(super) initial_balance: Money,
     pub(super) state_dir: Option<std::path::PathBuf>,
     pub(super) requests: u64,
     pub(super) refused: u64,
@@ -60,10 +56,6 @@ pub(super) struct Venue {
     pub(super) delay_ns: Arc<AtomicU64>,
     pub(super) latency_ms: u64,
     pub(super) tops: Vec<Option<Top>>,
-    /// Wallet as last seen by the user stream.
-    pub(super) seen_wallet: Money,
-    /// Realised profit by contract.
-    pub(super) realised: BTreeMap<SymbolId, Money>,
     /// `!markPrice@arr` being gathered: its time and the objects so far.
     pub(super) marks: (i64, Vec<u8>),
     pub(super) scratch: Vec<EngineEvent>,
@@ -119,7 +111,7 @@ impl Venue {
             if next > target {
                 self.clock.reached(target);
                 self.flush_marks();
-                self.expire_listen_key();
+                self.expire();
                 return false;
             }
             self.clock.reached(next);
@@ -164,15 +156,22 @@ impl Venue {
         }
     }
 
-    fn expire_listen_key(&mut self) {
+    /// Ends listen keys and sockets whose time is over.
+    fn expire(&mut self) {
         let now = self.clock.now_ms();
-        if let Some((key, _)) = self.listen_key.take_if(|(_, until)| *until <= now) {
+        let accounts = self.accounts.iter_mut();
+        let over: Vec<String> = accounts
+            .filter_map(|a| a.listen_key.take_if(|k| k.until_ms <= now))
+            .map(|k| k.key)
+            .collect();
+        for key in over {
             self.publish_user(
                 &key,
                 "listenKeyExpired",
                 user::listen_key_expired(now, &key),
             );
         }
+        self.hub.end_old(now);
     }
 
     /// Sends one event to every socket of a listen key.

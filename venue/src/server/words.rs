@@ -2,6 +2,7 @@
 
 use super::frames::SymbolText;
 use super::text::fixed;
+use crate::engine::{OrderTerms, StopView};
 use helios_core::fixed::Side;
 use helios_core::order::{AlgoStatus, ExecType, OrderKind, OrderStatus, TimeInForce};
 use rust_decimal::Decimal;
@@ -14,9 +15,10 @@ pub(super) const fn side(s: Side) -> &'static str {
     }
 }
 
-/// A time in force in the exchange's words; market orders show GTC.
-pub(super) const fn tif(kind: &OrderKind) -> &'static str {
+/// A time in force in the exchange's words; market orders show GTC, those with a date GTD.
+pub(super) const fn tif(kind: &OrderKind, terms: &OrderTerms) -> &'static str {
     match kind {
+        _ if terms.good_till_ms > 0 => "GTD",
         OrderKind::Market => "GTC",
         OrderKind::Limit { tif, .. } => match tif {
             TimeInForce::Gtc => "GTC",
@@ -85,16 +87,11 @@ pub(super) fn price(s: &SymbolText, p: Decimal) -> String {
     }
 }
 
-/// A conditional order's type in the exchange's words.
-pub(super) const fn algo_type(take_profit: bool) -> &'static str {
-    if take_profit {
-        "TAKE_PROFIT_MARKET"
+/// A conditional order's time in force: good till expired with `closePosition`, else that of the order it becomes.
+pub(super) const fn algo_tif(stop: &StopView) -> &'static str {
+    if stop.stop.qty.is_none() {
+        "GTE_GTC"
     } else {
-        "STOP_MARKET"
+        tif(&stop.kind, &stop.terms)
     }
-}
-
-/// A conditional order's time in force: good till expired with `closePosition`.
-pub(super) const fn algo_tif(close_position: bool) -> &'static str {
-    if close_position { "GTE_GTC" } else { "GTC" }
 }

@@ -1,11 +1,15 @@
 //! Tests of the engine: scripted ones by topic, and properties over random request and market sequences.
 #![allow(clippy::unwrap_used)]
 
+mod conditional;
+mod history;
 mod matching;
+mod modify;
 mod money;
 mod properties;
 mod refusals;
 mod stops;
+mod terms;
 
 use super::*;
 use helios_core::fixed::{Price, Qty, Side};
@@ -272,7 +276,7 @@ pub(crate) fn algo_events(events: &[EngineEvent]) -> Vec<AlgoUpdate> {
     events
         .iter()
         .filter_map(|e| match e {
-            EngineEvent::User(_, _, UserEvent::Algo(a)) => Some(a.clone()),
+            EngineEvent::User(_, _, UserEvent::Algo(a, _)) => Some(a.clone()),
             _ => None,
         })
         .collect()
@@ -287,7 +291,8 @@ pub(crate) fn kinds(events: &[EngineEvent]) -> Vec<String> {
                 UserEvent::Order { update, .. } => {
                     format!("{:?}/{:?}", update.exec, update.status)
                 }
-                UserEvent::Algo(a) => format!("algo {:?}", a.status),
+                UserEvent::Algo(a, _) => format!("algo {:?}", a.status),
+                UserEvent::TriggerRejected { .. } => "trigger rejected".into(),
                 UserEvent::Account { reason, .. } => format!("account {reason}"),
                 UserEvent::MarginCall { .. } => "margin call".into(),
                 UserEvent::Fill { .. } => "fill".into(),

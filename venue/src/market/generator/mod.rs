@@ -38,6 +38,9 @@ pub struct GeneratorConfig {
 }
 
 impl GeneratorConfig {
+    /// 2026-01-05 00:00 UTC: where a market begins unless it is told otherwise, ms.
+    pub const START_MS: i64 = 1_767_571_200_000;
+
     /// All demo contracts from 2026-01-05 00:00 UTC.
     pub fn new(seed: u64, edge: f64, profile: Profile) -> Self {
         Self {
@@ -45,7 +48,7 @@ impl GeneratorConfig {
             edge,
             profile,
             symbols: DEMO_SYMBOLS.iter().map(ToString::to_string).collect(),
-            start_ms: 1_767_571_200_000,
+            start_ms: Self::START_MS,
         }
     }
 }

@@ -59,21 +59,41 @@ pub(super) enum Line<'a> {
 
 /// Where the lines go, if anywhere.
 #[derive(Debug, Default)]
-pub(super) struct Lines(pub(super) Option<File>);
+pub(super) struct Lines {
+    file: Option<File>,
+    account: Option<String>,
+}
+
+/// A line and whose it is, where there are several accounts.
+#[derive(Serialize)]
+struct Owned<'a> {
+    #[serde(flatten)]
+    line: &'a Line<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<&'a str>,
+}
 
 impl Lines {
+    /// Lines into a file, with an account's name where one is given.
+    pub(super) fn new(file: Option<File>, account: Option<String>) -> Self {
+        Self { file, account }
+    }
+
     pub(super) fn write(&mut self, line: &Line<'_>) {
-        let Some(file) = &mut self.0 else {
+        let Some(file) = &mut self.file else {
             return;
         };
-        let mut text = match serde_json::to_vec(line) {
+        let mut text = match serde_json::to_vec(&Owned {
+            line,
+            account: self.account.as_deref(),
+        }) {
             Ok(t) => t,
             Err(_) => return,
         };
         text.push(b'\n');
         if let Err(e) = file.write_all(&text) {
             tracing::error!(error = %e, "the venue's audit file can't be written; the log goes on in memory");
-            self.0 = None;
+            self.file = None;
         }
     }
 }

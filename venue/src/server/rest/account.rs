@@ -154,7 +154,7 @@ pub(super) fn account_v2(v: &mut Venue, _: &Params) -> Answer {
     out["positions"] = Value::Array(rows.collect());
     for (k, val) in [
         ("feeTier", object!(0)),
-        ("feeBurn", object!(false)),
+        ("feeBurn", object!(v.accounts.of(v.account).fee_burn)),
         ("canTrade", object!(true)),
         ("canDeposit", object!(true)),
         ("canWithdraw", object!(false)),
@@ -259,6 +259,18 @@ pub(super) fn position_risk_v3(v: &mut Venue, p: &Params) -> Answer {
                 "updateTime": p.update_ms,
             }))
         });
+    json(&rows.collect::<Vec<_>>())
+}
+
+/// `GET /adlQuantile`: open positions. One at a profit is in the second of the five places, any other in the first: with a
+/// source that has no accounts of its own there is no queue to stand in.
+pub(super) fn adl_quantile(v: &mut Venue, p: &Params) -> Answer {
+    let rows = positions(v, p)?.into_iter().filter_map(|p| {
+        let name = &v.text(p.symbol)?.name;
+        let place = i32::from(p.unrealised > Money::ZERO);
+        let row = object!({"symbol": name, "adlQuantile": {"LONG": 0, "SHORT": 0, "BOTH": place}});
+        (!p.qty.is_zero()).then_some(row)
+    });
     json(&rows.collect::<Vec<_>>())
 }
 

@@ -1,15 +1,18 @@
 //! Conditional orders.
 //!
-//! The simulated exchange triggers on the mark price and executes at market: STOP_MARKET and TAKE_PROFIT_MARKET with
-//! `workingType=MARK_PRICE` and without `priceProtect`. What it can't do it refuses, rather than doing something else.
+//! STOP, STOP_MARKET, TAKE_PROFIT, TAKE_PROFIT_MARKET and TRAILING_STOP_MARKET, on the mark or (when nothing is said) on the
+//! last price.
 
-use super::orders::{all_cancelled, one_way, page, price, qty, reference, side};
-use super::{Answer, engine, json, symbol, symbol_opt};
-use crate::engine::{OrderRef, Request, Response, StopView};
+use super::orders::{all_cancelled, one_way, page, price, qty, reference, side, unwanted};
+use super::{Answer, engine, json, symbol, symbol_opt, terms};
+use crate::engine::{
+    NewConditional, OrderRef, Request, Response, StopView, SymbolId, Trigger, WorkingType,
+};
 use crate::server::params::{ApiError, Params};
+use crate::server::text::plain;
 use crate::server::venue::Venue;
 use crate::server::words;
-use helios_core::order::ClientId;
+use helios_core::order::{ClientId, OrderKind};
 use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::json as object;
@@ -30,7 +33,7 @@ struct Shape<'a> {
     #[serde(flatten)]
     actual: Option<Actual>,
     trigger_price: String,
-    price: &'a str,
+    price: String,
     iceberg_quantity: Option<&'a str>,
     self_trade_prevention_mode: &'a str,
     working_type: &'a str,
@@ -38,10 +41,14 @@ struct Shape<'a> {
     close_position: bool,
     price_protect: bool,
     reduce_only: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    activate_price: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    callback_rate: Option<String>,
     create_time: i64,
     update_time: i64,
     trigger_time: i64,
-    good_till_date: u64,
+    good_till_date: i64,
 }
 
 /// What queries tell of the plain order it became.
@@ -65,7 +72,11 @@ fn shape<'a>(v: &'a Venue, s: &'a StopView, query: bool) -> Option<Shape<'a>> {
     let actual = query.then(|| Actual {
         actual_order_id: s.order_id.map(|i| i.to_string()).unwrap_or_default(),
         actual_price: words::price(text, s.actual_price),
-        actual_type: if s.order_id.is_some() { "MARKET" } else { "" },
+        actual_type: if s.order_id.is_some() {
+            words::kind(&s.kind)
+        } else {
+            ""
+        },
         actual_qty: text.q(s.actual_qty),
         tp_trigger_price: "0.000",
         tp_price: "0.000",
@@ -77,27 +88,34 @@ fn shape<'a>(v: &'a Venue, s: &'a StopView, query: bool) -> Option<Shape<'a>> {
         algo_id: s.stop.algo_id,
         client_algo_id: s.stop.client_id.as_str(),
         algo_type: "CONDITIONAL",
-        order_type: words::algo_type(s.take_profit),
+        order_type: s.type_name(),
         symbol: &text.name,
         side: words::side(s.stop.side),
         position_side: "BOTH",
-        time_in_force: words::algo_tif(close),
+        time_in_force: words::algo_tif(s),
         quantity: text.q(s.stop.qty.unwrap_or_default()),
         algo_status: words::algo_status(s.stop.status),
         actual,
         trigger_price: text.p(s.stop.trigger),
-        price: "0",
+        price: match s.kind {
+            OrderKind::Limit { price, .. } => text.p(price),
+            OrderKind::Market => "0".to_owned(),
+        },
         iceberg_quantity: None,
-        self_trade_prevention_mode: "EXPIRE_MAKER",
-        working_type: "MARK_PRICE",
-        price_match: "NONE",
+        self_trade_prevention_mode: s.terms.self_trade.as_str(),
+        working_type: s.working.as_str(),
+        price_match: terms::match_word(&s.terms),
         close_position: close,
-        price_protect: false,
+        price_protect: s.price_protect,
         reduce_only: s.reduce_only,
+        activate_price: s
+            .trail
+            .map(|t| t.activation.map_or_else(String::new, |a| text.p(a))),
+        callback_rate: s.trail.map(|t| plain(t.callback)),
         create_time: s.created_ms,
         update_time: s.stop.update_ms,
         trigger_time: s.trigger_ms,
-        good_till_date: 0,
+        good_till_date: s.terms.good_till_ms,
     })
 }
 
@@ -112,34 +130,26 @@ fn request(v: &Venue, p: &Params) -> Result<Request, ApiError> {
     let id = symbol(v, p)?;
     let side = side(p)?;
     one_way(p)?;
-    let take_profit = match p.need("type")? {
-        "STOP_MARKET" => false,
-        "TAKE_PROFIT_MARKET" => true,
-        "STOP" | "TAKE_PROFIT" | "TRAILING_STOP_MARKET" => {
-            return refuse(
-                -1116,
-                "Invalid orderType. The simulated exchange has STOP_MARKET and TAKE_PROFIT_MARKET only.",
-            );
+    let kind = p.need("type")?;
+    let take_profit = matches!(kind, "TAKE_PROFIT" | "TAKE_PROFIT_MARKET");
+    let (order, terms) = match kind {
+        "STOP" | "TAKE_PROFIT" => terms::limit(v, id, p, Some("GTC"))?,
+        "STOP_MARKET" | "TAKE_PROFIT_MARKET" | "TRAILING_STOP_MARKET" => {
+            if p.decimal("price")?.is_some_and(|d| d != Decimal::ZERO) {
+                unwanted(p, "price")?;
+            }
+            (OrderKind::Market, terms::market(p)?)
         }
         _ => return refuse(-1116, "Invalid orderType."),
     };
-    if p.get("workingType") != Some("MARK_PRICE") {
-        return refuse(
-            -1128,
-            "Combination of optional parameters invalid. The simulated exchange triggers on workingType MARK_PRICE only.",
-        );
-    }
-    if p.flag("priceProtect")? == Some(true) {
-        return refuse(
-            -1128,
-            "Combination of optional parameters invalid. The simulated exchange has no priceProtect.",
-        );
-    }
-    if p.decimal("price")?.is_some_and(|d| d != Decimal::ZERO) {
-        return refuse(-1106, "Parameter 'price' sent when not required.");
-    }
-    let trigger =
-        price(v, id, p, "triggerPrice")?.ok_or_else(|| ApiError::missing("triggerPrice"))?;
+    let working = p
+        .get("workingType")
+        .map_or(Some(WorkingType::ContractPrice), WorkingType::parse)
+        .ok_or_else(|| {
+            ApiError::new(-1130, "Data sent for parameter 'workingType' is not valid.")
+        })?;
+    let trigger = trigger(v, id, p, take_profit, kind == "TRAILING_STOP_MARKET")?;
+    let price_protect = p.flag("priceProtect")?.unwrap_or(false);
     let quantity = qty(v, id, p, "quantity")?;
     let reduce_only = p.flag("reduceOnly")?;
     let close = p.flag("closePosition")? == Some(true);
@@ -155,15 +165,46 @@ fn request(v: &Venue, p: &Params) -> Result<Request, ApiError> {
     if !close && quantity.is_none() {
         return Err(ApiError::missing("quantity"));
     }
-    Ok(Request::NewStop {
+    Ok(Request::NewConditional(NewConditional {
         symbol: id,
         client_id: p.get("clientAlgoId").map(ClientId::from),
         side,
         trigger,
+        working,
+        kind: order,
         qty: quantity,
         reduce_only: reduce_only.unwrap_or(false),
-        take_profit,
-    })
+        price_protect,
+        terms,
+    }))
+}
+
+/// A trailing stop has a callback rate and no trigger price; all others the other way round.
+fn trigger(
+    v: &Venue,
+    id: SymbolId,
+    p: &Params,
+    take_profit: bool,
+    trailing: bool,
+) -> Result<Trigger, ApiError> {
+    if trailing {
+        if p.get("triggerPrice").is_some() {
+            return Err(ApiError::new(-2021, "Order would immediately trigger."));
+        }
+        let callback = p
+            .decimal("callbackRate")?
+            .ok_or_else(|| ApiError::missing("callbackRate"))?;
+        let activation = price(v, id, p, "activatePrice")?;
+        return Ok(Trigger::Trailing {
+            activation,
+            callback,
+        });
+    }
+    unwanted(p, "activatePrice")?;
+    unwanted(p, "callbackRate")?;
+    let price =
+        price(v, id, p, "triggerPrice")?.ok_or_else(|| ApiError::missing("triggerPrice"))?;
+    Ok(Trigger::Level { price, take_profit })
 }
 
 /// `POST /algoOrder`.

@@ -98,7 +98,7 @@ fn rules<'a>(spec: &'a SymbolSpec, text: &'a SymbolText) -> SymbolRules<'a> {
         .into_iter()
         .find(|q| name.ends_with(q))
         .unwrap_or("USDT");
-    let max_price = Decimal::from(1_000_000_000_i64) * i.tick;
+    let max_price = Decimal::from(crate::engine::MAX_PRICE_TICKS) * i.tick;
     SymbolRules {
         symbol: name,
         pair: name,

@@ -2,16 +2,18 @@
 
 mod account;
 mod algo;
+mod batch;
 mod market;
 mod orders;
 mod settings;
+mod terms;
 mod tickers;
 
-use super::config::ApiCredentials;
+use super::accounts::ApiKey;
 use super::params::{ApiError, Params};
 use super::sign;
 use super::venue::Venue;
-use crate::engine::{EngineEvent, Request, Response, SymbolId};
+use crate::engine::{AccountId, EngineEvent, Request, Response, SymbolId};
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -34,6 +36,8 @@ pub(super) struct Call {
     pub(super) body: String,
     /// `X-MBX-APIKEY`.
     pub(super) api_key: Option<String>,
+    /// Where it came from.
+    pub(super) ip: std::net::IpAddr,
 }
 
 /// An answer.
@@ -105,25 +109,51 @@ fn order(run: Handler) -> Option<Endpoint> {
     })
 }
 
+/// Several orders: counted as five of them.
+fn several(run: Handler) -> Option<Endpoint> {
+    Some(Endpoint {
+        security: Security::Signed,
+        weight: |_| 5,
+        orders: 5,
+        run,
+    })
+}
+
+/// Weight of a request for one symbol, and of one for all.
+fn one_or(p: &Params, one: u64, all: u64) -> u64 {
+    if p.get("symbol").is_some() { one } else { all }
+}
+
 /// Weight 1 with a symbol, 40 without.
 fn all_or_one(p: &Params) -> u64 {
-    if p.get("symbol").is_some() { 1 } else { 40 }
+    one_or(p, 1, 40)
 }
 
 fn endpoint(method: &str, path: &str) -> Option<Endpoint> {
-    match (method, path.strip_prefix("/fapi/")?) {
+    let Some(path) = path.strip_prefix("/fapi/") else {
+        return match (method, path) {
+            // Clients for the whole of Binance ask these first.
+            ("GET", "/api/v3/ping") => public(|_| 1, market::ping),
+            ("GET", "/api/v3/time") => public(|_| 1, market::time),
+            ("GET", "/sapi/v1/account/apiRestrictions") => signed(|_| 1, settings::restrictions),
+            _ => None,
+        };
+    };
+    match (method, path) {
         ("GET", "v1/ping") => public(|_| 1, market::ping),
         ("GET", "v1/time") => public(|_| 1, market::time),
         ("GET", "v1/exchangeInfo") => public(|_| 1, market::exchange_info),
         ("GET", "v1/depth") => public(market::depth_weight, market::depth),
         ("GET", "v1/klines") => public(market::klines_weight, market::klines),
         ("GET", "v1/aggTrades") => public(|_| 20, market::agg_trades),
-        ("GET", "v1/premiumIndex") => public(|_| 1, tickers::premium_index),
+        ("GET", "v1/premiumIndex") => public(|p| one_or(p, 1, 10), tickers::premium_index),
         ("GET", "v1/fundingRate") => public(|_| 1, tickers::funding_rate),
         ("GET", "v1/fundingInfo") => public(|_| 1, tickers::funding_info),
         ("GET", "v1/ticker/24hr") => public(all_or_one, tickers::day),
-        ("GET", "v1/ticker/price" | "v2/ticker/price") => public(|_| 2, tickers::price),
-        ("GET", "v1/ticker/bookTicker") => public(|_| 5, tickers::book),
+        ("GET", "v1/ticker/price" | "v2/ticker/price") => {
+            public(|p| one_or(p, 1, 2), tickers::price)
+        }
+        ("GET", "v1/ticker/bookTicker") => public(|p| one_or(p, 2, 5), tickers::book),
         ("POST", "v1/listenKey") => key(settings::listen_key_start),
         ("PUT", "v1/listenKey") => key(settings::listen_key_keep),
         ("DELETE", "v1/listenKey") => key(settings::listen_key_close),
@@ -140,12 +170,20 @@ fn endpoint(method: &str, path: &str) -> Option<Endpoint> {
         ("POST", "v1/positionSide/dual") => signed(|_| 1, settings::set_position_side),
         ("GET", "v1/multiAssetsMargin") => signed(|_| 30, settings::multi_assets),
         ("POST", "v1/multiAssetsMargin") => signed(|_| 1, settings::set_multi_assets),
+        ("GET", "v1/feeBurn") => signed(|_| 30, settings::fee_burn),
+        ("POST", "v1/feeBurn") => signed(|_| 1, settings::set_fee_burn),
+        ("GET", "v1/adlQuantile") => signed(|_| 5, account::adl_quantile),
         ("POST", "v1/leverage") => signed(|_| 1, settings::set_leverage),
         ("POST", "v1/marginType") => signed(|_| 1, settings::set_margin_type),
         ("GET", "v1/income") => signed(|_| 30, account::income),
         ("POST", "v1/order") => order(orders::place),
         ("POST", "v1/order/test") => signed(|_| 1, orders::test),
         ("GET", "v1/order") => signed(|_| 1, orders::query),
+        ("PUT", "v1/order") => order(batch::modify),
+        ("POST", "v1/batchOrders") => several(batch::place),
+        ("PUT", "v1/batchOrders") => several(batch::modify_all),
+        ("DELETE", "v1/batchOrders") => signed(|_| 1, batch::cancel),
+        ("GET", "v1/orderAmendment") => signed(|_| 1, batch::history),
         ("DELETE", "v1/order") => signed(|_| 1, orders::cancel),
         ("GET", "v1/openOrder") => signed(|_| 1, orders::open_one),
         ("GET", "v1/openOrders") => signed(all_or_one, orders::open_all),
@@ -166,14 +204,14 @@ fn endpoint(method: &str, path: &str) -> Option<Endpoint> {
 /// Answers a request.
 pub(super) fn answer(v: &mut Venue, c: &Call) -> Reply {
     v.requests += 1;
-    let mut retry_after = None;
-    let result = serve(v, c, &mut retry_after);
-    let (weight, orders_10s, orders_1m) = v.limits.used();
-    let mut headers = vec![("x-mbx-used-weight-1m", weight)];
-    if c.path.starts_with("/fapi/v1/order") || c.path.starts_with("/fapi/v1/algoOrder") {
+    let mut told = Told::default();
+    let result = serve(v, c, &mut told);
+    let mut headers = vec![("x-mbx-used-weight-1m", v.limits.used(c.ip))];
+    if let Some((orders_10s, orders_1m)) = told.orders {
         headers.push(("x-mbx-order-count-10s", orders_10s));
         headers.push(("x-mbx-order-count-1m", orders_1m));
     }
+    let retry_after = told.retry_after;
     headers.extend(retry_after.map(|s| ("retry-after", s)));
     match result {
         Ok(body) => Reply {
@@ -183,39 +221,68 @@ pub(super) fn answer(v: &mut Venue, c: &Call) -> Reply {
         },
         Err(e) => {
             v.refused += 1;
-            Reply {
-                status: e.status,
-                body: json(&e.json()).unwrap_or_default(),
-                headers,
-            }
+            refused(&e, headers)
         }
     }
 }
 
-fn serve(v: &mut Venue, c: &Call, retry_after: &mut Option<u64>) -> Answer {
+/// A refusal as an answer.
+pub(super) fn refused(e: &ApiError, headers: Vec<(&'static str, u64)>) -> Reply {
+    Reply {
+        status: e.status,
+        body: json(&e.json()).unwrap_or_default(),
+        headers,
+    }
+}
+
+/// What the headers say beside the weight.
+#[derive(Default)]
+struct Told {
+    retry_after: Option<u64>,
+    /// Orders of the account in ten seconds and in a minute, where the request is one.
+    orders: Option<(u64, u64)>,
+}
+
+fn serve(v: &mut Venue, c: &Call, told: &mut Told) -> Answer {
     let Some(e) = endpoint(&c.method, &c.path) else {
         let msg = format!("Path {}, Method {} is invalid", c.path, c.method);
         return Err(ApiError::new(-5000, msg));
     };
     let params = Params::parse(&c.query, &c.body)?;
+    let (now, now_ms) = (Instant::now(), v.clock.now_ms());
     v.limits
-        .take(Instant::now(), (e.weight)(&params), e.orders)
+        .take(now, now_ms, c.ip, (e.weight)(&params))
         .map_err(|(e, s)| {
-            *retry_after = Some(s);
+            told.retry_after = Some(s);
             e
         })?;
-    if e.security != Security::Public {
-        check_key(v, c)?;
+    if e.security == Security::Public {
+        return (e.run)(v, &params);
     }
+    let (account, key) = owner(v, c)?;
     if e.security == Security::Signed {
-        check_signature(v, c, &params)?;
+        check_signature(v, c, &params, key)?;
+    }
+    v.account = account;
+    if e.orders > 0 {
+        let count = &mut v.accounts.of_mut(account).orders;
+        let counted = v.limits.orders(now, count, e.orders);
+        told.orders = Some(count.used());
+        counted.map_err(|(e, s)| {
+            told.retry_after = Some(s);
+            e
+        })?;
     }
     (e.run)(v, &params)
 }
 
-fn check_key(v: &Venue, c: &Call) -> Result<(), ApiError> {
-    match c.api_key.as_deref() {
-        Some(k) if v.credentials.iter().any(|own| own.key == k) => Ok(()),
+/// Whose key a request came with.
+fn owner<'a>(v: &'a Venue, c: &Call) -> Result<(AccountId, &'a ApiKey), ApiError> {
+    let key = c.api_key.as_deref();
+    if let Some(owner) = key.and_then(|k| v.accounts.owner(k)) {
+        return Ok(owner);
+    }
+    match key {
         Some(k) if k.len() >= 32 && k.bytes().all(|b| b.is_ascii_alphanumeric()) => Err(
             ApiError::new(-2015, "Invalid API-key, IP, or permissions for action."),
         ),
@@ -223,7 +290,7 @@ fn check_key(v: &Venue, c: &Call) -> Result<(), ApiError> {
     }
 }
 
-fn check_signature(v: &Venue, c: &Call, p: &Params) -> Result<(), ApiError> {
+fn check_signature(v: &Venue, c: &Call, p: &Params, key: &ApiKey) -> Result<(), ApiError> {
     let (payload, signature) = sign::payload(&c.query, &c.body);
     let signature = signature
         .filter(|s| !s.is_empty())
@@ -250,9 +317,7 @@ fn check_signature(v: &Venue, c: &Call, p: &Params) -> Result<(), ApiError> {
         ));
     }
     // What is not percent-encoded can't have been signed as the exchange wants it.
-    let own = |k: &&ApiCredentials| Some(k.key.as_str()) == c.api_key.as_deref();
-    let verified = |k: &ApiCredentials| sign::verify(&k.secret, payload.as_bytes(), &signature);
-    if payload.is_ascii() && v.credentials.iter().find(own).is_some_and(verified) {
+    if payload.is_ascii() && key.verifies(payload.as_bytes(), &signature) {
         Ok(())
     } else {
         Err(ApiError::new(

@@ -1,8 +1,9 @@
 //! Plain orders and fills.
 
-use super::{Answer, engine, json, symbol, symbol_opt};
+use super::{Answer, engine, json, symbol, symbol_opt, terms};
 use crate::engine::{
-    OrderOrigin, OrderRef, OrderView, Request, Response, SymbolId, price_on_grid, qty_on_grid,
+    OrderOrigin, OrderRef, OrderView, PlaceOrder, Request, Response, SymbolId, price_on_grid,
+    qty_on_grid,
 };
 use crate::server::audit::Named;
 use crate::server::params::{ApiError, Params};
@@ -10,9 +11,9 @@ use crate::server::text::{fixed, plain};
 use crate::server::venue::Venue;
 use crate::server::words;
 use helios_core::fixed::{Price, Qty, Side};
-use helios_core::order::{ClientId, OrderKind, OrderStatus, TimeInForce};
+use helios_core::order::{ClientId, OrderKind, OrderStatus};
 use serde::Serialize;
-use serde_json::json as object;
+use serde_json::{Value, json as object};
 
 /// `side`.
 pub(super) fn side(p: &Params) -> Result<Side, ApiError> {
@@ -82,7 +83,8 @@ pub(super) fn reference(p: &Params, id: &str, client: &str) -> Result<OrderRef, 
     }
 }
 
-fn unwanted(p: &Params, name: &str) -> Result<(), ApiError> {
+/// Refuses a parameter that has no place here.
+pub(super) fn unwanted(p: &Params, name: &str) -> Result<(), ApiError> {
     match p.get(name) {
         None => Ok(()),
         Some(_) => Err(ApiError::new(
@@ -92,27 +94,17 @@ fn unwanted(p: &Params, name: &str) -> Result<(), ApiError> {
     }
 }
 
-fn request(v: &Venue, p: &Params) -> Result<Request, ApiError> {
+fn request(v: &Venue, p: &Params) -> Result<PlaceOrder, ApiError> {
     let id = symbol(v, p)?;
     let side = side(p)?;
     one_way(p)?;
-    let kind = match p.need("type")? {
+    let (kind, terms) = match p.need("type")? {
         "MARKET" => {
             unwanted(p, "price")?;
             unwanted(p, "timeInForce")?;
-            OrderKind::Market
+            (OrderKind::Market, terms::market(p)?)
         }
-        "LIMIT" => {
-            let tif = match p.need("timeInForce")? {
-                "GTC" => TimeInForce::Gtc,
-                "IOC" => TimeInForce::Ioc,
-                "FOK" => TimeInForce::Fok,
-                "GTX" => TimeInForce::Gtx,
-                _ => return Err(ApiError::new(-1115, "Invalid timeInForce.")),
-            };
-            let price = price(v, id, p, "price")?.ok_or_else(|| ApiError::missing("price"))?;
-            OrderKind::Limit { price, tif }
-        }
+        "LIMIT" => terms::limit(v, id, p, None)?,
         "STOP" | "STOP_MARKET" | "TAKE_PROFIT" | "TAKE_PROFIT_MARKET" | "TRAILING_STOP_MARKET" => {
             return Err(ApiError::new(
                 -4120,
@@ -129,13 +121,14 @@ fn request(v: &Venue, p: &Params) -> Result<Request, ApiError> {
         ));
     }
     let qty = qty(v, id, p, "quantity")?.ok_or_else(|| ApiError::missing("quantity"))?;
-    Ok(Request::NewOrder {
+    Ok(PlaceOrder {
         symbol: id,
         client_id: p.get("newClientOrderId").map(ClientId::from),
         side,
         kind,
         qty,
         reduce_only: p.flag("reduceOnly")?.unwrap_or(false),
+        terms,
     })
 }
 
@@ -168,7 +161,7 @@ struct Shape<'a> {
     orig_type: &'a str,
     price_match: &'a str,
     self_trade_prevention_mode: &'a str,
-    good_till_date: u64,
+    good_till_date: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     time: Option<i64>,
     update_time: i64,
@@ -197,7 +190,7 @@ fn shape<'a>(v: &'a Venue, o: &'a OrderView, query: bool) -> Option<Shape<'a>> {
         executed_qty: filled.clone(),
         cum_qty: (!query).then_some(filled),
         cum_quote: query.then(|| plain(o.cum_quote)),
-        time_in_force: words::tif(&o.kind),
+        time_in_force: words::tif(&o.kind, &o.terms),
         r#type: words::kind(&o.kind),
         reduce_only: o.order.reduce_only,
         close_position: closes,
@@ -207,9 +200,9 @@ fn shape<'a>(v: &'a Venue, o: &'a OrderView, query: bool) -> Option<Shape<'a>> {
         working_type: "CONTRACT_PRICE",
         price_protect: false,
         orig_type: words::kind(&o.kind),
-        price_match: "NONE",
-        self_trade_prevention_mode: "NONE",
-        good_till_date: 0,
+        price_match: terms::match_word(&o.terms),
+        self_trade_prevention_mode: o.terms.self_trade.as_str(),
+        good_till_date: o.terms.good_till_ms,
         time: query.then_some(o.created_ms),
         update_time: o.order.update_ms,
     })
@@ -220,46 +213,60 @@ fn tell(v: &Venue, o: &OrderView, query: bool) -> Answer {
     json(&shape)
 }
 
+fn value(v: &Venue, o: &OrderView, query: bool) -> Result<Value, ApiError> {
+    let shape = shape(v, o, query).ok_or_else(|| ApiError::new(-1121, "Invalid symbol."))?;
+    serde_json::to_value(shape).map_err(|_| ApiError::new(-1000, "An unknown error occurred."))
+}
+
+/// An order as JSON.
+pub(super) fn told(
+    v: &Venue,
+    id: SymbolId,
+    which: &OrderRef,
+    query: bool,
+) -> Result<Value, ApiError> {
+    value(v, &v.engine.order(v.account, id, which)?, query)
+}
+
 /// Puts the arrival of an order into the venue's own log, or its refusal.
-fn log(v: &mut Venue, symbol: SymbolId, request: &Request, refused: Option<i64>) {
+fn log(v: &mut Venue, o: &PlaceOrder, refused: Option<i64>) {
     let at = v.at();
-    let Some(text) = v.symbols.get(usize::from(symbol.0)) else {
-        return;
-    };
-    let Request::NewOrder {
-        client_id,
-        side,
-        qty,
-        reduce_only,
-        ..
-    } = request
-    else {
+    let Some(text) = v.symbols.get(usize::from(o.symbol.0)) else {
         return;
     };
     let who = Named {
-        symbol,
+        symbol: o.symbol,
         name: &text.name,
-        client_id: client_id.as_ref().map_or("", ClientId::as_str),
+        client_id: o.client_id.as_ref().map_or("", ClientId::as_str),
     };
     match refused {
-        None => v.audit.order(&who, *side, *qty, *reduce_only, at),
-        Some(code) => v.audit.refused(&who, code, at),
+        None => v
+            .accounts
+            .of_mut(v.account)
+            .audit
+            .order(&who, o.side, o.qty, o.reduce_only, at),
+        Some(code) => v.accounts.of_mut(v.account).audit.refused(&who, code, at),
     }
 }
 
-/// `POST /order`.
-pub(super) fn place(v: &mut Venue, p: &Params) -> Answer {
-    let result = match p.get("newOrderRespType") {
-        None | Some("ACK") => false,
-        Some("RESULT") => true,
-        Some(_) => return Err(ApiError::new(-1118, "Invalid newOrderRespType.")),
-    };
+/// `newOrderRespType`: whether the answer tells of fills.
+fn wants_result(p: &Params) -> Result<bool, ApiError> {
+    match p.get("newOrderRespType") {
+        None | Some("ACK") => Ok(false),
+        Some("RESULT") => Ok(true),
+        Some(_) => Err(ApiError::new(-1136, "Invalid newOrderRespType.")),
+    }
+}
+
+/// Places one order.
+pub(super) fn place_one(v: &mut Venue, p: &Params) -> Result<Value, ApiError> {
+    let result = wants_result(p)?;
     let request = request(v, p)?;
-    let id = symbol(v, p)?;
-    log(v, id, &request, None);
-    let answer = engine(v, request.clone());
+    let id = request.symbol;
+    log(v, &request, None);
+    let answer = engine(v, Request::Place(request.clone()));
     if let Err(e) = &answer {
-        log(v, id, &request, Some(e.code));
+        log(v, &request, Some(e.code));
     }
     let Response::Order(done) = answer? else {
         return Err(ApiError::new(-1000, "An unknown error occurred."));
@@ -272,12 +279,19 @@ pub(super) fn place(v: &mut Venue, p: &Params) -> Answer {
         view.order.status = OrderStatus::New;
         view.order.filled = Qty::ZERO;
     }
-    tell(v, &view, false)
+    value(v, &view, false)
 }
 
-/// `POST /order/test`: parameters are checked, nothing is matched.
+/// `POST /order`.
+pub(super) fn place(v: &mut Venue, p: &Params) -> Answer {
+    json(&place_one(v, p)?)
+}
+
+/// `POST /order/test`: everything is checked, nothing is matched.
 pub(super) fn test(v: &mut Venue, p: &Params) -> Answer {
-    request(v, p)?;
+    wants_result(p)?;
+    let request = request(v, p)?;
+    v.engine.check_only(v.account, Request::Place(request))?;
     Ok(b"{}".to_vec())
 }
 
@@ -289,17 +303,19 @@ pub(super) fn query(v: &mut Venue, p: &Params) -> Answer {
     tell(v, &o, true)
 }
 
+/// Cancels one order.
+pub(super) fn cancel_one(v: &mut Venue, id: SymbolId, which: OrderRef) -> Result<Value, ApiError> {
+    let Response::Order(done) = engine(v, Request::Cancel(id, which))? else {
+        return Err(ApiError::new(-2011, "Unknown order sent."));
+    };
+    told(v, id, &OrderRef::Id(done.order_id), false)
+}
+
 /// `DELETE /order`.
 pub(super) fn cancel(v: &mut Venue, p: &Params) -> Answer {
     let id = symbol(v, p)?;
     let which = reference(p, "orderId", "origClientOrderId")?;
-    let Response::Order(done) = engine(v, Request::Cancel(id, which))? else {
-        return Err(ApiError::new(-2011, "Unknown order sent."));
-    };
-    let o = v
-        .engine
-        .order(v.account, id, &OrderRef::Id(done.order_id))?;
-    tell(v, &o, false)
+    json(&cancel_one(v, id, which)?)
 }
 
 /// `GET /openOrder`: one that is open.

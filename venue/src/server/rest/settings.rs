@@ -2,6 +2,7 @@
 
 use super::{Answer, engine, json, symbol};
 use crate::engine::Request;
+use crate::server::accounts::ListenKey;
 use crate::server::params::{ApiError, Params};
 use crate::server::sign;
 use crate::server::text::plain;
@@ -11,18 +12,22 @@ use serde_json::json as object;
 /// `POST /listenKey`: the active key, extended; a new one without.
 pub(super) fn listen_key_start(v: &mut Venue, _: &Params) -> Answer {
     let until = v.clock.now_ms().saturating_add(LISTEN_KEY_MS);
-    let key = v.active_key().unwrap_or_else(|| sign::token("listenKey"));
-    v.listen_key = Some((key.clone(), until));
+    let key = v.active_key(v.account);
+    let key = key.unwrap_or_else(|| sign::token("listenKey"));
+    v.accounts.of_mut(v.account).listen_key = Some(ListenKey {
+        key: key.clone(),
+        until_ms: until,
+    });
     json(&object!({"listenKey": key}))
 }
 
 /// `PUT /listenKey`.
 pub(super) fn listen_key_keep(v: &mut Venue, _: &Params) -> Answer {
     let until = v.clock.now_ms().saturating_add(LISTEN_KEY_MS);
-    match &mut v.listen_key {
-        Some((key, expires)) => {
-            *expires = until;
-            json(&object!({"listenKey": key}))
+    match &mut v.accounts.of_mut(v.account).listen_key {
+        Some(active) => {
+            active.until_ms = until;
+            json(&object!({"listenKey": active.key}))
         }
         None => Err(ApiError::new(-1125, "This listenKey does not exist.")),
     }
@@ -30,7 +35,7 @@ pub(super) fn listen_key_keep(v: &mut Venue, _: &Params) -> Answer {
 
 /// `DELETE /listenKey`.
 pub(super) fn listen_key_close(v: &mut Venue, _: &Params) -> Answer {
-    match v.listen_key.take() {
+    match v.accounts.of_mut(v.account).listen_key.take() {
         Some(_) => Ok(b"{}".to_vec()),
         None => Err(ApiError::new(-1125, "This listenKey does not exist.")),
     }
@@ -85,6 +90,23 @@ pub(super) fn set_multi_assets(_: &mut Venue, p: &Params) -> Answer {
             "Unable to adjust to Multi-Assets mode: the simulated exchange has single-asset mode only.",
         )),
     }
+}
+
+/// `GET /sapi/v1/account/apiRestrictions`: what the account was configured with.
+pub(super) fn restrictions(v: &mut Venue, _: &Params) -> Answer {
+    json(&v.accounts.of(v.account).restrictions)
+}
+
+/// `GET /feeBurn`.
+pub(super) fn fee_burn(v: &mut Venue, _: &Params) -> Answer {
+    json(&object!({"feeBurn": v.accounts.of(v.account).fee_burn}))
+}
+
+/// `POST /feeBurn`: remembered; a wallet without BNB pays its fees in the quote asset either way, as at the exchange.
+pub(super) fn set_fee_burn(v: &mut Venue, p: &Params) -> Answer {
+    let on = p.flag("feeBurn")?;
+    v.accounts.of_mut(v.account).fee_burn = on.ok_or_else(|| ApiError::missing("feeBurn"))?;
+    json(&object!({"code": 200, "msg": "success"}))
 }
 
 /// `POST /leverage`.

@@ -1,170 +1,12 @@
 //! What holds after every step of any sequence of requests and market data.
 
+mod driver;
+
 use super::*;
+use driver::{Driver, Op, op};
 use helios_core::order::TradeFill;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-
-#[derive(Clone, Debug)]
-enum Op {
-    Order {
-        b: bool,
-        buy: bool,
-        lots: i64,
-        /// Ticks from the mid; `None` is a market order.
-        at: Option<(i64, u8)>,
-        reduce: bool,
-    },
-    Stop {
-        b: bool,
-        buy: bool,
-        off: i64,
-        lots: Option<i64>,
-        reduce: bool,
-        tp: bool,
-    },
-    Cancel(bool, usize),
-    CancelAll(bool),
-    CancelStops(bool),
-    Leverage(bool, u32),
-    Countdown(bool, u64),
-    /// New mid and quantities of five levels a side.
-    Frame(i64, Vec<i64>),
-    Print(i64, i64, bool),
-    Mark(i64),
-    Wait(i64),
-    Snapshot(i64),
-}
-
-fn op() -> impl Strategy<Value = Op> {
-    let at = prop::option::of((-3i64..4, prop_oneof![3 => Just(0u8), 1 => 1u8..4]));
-    prop_oneof![
-        6 => (any::<bool>(), any::<bool>(), 40i64..60_000, at, prop::bool::weighted(0.25))
-            .prop_map(|(b, buy, lots, at, reduce)| Op::Order { b, buy, lots, at, reduce }),
-        2 => (any::<bool>(), any::<bool>(), -20i64..21, prop::option::of(1i64..9_000), any::<bool>(), any::<bool>())
-            .prop_map(|(b, buy, off, lots, reduce, tp)| Op::Stop { b, buy, off, lots, reduce, tp }),
-        1 => (any::<bool>(), 0usize..5).prop_map(|(b, i)| Op::Cancel(b, i)),
-        1 => any::<bool>().prop_map(Op::CancelAll),
-        1 => any::<bool>().prop_map(Op::CancelStops),
-        1 => (any::<bool>(), 0u32..60).prop_map(|(b, l)| Op::Leverage(b, l)),
-        1 => (any::<bool>(), 0u64..900).prop_map(|(b, ms)| Op::Countdown(b, ms)),
-        6 => (-4i64..5, prop::collection::vec(0i64..9_000, 10)).prop_map(|(d, q)| Op::Frame(d, q)),
-        4 => (-4i64..5, 1i64..20_000, any::<bool>()).prop_map(|(p, q, s)| Op::Print(p, q, s)),
-        3 => (-30i64..31).prop_map(Op::Mark),
-        1 => (1i64..9_000_000).prop_map(Op::Wait),
-        1 => (-3i64..4).prop_map(Op::Snapshot),
-    ]
-}
-
-fn side(buy: bool) -> Side {
-    if buy { Side::Buy } else { Side::Sell }
-}
-
-/// Drives a rig and knows the mid that the source is at.
-struct Driver {
-    rig: Rig,
-    mid: i64,
-}
-
-impl Driver {
-    fn new(auto_cancel: bool) -> Self {
-        let mut rig = Rig::with(auto_cancel, auto_cancel);
-        // Little money, so that liquidations happen.
-        for account in [rig.a, rig.b] {
-            let mut out = vec![];
-            rig.engine
-                .deposit(rig.now, account, dec("-9700"), &mut out)
-                .unwrap();
-        }
-        Self { rig, mid: 1000 }
-    }
-
-    fn who(&self, b: bool) -> AccountId {
-        if b { self.rig.b } else { self.rig.a }
-    }
-
-    fn step(&mut self, op: &Op) -> Vec<EngineEvent> {
-        self.rig.now += 37;
-        let mid = self.mid;
-        let (account, request) = match op.clone() {
-            Op::Order {
-                b,
-                buy,
-                lots,
-                at,
-                reduce,
-            } => {
-                let kind = at.map_or(OrderKind::Market, |(d, tif)| OrderKind::Limit {
-                    price: Price(mid + d),
-                    tif: [
-                        TimeInForce::Gtc,
-                        TimeInForce::Ioc,
-                        TimeInForce::Fok,
-                        TimeInForce::Gtx,
-                    ][usize::from(tif)],
-                });
-                (b, new_order(side(buy), kind, lots, reduce, None))
-            }
-            Op::Stop {
-                b,
-                buy,
-                off,
-                lots,
-                reduce,
-                tp,
-            } => (
-                b,
-                Request::NewStop {
-                    symbol: S,
-                    client_id: None,
-                    side: side(buy),
-                    trigger: Price(mid + off),
-                    qty: lots.map(Qty),
-                    reduce_only: reduce,
-                    take_profit: tp,
-                },
-            ),
-            Op::Cancel(b, i) => {
-                let open = self.rig.engine.open_orders(self.who(b), Some(S));
-                let id = open.get(i).map_or(1, |o| o.order.order_id);
-                (b, Request::Cancel(S, OrderRef::Id(id)))
-            }
-            Op::CancelAll(b) => (b, Request::CancelAll(S)),
-            Op::CancelStops(b) => (b, Request::CancelAllStops(S)),
-            Op::Leverage(b, l) => (b, Request::SetLeverage(S, l)),
-            Op::Countdown(b, ms) => (b, Request::Countdown(S, ms)),
-            Op::Frame(d, q) => {
-                self.mid = (mid + d).max(900);
-                let m = self.mid;
-                let mut bids: Vec<_> = (0..5).map(|i| (m - 1 - i, q[i as usize])).collect();
-                let mut asks: Vec<_> = (0..5).map(|i| (m + 1 + i, q[5 + i as usize])).collect();
-                bids.extend((m..m + 16).map(|p| (p, 0)));
-                asks.extend((m - 15..=m).map(|p| (p, 0)));
-                return self.rig.depth(&bids, &asks);
-            }
-            Op::Print(d, q, sell) => return self.rig.print(mid + d, q, sell),
-            Op::Mark(d) => {
-                let mark = (dec("0.1") * Decimal::from(mid + d)).to_string();
-                return self.rig.mark(&mark);
-            }
-            Op::Wait(ms) => return self.rig.pass(ms),
-            Op::Snapshot(d) => {
-                self.mid = mid + d;
-                let (m, id) = (self.mid, self.rig.id);
-                return self.rig.market(
-                    S,
-                    MarketInput::Snapshot(DepthSnapshot {
-                        last_id: id,
-                        event_ms: 0,
-                        bids: (1..4).map(|i| (Price(m - i), Qty(3_000))).collect(),
-                        asks: (1..4).map(|i| (Price(m + i), Qty(3_000))).collect(),
-                    }),
-                );
-            }
-        };
-        self.rig.ask(self.who(account), request).1
-    }
-}
 
 fn fills(events: &[EngineEvent]) -> Vec<(AccountId, u64, Side, TradeFill)> {
     events
@@ -257,7 +99,7 @@ fn check_money(rig: &Rig) {
 }
 
 /// Book and orders agree; own queues are in order; nothing is crossed.
-fn check_book(rig: &Rig) {
+fn check_book(rig: &Rig, arrivals: &BTreeMap<u64, usize>) {
     let market = rig.engine.market(S);
     if let (Some(b), Some(a)) = rig.engine.best(S) {
         assert!(b.0 < a.0, "crossed: {b:?} {a:?}");
@@ -267,7 +109,8 @@ fn check_book(rig: &Rig) {
         let own = market.side(side).own_orders();
         for w in own.windows(2) {
             if w[0].0 == w[1].0 {
-                assert!(w[0].1.id < w[1].1.id, "first come, first in the queue");
+                let (first, second) = (arrivals[&w[0].1.id], arrivals[&w[1].1.id]);
+                assert!(first < second, "first come, first in the queue");
                 assert!(w[0].1.ahead <= w[1].1.ahead);
             }
         }
@@ -297,24 +140,27 @@ fn check_book(rig: &Rig) {
     assert_eq!(resting, open);
 }
 
-/// No maker fill while a better or earlier own order stayed untouched.
-fn check_priority(before: &[(Side, Price, u64)], events: &[EngineEvent], rig: &Rig) {
-    let done = fills(events);
-    for (side, price, id) in before {
-        let untouched = done.iter().all(|f| f.1 != *id)
-            && rig
-                .engine
-                .market(S)
-                .side(*side)
-                .own_orders()
-                .iter()
-                .any(|(_, r)| r.id == *id);
-        if !untouched {
+/// No maker fill while a better or earlier own order stayed untouched, and nobody's place in a queue gets worse. `before`:
+/// side, price, id and outside lots ahead of every resting order.
+fn check_priority(before: &[(Side, Price, u64, i64)], events: &[EngineEvent], d: &Driver) {
+    let (done, rig) = (fills(events), &d.rig);
+    let changed: Vec<u64> = order_events(events)
+        .iter()
+        .filter(|u| u.exec == ExecType::Amendment)
+        .map(|u| u.order_id)
+        .collect();
+    for (side, price, id, ahead) in before.iter().filter(|b| !changed.contains(&b.2)) {
+        let own = rig.engine.market(S).side(*side).own_orders();
+        let Some((_, now)) = own.iter().find(|(_, r)| r.id == *id) else {
+            continue;
+        };
+        assert!(now.ahead <= *ahead, "the queue before {id} grew");
+        if done.iter().any(|f| f.1 == *id) {
             continue;
         }
         for (_, other, s, f) in done.iter().filter(|f| f.3.maker && f.2 == *side) {
             let worse = (f.price.0 - price.0) * s.sign() < 0;
-            let later = f.price == *price && other > id;
+            let later = f.price == *price && d.arrivals[other] > d.arrivals[id];
             assert!(!worse && !later, "order {id} was passed over by {other}");
         }
     }
@@ -326,10 +172,9 @@ fn lots(rig: &Rig, side: Side) -> i64 {
     levels.iter().map(|l| l.1.0).sum()
 }
 
-/// What a new order took is missing from the other side, no more and no less.
-fn check_conservation(op: &Op, opposite_before: i64, events: &[EngineEvent], rig: &Rig) {
-    let Op::Order { buy, .. } = op else { return };
-    let (updates, other) = (order_events(events), side(*buy).opposite());
+/// What an order took from `other` is missing there, no more and no less.
+fn check_conservation(other: Side, before: i64, events: &[EngineEvent], rig: &Rig) {
+    let updates = order_events(events);
     if updates.iter().any(|u| u.exec == ExecType::Calculated)
         || !algo_events(events).is_empty()
         || updates.iter().any(|u| u.exec == ExecType::Canceled)
@@ -346,7 +191,7 @@ fn check_conservation(op: &Op, opposite_before: i64, events: &[EngineEvent], rig
         .filter(|u| u.exec == ExecType::Expired && u.side == other)
         .map(|u| u.qty.0 - u.filled.0)
         .sum();
-    assert_eq!(opposite_before - lots(rig, other), taken + expired);
+    assert_eq!(before - lots(rig, other), taken + expired);
 }
 
 /// A client that applies every frame to its first snapshot.
@@ -393,17 +238,17 @@ fn run(ops: &[Op], auto_cancel: bool) {
         let mut before = vec![];
         for s in [Side::Buy, Side::Sell] {
             let own = d.rig.engine.market(S).side(s).own_orders();
-            before.extend(own.iter().map(|(p, r)| (s, *p, r.id)));
+            before.extend(own.iter().map(|(p, r)| (s, *p, r.id, r.ahead)));
         }
-        let opposite = match op {
-            Op::Order { buy, .. } => lots(&d.rig, side(!buy)),
-            _ => 0,
-        };
+        let taken_from = d.takes(op);
+        let opposite = taken_from.map_or(0, |s| lots(&d.rig, s));
         let events = d.step(op);
         check_money(&d.rig);
-        check_book(&d.rig);
-        check_priority(&before, &events, &d.rig);
-        check_conservation(op, opposite, &events, &d.rig);
+        check_book(&d.rig, &d.arrivals);
+        check_priority(&before, &events, &d);
+        if let Some(other) = taken_from {
+            check_conservation(other, opposite, &events, &d.rig);
+        }
         if matches!(op, Op::Snapshot(_)) {
             replica = Replica::of(&d.rig);
         }
