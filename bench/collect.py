@@ -50,6 +50,11 @@ if hot:
     if not same:
         wrong.append("the hot path's sum of NOBI is not that of `helios inspect`: its speed means nothing")
 
+venue = read("venue.json")
+if venue:
+    put("venue_frame_delay_p50_ms", venue["p50_ms"], "ms", None, "lower")
+    put("venue_frame_delay_p99_ms", venue["p99_ms"], "ms", 5, "lower")
+
 c = read("coordinator.json")
 if c:
     put("grant_p50_ms", c["grant_p50_ms"], "ms", None, "lower")

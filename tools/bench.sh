@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # `make bench`: measures and writes bench/results.json, `{key: {value, unit, goal, better, peer, ratio}}`.
 # A key whose input is missing (the recording) is left out and said; one that misses its goal fails the run.
-# `tools/bench.sh up hotpath coordinator operator build`: these parts; all of them unless named.
+# `tools/bench.sh up hotpath venue coordinator operator build`: these parts; all of them unless named.
 # How to repeat a number, and what each means: bench/README.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-parts=" ${*:-up hotpath coordinator operator build} "
+parts=" ${*:-up hotpath venue coordinator operator build} "
 for part in $parts; do
-  case $part in up | hotpath | coordinator | operator | build) ;; *) echo "helios: the bench has no part $part" >&2; exit 2 ;; esac
+  case $part in up | hotpath | venue | coordinator | operator | build) ;; *) echo "helios: the bench has no part $part" >&2; exit 2 ;; esac
 done
 asked() { [[ $parts == *" $1 "* ]]; }
 tools/toolchain.sh
@@ -35,6 +35,12 @@ if asked hotpath && [ -r "$capture" ]; then
   "$bin" inspect "$capture" --json 2>/dev/null >"$work/inspect.json"
 elif asked hotpath; then
   echo "book hot path: skipped, $capture is missing (HELIOS_CAPTURE names another)"
+fi
+
+if asked venue; then
+  echo "venue: 50 contracts at 20 depth frames a second, a socket each, 20 s"
+  cargo build --release --locked -q -p helios-venue --example venue_frames
+  target/release/examples/venue_frames 20 >"$work/venue.json"
 fi
 
 # Binaries with NATS or Kubernetes are others than `make up` runs: kept aside, and the old one put back.

@@ -28,9 +28,9 @@ mod requests;
 mod risk;
 mod state;
 mod stops;
+mod switches;
 mod terms;
 mod trigger;
-mod switches;
 mod types;
 mod views;
 
@@ -43,11 +43,11 @@ pub use filters::{MAX_PRICE_TICKS, MIN_PRICE_TICKS, price_on_grid, qty_on_grid};
 pub use history::{ORDER_MS, TRADE_MS, UNFILLED_MS};
 pub use modify::{Amendment, AmendmentView, ModifyOrder};
 pub use state::OrderOrigin;
+pub use switches::Switches;
 pub use terms::{
     GOOD_TILL_END_MS, GOOD_TILL_LEAD_MS, OrderTerms, PlaceOrder, PriceMatch, SelfTrade,
 };
 pub use trigger::trigger_protect;
-pub use switches::Switches;
 pub use types::{
     AccountId, EngineConfig, EngineEvent, MarketInput, OrderRef, Request, Response, SymbolId,
     SymbolSpec, UserEvent, VenueError,

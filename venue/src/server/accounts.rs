@@ -137,7 +137,12 @@ impl ApiKey {
         }
     }
 
-    /// True when `signature`, as it stands in the query, is this key's over `payload`.
+    /// It signs by Ed25519.
+    pub(super) const fn is_ed25519(&self) -> bool {
+        matches!(self.check, Check::Ed25519(_))
+    }
+
+    /// True when `signature` (hex of an HMAC, base64 of an Ed25519 one) is this key's over `payload`.
     pub(super) fn verifies(&self, payload: &[u8], signature: &str) -> bool {
         match &self.check {
             Check::Hmac(secret) => sign::verify(secret, payload, signature),

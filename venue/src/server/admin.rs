@@ -1,6 +1,6 @@
 //! The administration port: what a test, a demo or a person does to the market, as JSON over HTTP, loopback only.
 //!
-//! `GET /now` (the two clocks of the audit log), `/state`, `/audit`, `/ledger`, `/positions`, `/orders` (open orders, open stops, all fills); `POST /start`, `/speed {"speed":60}`,
+//! `GET /now` (the two clocks of the audit log), `/state`, `/frame-delay` (from the engine's word to the socket's write), `/audit`, `/ledger`, `/positions`, `/orders` (open orders, open stops, all fills); `POST /start`, `/speed {"speed":60}`,
 //! `/price-path {"symbol":"BTCUSDT","path":[[5000,0.98]]}` (market ms from now, factor of the price now, reached linearly),
 //! `/drop-socket {"kind":"private"}` or `{"symbol":"BTCUSDT"}`, `/pause-stream {"stream":"btcusdt@depth","ms":3000}` (its
 //! frames are lost for so many wall ms, without `ms` until `/resume`; `"user"` is the user stream), `/resume`, `/save`. What is about an account is about
@@ -51,6 +51,7 @@ fn route(v: &mut Venue, c: &Call) -> Answer {
             Ok(json!({"market_ms": at.market_ms, "wall_ns": at.wall_ns}))
         }
         ("GET", "/state") => tell(&v.stats()),
+        ("GET", "/frame-delay") => tell(&v.gate.delay.report()),
         ("GET", "/audit") => tell(&v.accounts.of(v.account).audit.report(v.at())),
         ("GET", "/ledger") => tell(&v.ledger(v.account)),
         ("GET", "/positions") => tell(&v.ledger(v.account).positions),
@@ -178,7 +179,7 @@ fn drop_socket(v: &mut Venue, body: &str) -> Answer {
         }
         None => None,
     };
-    let kinds = ["public", "market", "private", "unrouted", "all"];
+    let kinds = ["public", "market", "private", "unrouted", "api", "all"];
     let known = b.kind.as_deref().is_none_or(|k| kinds.contains(&k));
     if !known || (b.kind.is_none() && id.is_none()) {
         return Err(bad(format!("say kind ({}) or symbol", kinds.join(", "))));
@@ -203,6 +204,8 @@ fn pause_stream(v: &mut Venue, body: &str) -> Answer {
     // A day is for ever in a test.
     let until =
         b.ms.map(|ms| Instant::now() + Duration::from_millis(ms.min(86_400_000)));
-    v.hub.pause(topic, until);
+    for topic in topic.kin() {
+        v.hub.pause(topic, until);
+    }
     Ok(json!({}))
 }

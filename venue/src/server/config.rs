@@ -220,9 +220,11 @@ pub struct VenueStats {
     pub dropped_slow: u64,
     /// Frames put into sockets' queues.
     pub frames: u64,
-    /// REST requests answered.
+    /// The most bytes that the queue of one socket has held.
+    pub queue_peak_bytes: usize,
+    /// Requests answered, those over the WebSocket API among them.
     pub requests: u64,
-    /// Of them refused (HTTP status ≥ 400).
+    /// Of them refused (status ≥ 400).
     pub refused: u64,
 }
 

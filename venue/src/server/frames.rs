@@ -3,6 +3,7 @@
 //! Field names, order and types are the exchange's (recorded frames, and its connector's examples for the fields `ps` and
 //! `st` that came with the merger of its two futures markets). One call makes one frame; who receives it is the hub's.
 
+use super::day::Day;
 use super::text::{Grid, write_i64, write_u64};
 use crate::engine::SymbolSpec;
 use helios_core::fixed::{Price, Qty};
@@ -51,6 +52,20 @@ impl SymbolText {
     /// A quantity as text.
     pub(super) fn q(&self, q: Qty) -> String {
         self.qty.text(q.0)
+    }
+
+    /// A price as a number; 0 beyond what can be told.
+    pub(super) fn price_dec(&self, p: Price) -> Decimal {
+        Decimal::from(p.0)
+            .checked_mul(self.tick)
+            .unwrap_or_default()
+    }
+
+    /// Price × quantity; 0 beyond what can be told.
+    pub(super) fn quote(&self, price: Price, qty: Qty) -> Decimal {
+        let qty = Decimal::from(qty.0).checked_mul(self.step);
+        let v = qty.and_then(|q| q.checked_mul(self.price_dec(price)));
+        v.unwrap_or_default()
     }
 }
 
@@ -171,6 +186,76 @@ pub(super) fn agg_trade(s: &SymbolText, t: &AggTrade) -> Vec<u8> {
     out
 }
 
+/// `trade`.
+pub(super) fn trade(s: &SymbolText, t: &AggTrade) -> Vec<u8> {
+    let mut out = Vec::with_capacity(160);
+    out.extend_from_slice(b"{\"e\":\"trade\"");
+    int(&mut out, "E", t.event_ms);
+    int(&mut out, "T", t.transact_ms);
+    string(&mut out, "s", &s.name);
+    uint(&mut out, "t", t.id);
+    units(&mut out, "p", s.price, t.price.0);
+    units(&mut out, "q", s.qty, t.qty.0);
+    string(&mut out, "X", "MARKET");
+    key(&mut out, "m");
+    out.extend_from_slice(if t.buyer_is_maker { b"true" } else { b"false" });
+    out.push(b'}');
+    out
+}
+
+/// `24hrTicker`. Sources count no trades.
+pub(super) fn ticker(s: &SymbolText, d: &Day, event_ms: i64) -> Vec<u8> {
+    let mut out = Vec::with_capacity(360);
+    out.extend_from_slice(b"{\"e\":\"24hrTicker\"");
+    int(&mut out, "E", event_ms);
+    string(&mut out, "s", &s.name);
+    string(&mut out, "p", &d.change(s));
+    string(&mut out, "P", &d.percent(s));
+    string(&mut out, "w", &d.average(s));
+    units(&mut out, "c", s.price, d.last.0);
+    units(&mut out, "Q", s.qty, d.last_qty.0);
+    units(&mut out, "o", s.price, d.open.0);
+    extremes(&mut out, s, d);
+    int(&mut out, "O", d.open_ms);
+    int(&mut out, "C", d.close_ms);
+    int(&mut out, "F", 0);
+    uint(&mut out, "L", d.last_id);
+    int(&mut out, "n", 0);
+    tail(&mut out, s);
+    out
+}
+
+/// `24hrMiniTicker`.
+pub(super) fn mini_ticker(s: &SymbolText, d: &Day, event_ms: i64) -> Vec<u8> {
+    let mut out = Vec::with_capacity(220);
+    out.extend_from_slice(b"{\"e\":\"24hrMiniTicker\"");
+    int(&mut out, "E", event_ms);
+    string(&mut out, "s", &s.name);
+    units(&mut out, "c", s.price, d.last.0);
+    units(&mut out, "o", s.price, d.open.0);
+    extremes(&mut out, s, d);
+    tail(&mut out, s);
+    out
+}
+
+fn extremes(out: &mut Vec<u8>, s: &SymbolText, d: &Day) {
+    units(out, "h", s.price, d.high.0);
+    units(out, "l", s.price, d.low.0);
+    units(out, "v", s.qty, d.volume.0);
+    string(out, "q", &d.quote_volume());
+}
+
+/// `forceOrder`; `order` is the object of the order.
+pub(super) fn force_order(s: &SymbolText, order: &[u8], event_ms: i64) -> Vec<u8> {
+    let mut out = Vec::with_capacity(order.len() + 80);
+    out.extend_from_slice(b"{\"e\":\"forceOrder\"");
+    int(&mut out, "E", event_ms);
+    key(&mut out, "o");
+    out.extend_from_slice(order);
+    tail(&mut out, s);
+    out
+}
+
 /// `markPriceUpdate`.
 pub(super) fn mark(s: &SymbolText, m: &MarkPrice) -> Vec<u8> {
     use super::text::fixed;
@@ -200,34 +285,55 @@ pub(super) fn kline(
     out.extend_from_slice(b"{\"e\":\"kline\"");
     int(&mut out, "E", event_ms);
     string(&mut out, "s", &s.name);
-    out.extend_from_slice(b",\"k\":{\"t\":");
-    write_i64(&mut out, bar.open_ms);
-    int(&mut out, "T", bar.open_ms + bar.interval_ms - 1);
-    string(&mut out, "s", &s.name);
-    string(&mut out, "i", interval);
-    out.extend_from_slice(b",\"f\":-1,\"L\":-1");
-    units(&mut out, "o", s.price, bar.open.0);
-    units(&mut out, "c", s.price, bar.close.0);
-    units(&mut out, "h", s.price, bar.high.0);
-    units(&mut out, "l", s.price, bar.low.0);
-    units(&mut out, "v", s.qty, bar.volume.0);
-    int(&mut out, "n", 0);
-    key(&mut out, "x");
-    out.extend_from_slice(if closed { b"true" } else { b"false" });
-    string(&mut out, "q", &quote_volume(s, bar));
-    units(&mut out, "V", s.qty, 0);
-    string(&mut out, "Q", "0");
-    string(&mut out, "B", "0");
-    out.extend_from_slice(b"}}");
+    candle(&mut out, s, interval, bar, closed, true);
     out
+}
+
+/// `continuous_kline` of a pair's perpetual contract.
+pub(super) fn continuous_kline(
+    s: &SymbolText,
+    interval: &str,
+    event_ms: i64,
+    bar: &Bar,
+    closed: bool,
+) -> Vec<u8> {
+    let mut out = Vec::with_capacity(400);
+    out.extend_from_slice(b"{\"e\":\"continuous_kline\"");
+    int(&mut out, "E", event_ms);
+    string(&mut out, "ps", &s.name);
+    string(&mut out, "ct", "PERPETUAL");
+    candle(&mut out, s, interval, bar, closed, false);
+    out
+}
+
+/// The bar of a candle's event, and the event's end.
+fn candle(out: &mut Vec<u8>, s: &SymbolText, interval: &str, bar: &Bar, closed: bool, named: bool) {
+    out.extend_from_slice(b",\"k\":{\"t\":");
+    write_i64(out, bar.open_ms);
+    int(out, "T", bar.open_ms + bar.interval_ms - 1);
+    if named {
+        string(out, "s", &s.name);
+    }
+    string(out, "i", interval);
+    out.extend_from_slice(b",\"f\":-1,\"L\":-1");
+    units(out, "o", s.price, bar.open.0);
+    units(out, "c", s.price, bar.close.0);
+    units(out, "h", s.price, bar.high.0);
+    units(out, "l", s.price, bar.low.0);
+    units(out, "v", s.qty, bar.volume.0);
+    int(out, "n", 0);
+    key(out, "x");
+    out.extend_from_slice(if closed { b"true" } else { b"false" });
+    string(out, "q", &quote_volume(s, bar));
+    units(out, "V", s.qty, 0);
+    string(out, "Q", "0");
+    string(out, "B", "0");
+    out.extend_from_slice(b"}}");
 }
 
 /// Quote volume of a bar, estimated at its close: sources keep no sum of price × quantity.
 pub(super) fn quote_volume(s: &SymbolText, bar: &Bar) -> String {
-    let price = Decimal::from(bar.close.0).checked_mul(s.tick);
-    let qty = Decimal::from(bar.volume.0).checked_mul(s.step);
-    let v = price.zip(qty).and_then(|(p, q)| p.checked_mul(q));
-    super::text::fixed(v.unwrap_or_default(), 5)
+    super::text::fixed(s.quote(bar.close, bar.volume), 5)
 }
 
 /// The extension stream `helios@time` of accelerated venues.

@@ -1,9 +1,13 @@
 //! Connections: accepting them, reading requests, upgrading to WebSocket, sending answers.
 
+use super::address::{asked, asked_api};
 use super::link::Link;
 use super::rest::{self, Call, Reply};
+use super::socket::Talk;
+use super::subscribe::Subscriptions;
 use super::venue::Venue;
-use super::{admin, socket, stream};
+use super::wsapi::{self, Requests};
+use super::{admin, socket};
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
@@ -70,13 +74,28 @@ async fn answer(
     link: Link,
 ) -> Result<Response<Body>, Infallible> {
     if port == Port::Exchange && is_upgrade(req.headers()) {
+        let api = asked_api(req.uri().path(), req.uri().query());
         let counted = move |v: &mut Venue| {
-            let now_ms = v.clock.now_ms();
-            let counted = v.limits.connect(Instant::now(), now_ms, ip);
-            counted.map_err(|(e, s)| rest::refused(&e, vec![("retry-after", s)]))
+            let (now, now_ms) = (Instant::now(), v.clock.now_ms());
+            let connected = v.limits.connect(now, now_ms, ip);
+            let counted = match api {
+                Some(_) => {
+                    connected.and_then(|()| v.limits.take(now, now_ms, ip, wsapi::HANDSHAKE_WEIGHT))
+                }
+                None => connected,
+            };
+            let counted = counted.map_err(|(e, s)| rest::refused(&e, vec![("retry-after", s)]));
+            counted.map(|()| now_ms)
         };
         return Ok(match link.call(counted).await {
-            Ok(Ok(())) => upgrade(req, link),
+            Ok(Ok(now_ms)) => {
+                let talk = match api {
+                    Some(limits) => Some(Talk::Api(Requests::new(ip, now_ms, limits))),
+                    None => asked(req.uri().path(), req.uri().query())
+                        .map(|a| Talk::Streams(Subscriptions::new(a))),
+                };
+                talk.map_or_else(|| plain(StatusCode::NOT_FOUND), |t| upgrade(req, t, link))
+            }
             Ok(Err(reply)) => response(reply),
             Err(_) => plain(StatusCode::SERVICE_UNAVAILABLE),
         });
@@ -138,10 +157,7 @@ fn is_upgrade(h: &HeaderMap) -> bool {
         .is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
-fn upgrade(mut req: Request<Incoming>, link: Link) -> Response<Body> {
-    let Some(asked) = stream::asked(req.uri().path(), req.uri().query()) else {
-        return plain(StatusCode::NOT_FOUND);
-    };
+fn upgrade(mut req: Request<Incoming>, talk: Talk, link: Link) -> Response<Body> {
     let version = req.headers().get(header::SEC_WEBSOCKET_VERSION);
     let key = req.headers().get(header::SEC_WEBSOCKET_KEY);
     let (Some(key), Some(b"13")) = (key, version.map(HeaderValue::as_bytes)) else {
@@ -155,7 +171,7 @@ fn upgrade(mut req: Request<Incoming>, link: Link) -> Response<Body> {
         if let Ok(io) = upgraded.await {
             let config = Some(socket::config());
             let ws = WebSocketStream::from_raw_socket(TokioIo::new(io), Role::Server, config).await;
-            socket::run(ws, asked, link).await;
+            socket::run(ws, talk, link).await;
         }
     });
     let mut r = plain(StatusCode::SWITCHING_PROTOCOLS);

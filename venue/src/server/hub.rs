@@ -37,6 +37,8 @@ pub(super) struct Hub {
     topics: BTreeMap<Topic, Vec<Audience>>,
     paused: BTreeMap<Topic, Option<Instant>>,
     fan_out: FanOut,
+    /// When the engine said what is being sent.
+    said: Instant,
     /// When the oldest socket is ended, market ms.
     next_end_ms: i64,
     /// Frames queued so far.
@@ -53,6 +55,7 @@ impl Hub {
             topics: BTreeMap::new(),
             paused: BTreeMap::new(),
             fan_out,
+            said: Instant::now(),
             next_end_ms: i64::MAX,
             frames: 0,
             dropped_slow: 0,
@@ -101,6 +104,11 @@ impl Hub {
             .for_each(|s| s.outbox.kill());
         let later = self.sockets.values().map(|s| s.until_ms);
         self.next_end_ms = later.filter(|t| *t > now_ms).min().unwrap_or(i64::MAX);
+    }
+
+    /// The engine has said something: frames from now on tell of it.
+    pub(super) fn said(&mut self, at: Instant) {
+        self.said = at;
     }
 
     /// Open sockets.
@@ -172,6 +180,13 @@ impl Hub {
         self.topics.range(first..).map(|(t, _)| t)
     }
 
+    /// Somebody listens to 24-hour figures.
+    pub(super) fn wants_tickers(&self) -> bool {
+        let first = Topic::Ticker(SymbolId(0));
+        let next = self.topics_from(&first).next();
+        next.is_some_and(Topic::is_ticker)
+    }
+
     /// Sends a frame to the topic's subscribers.
     pub(super) fn publish(&mut self, topic: &Topic, json: Vec<u8>, due: Option<Instant>) {
         self.send(topic, None, json, due);
@@ -228,6 +243,7 @@ impl Hub {
                 if wants {
                     self.frames += 1;
                     o.push(Queued {
+                        said: self.said,
                         due,
                         text: text.clone(),
                     });

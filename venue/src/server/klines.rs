@@ -2,7 +2,8 @@
 
 use super::frames::{self, SymbolText};
 use super::hub::Hub;
-use super::stream::{Topic, interval_name};
+use super::interval::interval_name;
+use super::stream::Topic;
 use crate::engine::SymbolId;
 use crate::market::MarketSource;
 use helios_core::market::{AggTrade, Bar};
@@ -91,31 +92,35 @@ impl Klines {
         hub: &mut Hub,
         due: Option<Instant>,
     ) {
-        let first = Topic::Kline(id, 0);
-        let wanted: Vec<i64> = hub
-            .topics_from(&first)
-            .map_while(|t| match t {
-                Topic::Kline(s, i) if *s == id => Some(*i),
-                _ => None,
-            })
-            .collect();
-        for interval_ms in wanted {
+        let own = Topic::Kline(id, 0);
+        let own = hub.topics_from(&own).map_while(|t| match t {
+            Topic::Kline(s, i) if *s == id => Some((t.clone(), *i)),
+            _ => None,
+        });
+        let pair = Topic::ContinuousKline(id, 0);
+        let pair = hub.topics_from(&pair).map_while(|t| match t {
+            Topic::ContinuousKline(s, i) if *s == id => Some((t.clone(), *i)),
+            _ => None,
+        });
+        let wanted: Vec<(Topic, i64)> = own.chain(pair).collect();
+        for (topic, interval_ms) in wanted {
             let name = interval_name(interval_ms);
-            let topic = Topic::Kline(id, interval_ms);
+            let frame = |bar: &Bar, closed| match topic {
+                Topic::Kline(..) => frames::kline(text, name, t.event_ms, bar, closed),
+                _ => frames::continuous_kline(text, name, t.event_ms, bar, closed),
+            };
             let open_ms = t.transact_ms - t.transact_ms.rem_euclid(interval_ms);
             if closed.is_some_and(|c| c.open_ms < open_ms) {
                 let done = source.history(id, interval_ms, open_ms, 1);
                 if let Some(bar) = done.last() {
-                    let frame = frames::kline(text, name, t.event_ms, bar, true);
-                    hub.publish(&topic, frame, due);
+                    hub.publish(&topic, frame(bar, true), due);
                 }
                 self.sent.remove(&topic);
             }
             let last = self.sent.get(&topic).copied().unwrap_or(i64::MIN / 2);
             if t.event_ms - last >= PUSH_EVERY_MS {
                 if let Some(bar) = self.running(id, interval_ms, t.transact_ms, source) {
-                    let frame = frames::kline(text, name, t.event_ms, &bar, false);
-                    hub.publish(&topic, frame, due);
+                    hub.publish(&topic, frame(&bar, false), due);
                 }
                 self.sent.insert(topic, t.event_ms);
             }

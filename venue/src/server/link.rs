@@ -66,11 +66,16 @@ impl Link {
         let _ = stop.wait_for(|s| *s).await;
     }
 
+    /// One half of the latency.
+    pub(super) fn half(&self) -> Duration {
+        Duration::from_nanos(self.delay_ns.load(Relaxed))
+    }
+
     /// Waits one half of the latency.
     pub(super) async fn delay(&self) {
-        let ns = self.delay_ns.load(Relaxed);
-        if ns > 0 {
-            tokio::time::sleep(Duration::from_nanos(ns)).await;
+        let half = self.half();
+        if !half.is_zero() {
+            tokio::time::sleep(half).await;
         }
     }
 }

@@ -7,31 +7,41 @@
 
 mod accounts;
 mod actor;
+mod address;
 mod admin;
 mod audit;
 mod clock;
 mod config;
+mod day;
+mod delay;
+mod forced;
 mod frames;
 mod handle;
 mod http;
 mod hub;
+mod interval;
 mod klines;
 mod limits;
 mod link;
 mod open;
 mod outbox;
+mod pace;
 mod params;
 mod path;
 mod private;
+mod public;
 mod rest;
 mod sign;
 mod socket;
 mod state;
 mod stream;
+mod subscribe;
+mod surface;
 mod text;
 mod user;
 mod venue;
 mod words;
+mod wsapi;
 
 pub use accounts::{AccountConfig, ApiKey, ApiRestrictions, DEFAULT_ACCOUNT};
 pub use audit::{AuditReport, Protection};
@@ -41,3 +51,4 @@ pub use config::{
 };
 pub use handle::{VenueHandle, VenueServer};
 pub use state::{SavedStart, saved_start};
+pub use surface::{Surface, surface};

@@ -4,17 +4,18 @@ use super::accounts::{Account, AccountConfig, Accounts, DEFAULT_ACCOUNT, SavedAc
 use super::audit::{At, Audit};
 use super::clock::Clock;
 use super::config::{ApiCredentials, VenueConfig, VenueServerError};
+use super::day::Days;
 use super::frames::SymbolText;
 use super::hub::Hub;
 use super::klines::Klines;
 use super::limits::{Limits, OrderCount};
 use super::outbox::Gate;
 use super::path::PathSource;
+use super::public::Public;
 use super::state;
 use super::venue::Venue;
 use crate::engine::{AccountId, Engine, EngineConfig, Switches, SymbolId, SymbolSpec};
 use crate::market::MarketSource as _;
-use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -102,7 +103,8 @@ pub(super) fn build(
         klines: Klines::default(),
         upper: names().map(|(i, n)| (n.clone(), id(i))).collect(),
         lower: names().map(|(i, n)| (n.to_lowercase(), id(i))).collect(),
-        trades: symbols.iter().map(|_| VecDeque::new()).collect(),
+        public: Public::of(symbols.len()),
+        days: Days::default(),
         state_dir: config.state_dir,
         requests: 0,
         refused: 0,
@@ -110,8 +112,6 @@ pub(super) fn build(
         gate,
         delay_ns,
         latency_ms: config.latency_ms,
-        tops: symbols.iter().map(|_| None).collect(),
-        marks: (0, Vec::new()),
         scratch: Vec::new(),
         symbols,
     };

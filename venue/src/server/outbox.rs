@@ -1,20 +1,27 @@
 //! A socket's queue, and the gate that lagging queues close.
 //!
-//! At real time a full queue means the reader is too slow and is dropped, as at the exchange; under acceleration it closes
-//! the [`Gate`], and the venue's time waits until it is drained.
+//! A queue holds so many frames and so many bytes and no more: a reader that lets it fill is too slow and is dropped, as at
+//! the exchange. Under acceleration a much shorter one closes the [`Gate`] already, and the venue's time waits until it is
+//! drained; only what one moment brings forth can fill it then.
 
+use super::delay::FrameDelay;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use tokio::sync::Notify;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 /// Queued frames at which an accelerated market waits, and at which it goes on.
 const HOLD_AT: usize = 96;
 const GO_AT: usize = 32;
-/// Queued frames at which a reader at real time is too slow.
+/// The same in bytes.
+const HOLD_BYTES: usize = 4 * 1024 * 1024;
+const GO_BYTES: usize = 1024 * 1024;
+/// Queued frames and bytes beyond which a reader is too slow.
 const DROP_AT: usize = 4096;
+const DROP_BYTES: usize = 16 * 1024 * 1024;
 
 /// Whether market time may go: shared by the sockets and the actor.
 #[derive(Debug, Default)]
@@ -22,6 +29,10 @@ pub(super) struct Gate {
     lagging: AtomicUsize,
     accelerated: AtomicBool,
     drained: Notify,
+    /// The most bytes that any queue has held.
+    peak: AtomicUsize,
+    /// How long frames took.
+    pub(super) delay: FrameDelay,
 }
 
 impl Gate {
@@ -40,6 +51,11 @@ impl Gate {
         self.accelerated.load(SeqCst)
     }
 
+    /// The most bytes that any queue has held.
+    pub(super) fn peak_bytes(&self) -> usize {
+        self.peak.load(Relaxed)
+    }
+
     /// Tells the sockets about the speed.
     pub(super) fn set_speed(&self, speed: f64) {
         self.accelerated.store(speed > 1.0, SeqCst);
@@ -49,10 +65,19 @@ impl Gate {
 /// A frame on its way to one socket.
 #[derive(Clone, Debug)]
 pub(super) struct Queued {
+    /// When the engine said what it tells.
+    pub(super) said: Instant,
     /// Not to be sent before (latency).
     pub(super) due: Option<Instant>,
     /// Text.
     pub(super) text: Utf8Bytes,
+}
+
+impl Queued {
+    /// When it could have left at the earliest.
+    pub(super) fn ready(&self) -> Instant {
+        self.due.unwrap_or(self.said)
+    }
 }
 
 /// The sending end of a socket's queue.
@@ -60,8 +85,9 @@ pub(super) struct Queued {
 pub(super) struct Outbox {
     /// Number of the socket.
     pub(super) id: u64,
-    tx: UnboundedSender<Queued>,
+    tx: Sender<Queued>,
     queued: AtomicUsize,
+    bytes: AtomicUsize,
     lagging: AtomicBool,
     closed: AtomicBool,
     slow: AtomicBool,
@@ -71,13 +97,14 @@ pub(super) struct Outbox {
 
 impl Outbox {
     /// A socket's queue and its receiving end.
-    pub(super) fn new(gate: Arc<Gate>) -> (Arc<Self>, UnboundedReceiver<Queued>) {
+    pub(super) fn new(gate: Arc<Gate>) -> (Arc<Self>, Receiver<Queued>) {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let (tx, rx) = unbounded_channel();
+        let (tx, rx) = channel(DROP_AT);
         let outbox = Self {
             id: NEXT.fetch_add(1, SeqCst),
             tx,
             queued: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
             lagging: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             slow: AtomicBool::new(false),
@@ -87,39 +114,47 @@ impl Outbox {
         (Arc::new(outbox), rx)
     }
 
-    /// Queues a frame.
+    /// Queues a frame; a reader whose queue has no room for it is too slow, at any speed.
     pub(super) fn push(&self, frame: Queued) {
-        if self.closed.load(SeqCst) {
+        if self.closed.load(SeqCst) || self.was_slow() {
             return;
         }
         // Counted before it can be taken out and counted off.
+        let len = frame.text.len();
         let n = self.queued.fetch_add(1, SeqCst) + 1;
-        if self.tx.send(frame).is_err() {
+        let bytes = self.bytes.fetch_add(len, SeqCst) + len;
+        if bytes > DROP_BYTES || self.tx.try_send(frame).is_err() {
             self.queued.fetch_sub(1, SeqCst);
+            self.bytes.fetch_sub(len, SeqCst);
+            self.drop_slow();
             return;
         }
-        self.counted(n);
+        self.gate.peak.fetch_max(bytes, Relaxed);
+        self.counted(n, bytes);
     }
 
-    /// The queue was `n` long a moment ago.
-    fn counted(&self, n: usize) {
-        if n >= HOLD_AT {
+    /// The queue was `n` long and `bytes` large a moment ago.
+    fn counted(&self, n: usize, bytes: usize) {
+        if n >= HOLD_AT || bytes >= HOLD_BYTES {
             if !self.lagging.swap(true, SeqCst) {
                 self.gate.lagging.fetch_add(1, SeqCst);
             }
             // The other end may have drained or closed the queue between the two steps.
-            if self.queued.load(SeqCst) <= GO_AT || self.closed.load(SeqCst) {
+            if self.drained() || self.closed.load(SeqCst) {
                 self.catch_up();
-            }
-            if n >= DROP_AT && !self.gate.accelerated() {
-                self.drop_slow();
             }
         }
     }
 
-    /// The socket has sent `n` frames.
-    pub(super) fn sent(&self, n: usize) {
-        if self.queued.fetch_sub(n, SeqCst) - n <= GO_AT {
+    fn drained(&self) -> bool {
+        self.queued.load(SeqCst) <= GO_AT && self.bytes.load(SeqCst) <= GO_BYTES
+    }
+
+    /// The socket has sent `n` frames of so many bytes.
+    pub(super) fn sent(&self, n: usize, bytes: usize) {
+        self.bytes.fetch_sub(bytes, SeqCst);
+        self.queued.fetch_sub(n, SeqCst);
+        if self.drained() {
             self.catch_up();
         }
     }
@@ -170,14 +205,19 @@ mod tests {
     use super::*;
     use futures_util::FutureExt as _;
 
-    fn frame() -> Queued {
+    fn sized(bytes: usize) -> Queued {
         Queued {
+            said: Instant::now(),
             due: None,
-            text: "{}".into(),
+            text: "x".repeat(bytes).into(),
         }
     }
 
-    fn outbox(speed: f64) -> (Arc<Gate>, Arc<Outbox>, UnboundedReceiver<Queued>) {
+    fn frame() -> Queued {
+        sized(2)
+    }
+
+    fn outbox(speed: f64) -> (Arc<Gate>, Arc<Outbox>, Receiver<Queued>) {
         let gate = Arc::new(Gate::default());
         gate.set_speed(speed);
         let (o, rx) = Outbox::new(Arc::clone(&gate));
@@ -185,14 +225,65 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn at_real_time_a_reader_that_falls_behind_is_dropped_and_holds_nothing() {
-        let (gate, o, _rx) = outbox(1.0);
-        for i in 0..DROP_AT {
-            assert!(o.killed().now_or_never().is_none(), "{i}");
+    async fn a_reader_that_falls_behind_is_dropped_at_so_many_frames() {
+        for speed in [1.0, 60.0] {
+            let (gate, o, mut rx) = outbox(speed);
+            for i in 0..DROP_AT {
+                assert!(o.killed().now_or_never().is_none(), "{i}");
+                o.push(frame());
+                assert!(speed > 1.0 || !gate.held());
+            }
+            assert!(!o.was_slow());
             o.push(frame());
-            assert!(!gate.held());
+            assert!(o.was_slow() && o.killed().now_or_never().is_some());
+            o.push(frame());
+            let mut n = 0;
+            while rx.try_recv().is_ok() {
+                n += 1;
+            }
+            assert_eq!(n, DROP_AT);
         }
-        assert!(o.killed().now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_falls_behind_is_dropped_at_so_many_bytes() {
+        let (gate, o, mut rx) = outbox(1.0);
+        let big = sized(DROP_BYTES / 16);
+        for _ in 0..16 {
+            o.push(big.clone());
+        }
+        assert!(!o.was_slow());
+        o.push(frame());
+        assert!(o.was_slow() && o.killed().now_or_never().is_some());
+        assert_eq!(gate.peak_bytes(), DROP_BYTES);
+        let mut bytes = 0;
+        while let Ok(f) = rx.try_recv() {
+            bytes += f.text.len();
+        }
+        assert_eq!(bytes, DROP_BYTES);
+        // What was read makes room again, where it was read in time.
+        let (_, o, mut rx) = outbox(1.0);
+        for _ in 0..64 {
+            o.push(big.clone());
+            let f = rx.try_recv().unwrap();
+            o.sent(1, f.text.len());
+        }
+        assert!(!o.was_slow());
+    }
+
+    #[test]
+    fn the_latency_asked_for_is_no_part_of_a_frames_delay() {
+        let said = Instant::now();
+        let due = said + std::time::Duration::from_millis(500);
+        let ready = |due| {
+            Queued {
+                said,
+                due,
+                ..frame()
+            }
+            .ready()
+        };
+        assert_eq!((ready(None), ready(Some(due))), (said, due));
     }
 
     #[tokio::test]
@@ -204,9 +295,10 @@ mod tests {
         assert!(!gate.held());
         o.push(frame());
         assert!(gate.held());
-        o.sent(HOLD_AT - GO_AT - 1);
+        let many = HOLD_AT - GO_AT - 1;
+        o.sent(many, 2 * many);
         assert!(gate.held() && gate.drained().now_or_never().is_none());
-        o.sent(1);
+        o.sent(1, 2);
         assert!(!gate.held() && gate.drained().now_or_never().is_some());
         for _ in 0..HOLD_AT {
             o.push(frame());
@@ -218,35 +310,51 @@ mod tests {
     }
 
     #[test]
+    fn a_few_large_frames_hold_the_market_too() {
+        let (gate, o, _rx) = outbox(60.0);
+        for _ in 0..4 {
+            assert!(!gate.held());
+            o.push(sized(HOLD_BYTES / 4));
+        }
+        assert!(gate.held());
+        o.sent(2, HOLD_BYTES / 2);
+        assert!(gate.held());
+        o.sent(1, HOLD_BYTES / 4);
+        assert!(!gate.held());
+    }
+
+    #[test]
     fn a_queue_drained_while_it_is_being_counted_holds_nothing() {
-        for drain in [|o: &Outbox| o.sent(HOLD_AT), Outbox::close] {
+        for drain in [|o: &Outbox| o.sent(HOLD_AT, 0), Outbox::close] {
             let (gate, o, _rx) = outbox(60.0);
             o.queued.store(HOLD_AT, SeqCst);
             drain(&o);
-            o.counted(HOLD_AT);
+            o.counted(HOLD_AT, 0);
             assert!(!gate.held());
         }
     }
 
     #[test]
     fn no_interleaving_of_push_and_sent_leaves_the_market_held() {
-        for _ in 0..20 {
+        // As many as a queue holds: none is dropped, however late the reader is.
+        const ALL: usize = DROP_AT;
+        for _ in 0..100 {
             let (gate, o, mut rx) = outbox(60.0);
             let reader = Arc::clone(&o);
             let t = std::thread::spawn(move || {
                 let mut n = 0;
-                while n < 20_000 {
+                while n < ALL {
                     if rx.try_recv().is_ok() {
-                        reader.sent(1);
+                        reader.sent(1, 2);
                         n += 1;
                     }
                 }
             });
-            for _ in 0..20_000 {
+            for _ in 0..ALL {
                 o.push(frame());
             }
             t.join().unwrap();
-            assert!(!gate.held());
+            assert!(!gate.held() && !o.was_slow());
         }
     }
 }

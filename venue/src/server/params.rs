@@ -72,19 +72,32 @@ impl Params {
     /// # Errors
     /// −1101 when a parameter comes twice.
     pub(super) fn parse(query: &str, body: &str) -> Result<Self, ApiError> {
+        let parts = [query, body].into_iter();
+        let pairs = parts.flat_map(|p| url::form_urlencoded::parse(p.as_bytes()));
+        Self::of(pairs.map(|(k, v)| (k.into_owned(), v.into_owned())))
+    }
+
+    /// Parameters by name and value.
+    ///
+    /// # Errors
+    /// −1101 when one comes twice.
+    pub(super) fn of(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Self, ApiError> {
         let mut all: Vec<(String, String)> = Vec::new();
-        for part in [query, body] {
-            for (k, v) in url::form_urlencoded::parse(part.as_bytes()) {
-                if all.iter().any(|(name, _)| *name == k) {
-                    return Err(ApiError::new(
-                        -1101,
-                        "Duplicate values for a parameter detected.",
-                    ));
-                }
-                all.push((k.into_owned(), v.into_owned()));
+        for (k, v) in pairs {
+            if all.iter().any(|(name, _)| *name == k) {
+                return Err(ApiError::new(
+                    -1101,
+                    "Duplicate values for a parameter detected.",
+                ));
             }
+            all.push((k, v));
         }
         Ok(Self(all))
+    }
+
+    /// Names and values in the order they came.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(k, v)| (k.as_str(), v.as_str()))
     }
 
     /// The elements of a JSON array of flat objects, each as parameters of its own; numbers and flags count as their text.

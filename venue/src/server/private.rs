@@ -1,6 +1,7 @@
 //! What the engine says about the account: to the log, and to the user stream.
 
 use super::audit::{Filled, Named, Stop};
+use super::forced::forced;
 use super::user;
 use super::venue::Venue;
 use crate::engine::{
@@ -133,6 +134,13 @@ impl Venue {
                 .audit
                 .fill(&who, u.side, filled, at);
         }
+        let origin = self
+            .engine
+            .order(account, symbol, &OrderRef::Id(u.order_id))
+            .map(|o| o.origin);
+        if origin == Ok(OrderOrigin::Liquidation) && u.status.is_final() {
+            self.public.forced(symbol, forced(text, u, what, avg));
+        }
         let Some(key) = self.active_key(account) else {
             return;
         };
@@ -142,10 +150,6 @@ impl Venue {
             .map_or((Money::ZERO, Money::ZERO), |p| {
                 (p.bid_notional, p.ask_notional)
             });
-        let origin = self
-            .engine
-            .order(account, symbol, &OrderRef::Id(u.order_id))
-            .map(|o| o.origin);
         let closes = match origin {
             Ok(OrderOrigin::Stop(id)) => self
                 .engine
@@ -175,13 +179,7 @@ impl Venue {
             })
     }
 
-    fn on_algo(
-        &mut self,
-        account: AccountId,
-        symbol: SymbolId,
-        u: &AlgoUpdate,
-        view: &StopView,
-    ) {
+    fn on_algo(&mut self, account: AccountId, symbol: SymbolId, u: &AlgoUpdate, view: &StopView) {
         let at = self.at();
         let Some(text) = self.symbols.get(usize::from(symbol.0)) else {
             return;

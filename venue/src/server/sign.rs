@@ -35,18 +35,15 @@ pub(super) fn public_key(text: &str) -> Option<VerifyingKey> {
     VerifyingKey::from_bytes(raw.try_into().ok()?).ok()
 }
 
-/// True when `signature`, base64 and percent-encoded as it stands in the query, is the Ed25519 one of `payload`. A bare `+`
-/// is a space there, as in any form.
+/// True when `signature` (base64) is the Ed25519 one of `payload`.
 pub(super) fn verify_ed25519(public: &VerifyingKey, payload: &[u8], signature: &str) -> bool {
-    let text = signature.replace('+', " ");
-    let bytes = percent_encoding::percent_decode_str(&text).collect::<Vec<u8>>();
-    let bytes = STANDARD.decode(bytes).ok();
+    let bytes = STANDARD.decode(signature).ok();
     let signature = bytes.and_then(|b| Signature::from_slice(&b).ok());
     signature.is_some_and(|s| public.verify_strict(payload, &s).is_ok())
 }
 
 /// What is signed: query and body as they were sent, one after the other, without the `signature` parameter; and that
-/// parameter's value.
+/// parameter's value, decoded: a bare `+` is a space, as in any form.
 pub(super) fn payload(query: &str, body: &str) -> (String, Option<String>) {
     let mut out = String::with_capacity(query.len() + body.len());
     let mut signature = None;
@@ -54,7 +51,11 @@ pub(super) fn payload(query: &str, body: &str) -> (String, Option<String>) {
         let mut first = true;
         for pair in part.split('&').filter(|p| !p.is_empty()) {
             match pair.strip_prefix("signature=") {
-                Some(s) => signature = Some(s.to_owned()),
+                Some(s) => {
+                    let text = s.replace('+', " ");
+                    let text = percent_encoding::percent_decode_str(&text).decode_utf8_lossy();
+                    signature = Some(text.into_owned());
+                }
                 None => {
                     if !first {
                         out.push('&');
@@ -127,14 +128,10 @@ mod tests {
         let (raw, der) = (STANDARD.encode(raw), STANDARD.encode(der));
         let pem = format!("-----BEGIN PUBLIC KEY-----\n{der}\n-----END PUBLIC KEY-----\n");
         let signature = STANDARD.encode(hex::decode(SIGNED_72).unwrap());
-        let sent = signature
-            .replace('+', "%2B")
-            .replace('/', "%2F")
-            .replace('=', "%3D");
         for text in [&raw, &der, &pem] {
             let key = public_key(text).unwrap();
-            assert!(verify_ed25519(&key, &[0x72], &sent));
-            assert!(!verify_ed25519(&key, &[0x73], &sent));
+            assert!(verify_ed25519(&key, &[0x72], &signature));
+            assert!(!verify_ed25519(&key, &[0x73], &signature));
             assert!(!verify_ed25519(&key, &[0x72], SIGNED_72));
             assert!(!verify_ed25519(&key, &[0x72], ""));
         }
@@ -149,6 +146,9 @@ mod tests {
         assert_eq!((p.as_str(), s.as_deref()), ("a=1&b=2c=3", Some("ab")));
         let (p, s) = payload("a=1", "b=2&signature=cd");
         assert_eq!((p.as_str(), s.as_deref()), ("a=1b=2", Some("cd")));
+        let (_, s) = payload("signature=a%2Bb%2Fc%3D%3D", "");
+        assert_eq!(s.as_deref(), Some("a+b/c=="));
+        assert_eq!(payload("signature=a+b", "").1.as_deref(), Some("a b"));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! One WebSocket connection: what the client asks for, what it is sent, and how far it may lag.
+//! One WebSocket connection: frames in and out, pings, limits, and how far it may lag. What is said on it is either
+//! subscriptions ([`super::subscribe`]) or requests of the WebSocket API ([`super::wsapi`]).
 //!
 //! Under acceleration the session sends a ping after each [`WINDOW`] bytes and stops draining its queue while
 //! [`IN_FLIGHT`] of them are unanswered: the buffers between two processes hold seconds of market time otherwise, and a
@@ -6,14 +7,14 @@
 
 use super::link::Link;
 use super::outbox::{Outbox, Queued};
-use super::stream::{Asked, Route, topic};
+use super::subscribe::Subscriptions;
+use super::wsapi::Requests;
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::Receiver;
 use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -28,9 +29,10 @@ const BATCH: usize = 48;
 /// The exchange's ping period and its patience.
 const PING_EVERY: Duration = Duration::from_secs(180);
 const PONG_WITHIN: Duration = Duration::from_secs(600);
-/// Incoming messages a second, streams of a connection.
+/// Messages a second about subscriptions; pings and pongs a second to the WebSocket API, where weight and order counts
+/// limit the requests.
 const MAX_INCOMING: u32 = 10;
-const MAX_STREAMS: usize = 1024;
+const MAX_PINGS: u32 = 5;
 
 /// Limits on what a client may send; small, since requests are.
 pub(super) fn config() -> WebSocketConfig {
@@ -43,20 +45,48 @@ pub(super) fn config() -> WebSocketConfig {
     c
 }
 
+/// What is said on a connection.
+pub(super) enum Talk {
+    /// Subscriptions.
+    Streams(Subscriptions),
+    /// The WebSocket API.
+    Api(Requests),
+}
+
+impl Talk {
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::Streams(s) => s.kind(),
+            Self::Api(_) => "api",
+        }
+    }
+
+    /// The next answer that is ready; `None` where none is waited for.
+    async fn answer(&mut self) -> Option<String> {
+        match self {
+            Self::Streams(_) => None,
+            Self::Api(r) => r.answer().await,
+        }
+    }
+
+    /// No further request is taken before one is answered.
+    fn full(&self) -> bool {
+        matches!(self, Self::Api(r) if r.full())
+    }
+}
+
 /// Serves a connection until either side ends it.
-pub(super) async fn run<S>(ws: WebSocketStream<S>, asked: Asked, link: Link)
+pub(super) async fn run<S>(ws: WebSocketStream<S>, talk: Talk, link: Link)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (outbox, rx) = Outbox::new(Arc::clone(&link.gate));
-    let kind = match asked.route {
-        Route::Public => "public",
-        Route::Market => "market",
-        Route::Private => "private",
-        Route::Unrouted => "unrouted",
-    };
     let id = outbox.id;
-    let (opened, events) = (Arc::clone(&outbox), asked.events.clone());
+    let (opened, kind) = (Arc::clone(&outbox), talk.kind());
+    let events = match &talk {
+        Talk::Streams(s) => s.events(),
+        Talk::Api(_) => Vec::new(),
+    };
     if link
         .call(move |v| v.hub.open(opened, kind, events, v.clock.now_ms()))
         .await
@@ -69,54 +99,71 @@ where
         rx,
         outbox: Arc::clone(&outbox),
         link: link.clone(),
-        route: asked.route,
-        combined: asked.combined,
-        streams: Vec::new(),
+        talk,
         since_ping: 0,
         pinged: 0,
         acked: 0,
         last_pong: Instant::now(),
-        second: (Instant::now(), 0),
+        messages: Second::default(),
+        pings: Second::default(),
     };
     tokio::select! {
         () = outbox.killed() => {}
         () = link.stopping() => {}
-        () = session.serve(asked.streams) => {}
+        () = session.serve() => {}
     }
     outbox.close();
     let _ = link.call(move |v| v.hub.closed(id)).await;
 }
 
+/// How many there were in the running second.
+#[derive(Default)]
+struct Second {
+    began: Option<Instant>,
+    n: u32,
+}
+
+impl Second {
+    /// Counts one; true beyond so many.
+    fn beyond(&mut self, max: u32) -> bool {
+        if self.began.is_none_or(|t| t.elapsed().as_secs() >= 1) {
+            (self.began, self.n) = (Some(Instant::now()), 0);
+        }
+        self.n += 1;
+        self.n > max
+    }
+}
+
 struct Session<S> {
     ws: WebSocketStream<S>,
-    rx: UnboundedReceiver<Queued>,
+    rx: Receiver<Queued>,
     outbox: Arc<Outbox>,
     link: Link,
-    route: Route,
-    combined: bool,
-    streams: Vec<String>,
+    talk: Talk,
     since_ping: usize,
     pinged: u64,
     acked: u64,
     last_pong: Instant,
-    second: (Instant, u32),
+    messages: Second,
+    pings: Second,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
-    async fn serve(&mut self, streams: Vec<String>) {
-        if streams.len() > MAX_STREAMS {
-            let _ = self.refuse("Too many streams").await;
-            return;
-        }
-        if self.join(streams).await.is_none() {
-            return;
+    async fn serve(&mut self) {
+        if let Talk::Streams(s) = &mut self.talk {
+            let begun = s.begin(self.outbox.id, &self.link).await;
+            if let Err(why) = begun {
+                let _ = self.refuse(why).await;
+                return;
+            }
         }
         let mut ping = tokio::time::interval_at(Instant::now() + PING_EVERY, PING_EVERY);
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             let open = self.pinged - self.acked < IN_FLIGHT || !self.link.gate.accelerated();
+            let full = self.talk.full();
             let go = tokio::select! {
-                message = self.ws.next() => match message {
+                message = self.ws.next(), if !full => match message {
                     Some(Ok(m)) => self.incoming(m).await,
                     _ => None,
                 },
@@ -124,6 +171,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                     0 => None,
                     n => self.outgoing(&mut batch, n).await,
                 },
+                Some(text) = self.talk.answer() => self.ws.send(Message::text(text)).await.ok(),
                 _ = ping.tick() => {
                     if self.last_pong.elapsed() > PONG_WITHIN {
                         None
@@ -139,14 +187,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     async fn outgoing(&mut self, batch: &mut Vec<Queued>, n: usize) -> Option<()> {
-        for frame in batch.drain(..) {
+        let mut bytes = 0;
+        for frame in &*batch {
             if let Some(due) = frame.due.filter(|d| *d > Instant::now()) {
                 self.ws.flush().await.ok()?;
                 tokio::time::sleep_until(due).await;
             }
-            self.since_ping += frame.text.len();
-            self.ws.feed(Message::Text(frame.text)).await.ok()?;
+            bytes += frame.text.len();
+            self.ws.feed(Message::Text(frame.text.clone())).await.ok()?;
         }
+        self.since_ping += bytes;
         if self.since_ping >= WINDOW && self.link.gate.accelerated() {
             self.since_ping = 0;
             self.pinged += 1;
@@ -154,7 +204,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             self.ws.feed(Message::Ping(mark)).await.ok()?;
         }
         self.ws.flush().await.ok()?;
-        self.outbox.sent(n);
+        let now = Instant::now();
+        for frame in batch.drain(..) {
+            let delay = now.saturating_duration_since(frame.ready());
+            self.link.gate.delay.add(delay);
+        }
+        self.outbox.sent(n, bytes);
         Some(())
     }
 
@@ -162,6 +217,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         match message {
             Message::Pong(p) => {
                 self.last_pong = Instant::now();
+                if self.too_many_pings() {
+                    return self.refuse("Too many pongs").await;
+                }
                 // Answering only the newest of several pings is allowed.
                 if let Ok(mark) = <[u8; 8]>::try_from(&p[..]) {
                     let mark = u64::from_be_bytes(mark);
@@ -171,23 +229,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 }
                 Some(())
             }
+            Message::Ping(_) if self.too_many_pings() => self.refuse("Too many pings").await,
             // The library has queued the pong already.
             Message::Ping(_) => self.ws.flush().await.ok(),
-            Message::Text(t) => {
-                if self.second.0.elapsed() >= Duration::from_secs(1) {
-                    self.second = (Instant::now(), 0);
+            Message::Text(t) => match &mut self.talk {
+                Talk::Streams(_) if self.messages.beyond(MAX_INCOMING) => {
+                    self.refuse("Too many requests").await
                 }
-                self.second.1 += 1;
-                if self.second.1 > MAX_INCOMING {
-                    return self.refuse("Too many requests").await;
+                Talk::Streams(s) => {
+                    let reply = s.request(t.as_str(), &self.link).await?;
+                    self.ws.send(Message::text(reply.to_string())).await.ok()
                 }
-                let reply = self.request(t.as_str()).await?;
-                let text = reply.to_string();
-                self.ws.send(Message::text(text)).await.ok()
-            }
+                Talk::Api(r) => {
+                    r.ask(t.as_str(), &self.link);
+                    Some(())
+                }
+            },
             Message::Binary(_) | Message::Frame(_) => self.refuse("Unsupported frame").await,
             Message::Close(_) => None,
         }
+    }
+
+    fn too_many_pings(&mut self) -> bool {
+        matches!(self.talk, Talk::Api(_)) && self.pings.beyond(MAX_PINGS)
     }
 
     async fn refuse(&mut self, why: &'static str) -> Option<()> {
@@ -197,111 +261,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         };
         let _ = self.ws.close(Some(frame)).await;
         None
-    }
-
-    /// Answers a request; `None` ends the connection.
-    async fn request(&mut self, text: &str) -> Option<Value> {
-        let error = |code: i64, msg: String, id: &Value| {
-            let mut e = json!({"error": {"code": code, "msg": msg}});
-            if !id.is_null() {
-                e["id"] = id.clone();
-            }
-            Some(e)
-        };
-        let v: Value = match serde_json::from_str(text) {
-            Ok(v) => v,
-            Err(e) => return error(3, format!("Invalid JSON: {e}"), &Value::Null),
-        };
-        let id = v.get("id").cloned().unwrap_or(Value::Null);
-        if !(id.is_u64() || id.is_string() || id.is_null()) {
-            let msg = "Invalid request: request ID must be an unsigned integer or a string";
-            return error(2, msg.into(), &Value::Null);
-        }
-        let params = v.get("params").and_then(Value::as_array);
-        let names = || -> Option<Vec<String>> {
-            params?
-                .iter()
-                .map(|p| p.as_str().map(str::to_owned))
-                .collect()
-        };
-        let result = match (v.get("method").and_then(Value::as_str), names()) {
-            (Some("SUBSCRIBE"), Some(names)) => {
-                if self.streams.len() + names.len() > MAX_STREAMS {
-                    return error(
-                        2,
-                        format!("Invalid request: too many streams (max {MAX_STREAMS})"),
-                        &id,
-                    );
-                }
-                self.join(names).await?;
-                Value::Null
-            }
-            (Some("UNSUBSCRIBE"), Some(names)) => {
-                self.quit(names).await?;
-                Value::Null
-            }
-            (Some("SUBSCRIBE" | "UNSUBSCRIBE"), None) => {
-                return error(
-                    2,
-                    "Invalid request: params must be an array of strings".into(),
-                    &id,
-                );
-            }
-            (Some("LIST_SUBSCRIPTIONS"), _) => json!(self.streams),
-            (Some("GET_PROPERTY"), _) => json!(self.combined),
-            (Some("SET_PROPERTY"), _) => {
-                match params.and_then(|p| p.get(1)).and_then(Value::as_bool) {
-                    Some(b) => {
-                        let names = std::mem::take(&mut self.streams);
-                        self.quit(names.clone()).await?;
-                        self.combined = b;
-                        self.join(names).await?;
-                        Value::Null
-                    }
-                    None => {
-                        return error(
-                            2,
-                            "Invalid request: property value must be a boolean".into(),
-                            &id,
-                        );
-                    }
-                }
-            }
-            (Some(other), _) => {
-                return error(2, format!("Invalid request: unknown method {other}"), &id);
-            }
-            (None, _) => return error(2, "Invalid request: method must be a string".into(), &id),
-        };
-        Some(json!({"result": result, "id": id}))
-    }
-
-    async fn join(&mut self, names: Vec<String>) -> Option<()> {
-        for n in &names {
-            if !self.streams.contains(n) {
-                self.streams.push(n.clone());
-            }
-        }
-        let (id, route, combined) = (self.outbox.id, self.route, self.combined);
-        let join = move |v: &mut super::venue::Venue| {
-            for n in &names {
-                if let Some(t) = topic(route, n, &v.lower) {
-                    v.hub.join(id, t, n, combined);
-                }
-            }
-        };
-        self.link.call(join).await.ok()
-    }
-
-    async fn quit(&mut self, names: Vec<String>) -> Option<()> {
-        self.streams.retain(|s| !names.contains(s));
-        let (id, route) = (self.outbox.id, self.route);
-        let quit = move |v: &mut super::venue::Venue| {
-            for n in &names {
-                if let Some(t) = topic(route, n, &v.lower) {
-                    v.hub.quit(id, &t, n);
-                }
-            }
-        };
-        self.link.call(quit).await.ok()
     }
 }

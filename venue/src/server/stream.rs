@@ -1,7 +1,8 @@
-//! Names of streams, the route each belongs to, and what a connection's path asks for.
+//! The list of streams: the name of each, the route it belongs to, and what it is about.
 //!
 //! A stream asked for on the wrong route is acknowledged and stays silent, as at the exchange since April 2026.
 
+use super::interval::interval_ms;
 use crate::engine::SymbolId;
 use std::collections::BTreeMap;
 
@@ -22,22 +23,40 @@ pub(super) enum Route {
 /// What frames are about; several names may mean the same topic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Topic {
-    /// Diff depth.
-    Depth(SymbolId),
-    /// Best levels, 5, 10 or 20 a side.
-    Partial(SymbolId, u8),
+    /// Diff depth, at most one frame in so many ms; 0 is the source's own cadence.
+    Depth(SymbolId, i64),
+    /// Best levels, 5, 10 or 20 a side, at most one frame in so many ms.
+    Partial(SymbolId, u8, i64),
     /// Best bid and ask.
     BookTicker(SymbolId),
     /// Best bid and ask of every symbol.
     AllBookTickers,
     /// Aggregate trades.
     AggTrade(SymbolId),
-    /// Mark price.
-    Mark(SymbolId),
-    /// Mark prices of every symbol in one array.
-    AllMarks,
+    /// Trades.
+    Trade(SymbolId),
+    /// Mark price, at most one in so many ms.
+    Mark(SymbolId, i64),
+    /// Mark prices of every symbol in one array, at most one in so many ms.
+    AllMarks(i64),
     /// Candles of an interval in ms.
     Kline(SymbolId, i64),
+    /// Candles of a pair's perpetual contract.
+    ContinuousKline(SymbolId, i64),
+    /// 24 hours of a symbol.
+    Ticker(SymbolId),
+    /// 24 hours of a symbol in few words.
+    MiniTicker(SymbolId),
+    /// 24 hours of every symbol that traded, in one array.
+    AllTickers,
+    /// The same in few words.
+    AllMiniTickers,
+    /// Liquidation orders.
+    ForceOrder(SymbolId),
+    /// Liquidation orders of every symbol.
+    AllForceOrders,
+    /// Changes of listings and brackets: the simulated exchange has none.
+    ContractInfo,
     /// Venue time, an extension.
     Time,
     /// A user stream, by listen key.
@@ -45,31 +64,182 @@ pub(super) enum Topic {
 }
 
 impl Topic {
-    /// The symbol it is about.
-    pub(super) fn symbol(&self) -> Option<SymbolId> {
+    /// 24-hour figures; these topics stand side by side.
+    pub(super) const fn is_ticker(&self) -> bool {
+        matches!(
+            self,
+            Self::Ticker(_) | Self::MiniTicker(_) | Self::AllTickers | Self::AllMiniTickers
+        )
+    }
+
+    /// The topics that are silent when this one is to be: depth of a symbol at any cadence is one thing.
+    pub(super) fn kin(self) -> Vec<Self> {
         match self {
-            Self::Depth(s)
-            | Self::Partial(s, _)
-            | Self::BookTicker(s)
-            | Self::AggTrade(s)
-            | Self::Mark(s)
-            | Self::Kline(s, _) => Some(*s),
-            Self::AllBookTickers | Self::AllMarks | Self::Time | Self::User(_) => None,
+            Self::Depth(s, _) => DEPTH_MS.map(|ms| Self::Depth(s, ms)).to_vec(),
+            Self::Partial(s, n, _) => DEPTH_MS.map(|ms| Self::Partial(s, n, ms)).to_vec(),
+            Self::Mark(s, _) => MARK_MS.map(|ms| Self::Mark(s, ms)).to_vec(),
+            Self::AllMarks(_) => MARK_MS.map(Self::AllMarks).to_vec(),
+            other => vec![other],
         }
     }
 
-    fn route(&self) -> Route {
+    /// The symbol it is about.
+    pub(super) fn symbol(&self) -> Option<SymbolId> {
         match self {
-            Self::Depth(_) | Self::Partial(..) | Self::BookTicker(_) | Self::AllBookTickers => {
-                Route::Public
-            }
-            Self::AggTrade(_) | Self::Mark(_) | Self::AllMarks | Self::Kline(..) | Self::Time => {
-                Route::Market
-            }
-            Self::User(_) => Route::Private,
+            Self::Depth(s, _)
+            | Self::Partial(s, ..)
+            | Self::BookTicker(s)
+            | Self::AggTrade(s)
+            | Self::Trade(s)
+            | Self::Mark(s, _)
+            | Self::Kline(s, _)
+            | Self::ContinuousKline(s, _)
+            | Self::Ticker(s)
+            | Self::MiniTicker(s)
+            | Self::ForceOrder(s) => Some(*s),
+            Self::AllBookTickers
+            | Self::AllMarks(_)
+            | Self::AllTickers
+            | Self::AllMiniTickers
+            | Self::AllForceOrders
+            | Self::ContractInfo
+            | Self::Time
+            | Self::User(_) => None,
         }
     }
 }
+
+/// Periods of depth and of mark price streams, ms.
+const DEPTH_MS: [i64; 4] = [0, 100, 250, 500];
+const MARK_MS: [i64; 2] = [1000, 3000];
+
+/// A name in parts: `btcusdt@depth5@100ms` is symbol, `depth5`, `100ms`; a name for all symbols has none.
+#[derive(Clone, Copy)]
+struct Name<'a> {
+    symbol: Option<SymbolId>,
+    word: &'a str,
+    speed: Option<&'a str>,
+}
+
+/// A kind of stream.
+pub(super) struct Stream {
+    /// Its name as it is documented.
+    pub(super) name: &'static str,
+    /// Where it is served, beside the unrouted form.
+    pub(super) route: Route,
+    read: fn(Name<'_>) -> Option<Topic>,
+}
+
+const fn public(name: &'static str, read: fn(Name<'_>) -> Option<Topic>) -> Stream {
+    let route = Route::Public;
+    Stream { name, route, read }
+}
+
+const fn market(name: &'static str, read: fn(Name<'_>) -> Option<Topic>) -> Stream {
+    let route = Route::Market;
+    Stream { name, route, read }
+}
+
+/// A symbol's stream of one name and no speed.
+fn of_symbol(n: Name<'_>, word: &str, topic: fn(SymbolId) -> Topic) -> Option<Topic> {
+    let hit = n.word == word && n.speed.is_none();
+    hit.then_some(topic(n.symbol?))
+}
+
+/// A stream of all symbols.
+fn of_all(n: Name<'_>, word: &str, topic: Topic) -> Option<Topic> {
+    let hit = n.symbol.is_none() && n.word == word && n.speed.is_none();
+    hit.then_some(topic)
+}
+
+/// A depth stream's period, ms; 250 when nothing is said.
+fn depth_ms(n: Name<'_>) -> Option<i64> {
+    match n.speed {
+        None | Some("250ms") => Some(250),
+        Some("0ms") => Some(0),
+        Some("100ms") => Some(100),
+        Some("500ms") => Some(500),
+        Some(_) => None,
+    }
+}
+
+/// A mark price stream's period, ms.
+fn mark_ms(n: Name<'_>) -> Option<i64> {
+    match n.speed {
+        None | Some("3s") => Some(3000),
+        Some("1s") => Some(1000),
+        Some(_) => None,
+    }
+}
+
+fn partial(n: Name<'_>) -> Option<Topic> {
+    let levels = match n.word {
+        "depth5" => 5,
+        "depth10" => 10,
+        "depth20" => 20,
+        _ => return None,
+    };
+    Some(Topic::Partial(n.symbol?, levels, depth_ms(n)?))
+}
+
+fn candles(n: Name<'_>, word: &str, topic: fn(SymbolId, i64) -> Topic) -> Option<Topic> {
+    let interval = interval_ms(n.word.strip_prefix(word)?)?;
+    let plain = n.speed.is_none();
+    plain.then_some(topic(n.symbol?, interval))
+}
+
+/// Every stream there is but the user's, whose name is the listen key.
+pub(super) static STREAMS: &[Stream] = &[
+    public("<symbol>@depth@<speed>", |n| {
+        let hit = n.word == "depth";
+        hit.then_some(Topic::Depth(n.symbol?, depth_ms(n)?))
+    }),
+    public("<symbol>@depth<levels>@<speed>", partial),
+    public("<symbol>@bookTicker", |n| {
+        of_symbol(n, "bookTicker", Topic::BookTicker)
+    }),
+    public("!bookTicker", |n| {
+        of_all(n, "!bookTicker", Topic::AllBookTickers)
+    }),
+    market("<symbol>@aggTrade", |n| {
+        of_symbol(n, "aggTrade", Topic::AggTrade)
+    }),
+    market("<symbol>@trade", |n| of_symbol(n, "trade", Topic::Trade)),
+    market("<symbol>@markPrice@<speed>", |n| {
+        let hit = n.word == "markPrice";
+        hit.then_some(Topic::Mark(n.symbol?, mark_ms(n)?))
+    }),
+    market("!markPrice@arr@<speed>", |n| {
+        let hit = n.symbol.is_none() && n.word == "!markPrice@arr";
+        hit.then_some(Topic::AllMarks(mark_ms(n)?))
+    }),
+    market("<symbol>@kline_<interval>", |n| {
+        candles(n, "kline_", Topic::Kline)
+    }),
+    market("<pair>_perpetual@continuousKline_<interval>", |n| {
+        candles(n, "continuousKline_", Topic::ContinuousKline)
+    }),
+    market("<symbol>@ticker", |n| of_symbol(n, "ticker", Topic::Ticker)),
+    market("<symbol>@miniTicker", |n| {
+        of_symbol(n, "miniTicker", Topic::MiniTicker)
+    }),
+    market("!ticker@arr", |n| {
+        of_all(n, "!ticker@arr", Topic::AllTickers)
+    }),
+    market("!miniTicker@arr", |n| {
+        of_all(n, "!miniTicker@arr", Topic::AllMiniTickers)
+    }),
+    market("<symbol>@forceOrder", |n| {
+        of_symbol(n, "forceOrder", Topic::ForceOrder)
+    }),
+    market("!forceOrder@arr", |n| {
+        of_all(n, "!forceOrder@arr", Topic::AllForceOrders)
+    }),
+    market("!contractInfo", |n| {
+        of_all(n, "!contractInfo", Topic::ContractInfo)
+    }),
+    market("helios@time", |n| of_all(n, "helios@time", Topic::Time)),
+];
 
 /// The topic a name means on a route; `None` is acknowledged and silent.
 pub(super) fn topic(
@@ -77,122 +247,43 @@ pub(super) fn topic(
     name: &str,
     symbols: &BTreeMap<String, SymbolId>,
 ) -> Option<Topic> {
-    let topic = parse(name, symbols)?;
-    (route == Route::Unrouted || route == topic.route()).then_some(topic)
+    let (topic, own) = parse(name, symbols)?;
+    (route == Route::Unrouted || route == own).then_some(topic)
 }
 
-fn parse(name: &str, symbols: &BTreeMap<String, SymbolId>) -> Option<Topic> {
-    match name {
-        "helios@time" => return Some(Topic::Time),
-        "!bookTicker" => return Some(Topic::AllBookTickers),
-        "!markPrice@arr" | "!markPrice@arr@1s" => return Some(Topic::AllMarks),
-        _ => {}
-    }
-    let Some((symbol, kind)) = name.split_once('@') else {
-        return Some(Topic::User(name.to_owned()));
+fn parse(name: &str, symbols: &BTreeMap<String, SymbolId>) -> Option<(Topic, Route)> {
+    let read = |n: Name<'_>| {
+        let mut all = STREAMS.iter();
+        all.find_map(|s| Some(((s.read)(n)?, s.route)))
     };
-    let id = *symbols.get(symbol)?;
-    let (kind, speed) = kind
+    let whole = name.starts_with('!') || name.starts_with("helios@");
+    if whole {
+        // `!markPrice@arr@1s`: the second `@` begins the speed.
+        let at = name.match_indices('@').nth(1).map(|(i, _)| i);
+        let (word, speed) = at.map_or((name, None), |i| (&name[..i], name.get(i + 1..)));
+        let symbol = None;
+        return read(Name {
+            symbol,
+            word,
+            speed,
+        });
+    }
+    let Some((subject, kind)) = name.split_once('@') else {
+        return Some((Topic::User(name.to_owned()), Route::Private));
+    };
+    let (word, speed) = kind
         .split_once('@')
         .map_or((kind, None), |(k, v)| (k, Some(v)));
-    let depth_speed = matches!(speed, None | Some("0ms" | "100ms" | "250ms" | "500ms"));
-    match kind {
-        "depth" if depth_speed => Some(Topic::Depth(id)),
-        "depth5" if depth_speed => Some(Topic::Partial(id, 5)),
-        "depth10" if depth_speed => Some(Topic::Partial(id, 10)),
-        "depth20" if depth_speed => Some(Topic::Partial(id, 20)),
-        "bookTicker" if speed.is_none() => Some(Topic::BookTicker(id)),
-        "aggTrade" if speed.is_none() => Some(Topic::AggTrade(id)),
-        "markPrice" if matches!(speed, None | Some("1s")) => Some(Topic::Mark(id)),
-        k if speed.is_none() => interval_ms(k.strip_prefix("kline_")?).map(|i| Topic::Kline(id, i)),
-        _ => None,
-    }
-}
-
-/// The exchange's kline intervals, except the month, whose length varies.
-const INTERVALS: [(&str, i64); 14] = [
-    ("1m", 60_000),
-    ("3m", 180_000),
-    ("5m", 300_000),
-    ("15m", 900_000),
-    ("30m", 1_800_000),
-    ("1h", 3_600_000),
-    ("2h", 7_200_000),
-    ("4h", 14_400_000),
-    ("6h", 21_600_000),
-    ("8h", 28_800_000),
-    ("12h", 43_200_000),
-    ("1d", 86_400_000),
-    ("3d", 259_200_000),
-    ("1w", 604_800_000),
-];
-
-/// Length of a kline interval; `None` for one the venue does not serve.
-pub(super) fn interval_ms(name: &str) -> Option<i64> {
-    INTERVALS
-        .iter()
-        .find(|(n, _)| *n == name)
-        .map(|(_, ms)| *ms)
-}
-
-/// Name of a kline interval.
-pub(super) fn interval_name(ms: i64) -> &'static str {
-    INTERVALS
-        .iter()
-        .find(|(_, v)| *v == ms)
-        .map_or("1m", |(n, _)| *n)
-}
-
-/// What a WebSocket connection's address asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Asked {
-    /// Route.
-    pub(super) route: Route,
-    /// Frames come wrapped with their stream's name (`/stream`).
-    pub(super) combined: bool,
-    /// Streams named in the address.
-    pub(super) streams: Vec<String>,
-    /// User event types wanted (`events=`); empty is all.
-    pub(super) events: Vec<String>,
-}
-
-/// Reads path and query of a WebSocket request; `None` when the path is no stream endpoint.
-pub(super) fn asked(path: &str, query: Option<&str>) -> Option<Asked> {
-    let path = path.strip_prefix('/')?;
-    let (route, rest) = match path.split_once('/') {
-        Some(("public", r)) => (Route::Public, r),
-        Some(("market", r)) => (Route::Market, r),
-        Some(("private", r)) => (Route::Private, r),
-        _ => (Route::Unrouted, path),
+    let symbol = match word.starts_with("continuousKline_") {
+        true => subject.strip_suffix("_perpetual")?,
+        false => subject,
     };
-    let (form, names) = rest.split_once('/').unwrap_or((rest, ""));
-    let combined = match form {
-        "ws" => false,
-        "stream" => true,
-        _ => return None,
-    };
-    let decode = |s: &str| {
-        percent_encoding::percent_decode_str(s)
-            .decode_utf8_lossy()
-            .into_owned()
-    };
-    let list =
-        |s: &str| -> Vec<String> { s.split('/').filter(|n| !n.is_empty()).map(decode).collect() };
-    let mut out = Asked {
-        route,
-        combined,
-        streams: list(names),
-        events: Vec::new(),
-    };
-    for pair in query.unwrap_or("").split('&') {
-        let (k, v) = pair.split_once('=').unwrap_or((pair, ""));
-        match k {
-            "streams" | "listenKey" => out.streams.extend(list(&v.replace("%2F", "/"))),
-            "events" => out.events.extend(list(&v.replace("%2F", "/"))),
-            _ => {}
-        }
-    }
-    Some(out)
+    let symbol = Some(*symbols.get(symbol)?);
+    read(Name {
+        symbol,
+        word,
+        speed,
+    })
 }
 
 #[cfg(test)]
@@ -213,8 +304,12 @@ mod tests {
             ("btcusdt@depth@0ms", Route::Public),
             ("btcusdt@bookTicker", Route::Public),
             ("btcusdt@aggTrade", Route::Market),
+            ("btcusdt@trade", Route::Market),
+            ("btcusdt@markPrice", Route::Market),
             ("btcusdt@markPrice@1s", Route::Market),
             ("btcusdt@kline_15m", Route::Market),
+            ("btcusdt_perpetual@continuousKline_15m", Route::Market),
+            ("!markPrice@arr", Route::Market),
             ("!markPrice@arr@1s", Route::Market),
             ("helios@time", Route::Market),
             ("someListenKey", Route::Private),
@@ -226,8 +321,16 @@ mod tests {
         }
         for name in [
             "ethusdt@depth",
-            "btcusdt@trade",
+            "btcusdt@trade@1s",
             "btcusdt@depth@7ms",
+            "btcusdt@depth7",
+            "btcusdt@!bookTicker",
+            "!bookTicker@1s",
+            "!markPrice@arr@2s",
+            "!depth",
+            "btcusdt@continuousKline_1m",
+            "btcusdt_perpetual@kline_1m",
+            "btcusdt_current_quarter@continuousKline_1m",
             "btcusdt@kline_9m",
             "@",
         ] {
@@ -236,32 +339,43 @@ mod tests {
     }
 
     #[test]
-    fn addresses_name_route_form_and_streams() {
-        let a = asked(
-            "/public/stream",
-            Some("streams=btcusdt@depth/btcusdt@bookTicker"),
-        )
-        .unwrap();
-        assert_eq!((a.route, a.combined), (Route::Public, true));
-        assert_eq!(a.streams, ["btcusdt@depth", "btcusdt@bookTicker"]);
-        let a = asked(
-            "/private/ws",
-            Some("listenKey=K&events=ORDER_TRADE_UPDATE/ACCOUNT_UPDATE"),
-        );
-        let a = a.unwrap();
-        assert_eq!(a.streams, ["K"]);
-        assert_eq!(a.events, ["ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE"]);
-        assert_eq!(asked("/private/ws/K", None).unwrap().streams, ["K"]);
-        assert_eq!(
-            asked("/ws/btcusdt@depth", None).unwrap().route,
-            Route::Unrouted
-        );
-        assert_eq!(
-            asked("/market/ws/btcusdt%40aggTrade", None)
-                .unwrap()
-                .streams,
-            ["btcusdt@aggTrade"]
-        );
-        assert_eq!(asked("/fapi/v1/ping", None), None);
+    fn every_stream_of_the_list_is_read_by_its_own_name() {
+        let s = symbols();
+        for stream in STREAMS {
+            let name = stream.name.replace("<symbol>", "btcusdt");
+            let name = name.replace("<pair>", "btcusdt").replace("<levels>", "10");
+            let name = name.replace("<interval>", "1h");
+            // A speed may be left out.
+            let short = name.replace("@<speed>", "");
+            let (topic, route) = parse(&short, &s).unwrap();
+            assert_eq!(route, stream.route, "{short}");
+            let at = short.find('@').map_or(&short[..], |i| &short[i + 1..]);
+            let own = Name {
+                symbol: topic.symbol(),
+                word: if topic.symbol().is_some() { at } else { &short },
+                speed: None,
+            };
+            assert_eq!((stream.read)(own), Some(topic), "{short}");
+        }
+        let speeds = [
+            ("", 250),
+            ("@0ms", 0),
+            ("@100ms", 100),
+            ("@250ms", 250),
+            ("@500ms", 500),
+        ];
+        for (speed, ms) in speeds {
+            let read = |kind: &str| topic(Route::Public, &format!("btcusdt@{kind}{speed}"), &s);
+            assert_eq!(read("depth"), Some(Topic::Depth(SymbolId(0), ms)));
+            assert_eq!(read("depth20"), Some(Topic::Partial(SymbolId(0), 20, ms)));
+        }
+        for (speed, ms) in [("", 3000), ("@3s", 3000), ("@1s", 1000)] {
+            let read = |kind: &str| topic(Route::Market, &format!("{kind}{speed}"), &s);
+            assert_eq!(read("!markPrice@arr"), Some(Topic::AllMarks(ms)));
+            assert_eq!(
+                read("btcusdt@markPrice"),
+                Some(Topic::Mark(SymbolId(0), ms))
+            );
+        }
     }
 }

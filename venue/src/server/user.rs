@@ -10,7 +10,8 @@ use helios_core::order::{AlgoUpdate, OrderKind, OrderUpdate, TradeFill};
 use rust_decimal::Decimal;
 use serde::Serialize;
 
-fn json(v: &impl Serialize) -> Vec<u8> {
+/// Serialises an event.
+pub(super) fn json(v: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(v).unwrap_or_default()
 }
 
@@ -78,8 +79,8 @@ struct Order<'a> {
     er: &'a str,
 }
 
-/// Zero as text, with a contract's decimals.
-fn zero() -> String {
+/// Zero as text.
+pub(super) fn zero() -> String {
     "0".to_owned()
 }
 
@@ -144,14 +145,16 @@ pub(super) fn order(
     })
 }
 
-fn limit(s: &SymbolText, k: &OrderKind) -> String {
+/// The price of a limit order, 0 for a market order.
+pub(super) fn limit(s: &SymbolText, k: &OrderKind) -> String {
     match k {
         OrderKind::Market => zero(),
         OrderKind::Limit { price, .. } => s.p(*price),
     }
 }
 
-fn price_or_zero(s: &SymbolText, p: Decimal) -> String {
+/// An average price, 0 where there is none.
+pub(super) fn price_or_zero(s: &SymbolText, p: Decimal) -> String {
     if p.is_zero() { zero() } else { price(s, p) }
 }
 
@@ -414,6 +417,16 @@ pub(super) fn margin_call(
                 mm: fixed(p.maint_margin, 8),
             })
             .collect(),
+    })
+}
+
+/// `ACCOUNT_CONFIG_UPDATE` of a contract's leverage.
+pub(super) fn leverage_changed(now_ms: i64, s: &SymbolText, leverage: u32) -> Vec<u8> {
+    json(&Event {
+        e: "ACCOUNT_CONFIG_UPDATE",
+        transact: now_ms,
+        event: now_ms,
+        body: serde_json::json!({"ac": {"s": s.name, "l": leverage}}),
     })
 }
 

@@ -4,18 +4,19 @@ use super::accounts::Accounts;
 use super::audit::At;
 use super::clock::Clock;
 use super::config::{MarketState, VenueStats};
+use super::day::Days;
 use super::frames::SymbolText;
 use super::hub::Hub;
 use super::klines::Klines;
 use super::limits::Limits;
 use super::outbox::Gate;
 use super::path::PathSource;
+use super::public::Public;
 use super::stream::Topic;
 use super::{frames, user};
 use crate::engine::{AccountId, Engine, EngineEvent, SymbolId};
 use crate::market::MarketSource as _;
-use helios_core::fixed::{Price, Qty};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use tokio::time::{Duration, Instant};
@@ -24,12 +25,6 @@ use tokio::time::{Duration, Instant};
 pub(super) const LISTEN_KEY_MS: i64 = 3_600_000;
 /// Processing behind by this much wall time slows an accelerated market instead of being caught up.
 const BEHIND_AT_MOST: Duration = Duration::from_millis(25);
-/// Trades kept for `GET /aggTrades`.
-const KEPT_TRADES: usize = 1000;
-
-/// Best bid and ask as last sent.
-type Top = ((Price, Qty), (Price, Qty));
-
 /// Everything the actor owns.
 pub(super) struct Venue {
     pub(super) engine: Engine,
@@ -46,8 +41,9 @@ pub(super) struct Venue {
     /// Contracts by name, and by the lower-case name that streams use.
     pub(super) upper: BTreeMap<String, SymbolId>,
     pub(super) lower: BTreeMap<String, SymbolId>,
-    /// Latest public trades, oldest first.
-    pub(super) trades: Vec<VecDeque<helios_core::market::AggTrade>>,
+    /// What the public streams remember.
+    pub(super) public: Public,
+    pub(super) days: Days,
     pub(super) state_dir: Option<std::path::PathBuf>,
     pub(super) requests: u64,
     pub(super) refused: u64,
@@ -55,9 +51,6 @@ pub(super) struct Venue {
     pub(super) gate: Arc<Gate>,
     pub(super) delay_ns: Arc<AtomicU64>,
     pub(super) latency_ms: u64,
-    pub(super) tops: Vec<Option<Top>>,
-    /// `!markPrice@arr` being gathered: its time and the objects so far.
-    pub(super) marks: (i64, Vec<u8>),
     pub(super) scratch: Vec<EngineEvent>,
 }
 
@@ -102,12 +95,15 @@ impl Venue {
                 return false;
             }
             let Some(source_ms) = self.source.peek_ms() else {
-                self.flush_marks();
+                self.send_due(i64::MAX);
                 self.clock.end(wall);
                 return false;
             };
             let engine_ms = self.engine.next_due_ms().filter(|ms| *ms < source_ms);
-            let next = engine_ms.unwrap_or(source_ms);
+            let happens = engine_ms.unwrap_or(source_ms);
+            // What happens in the very moment of a frame belongs into it.
+            let frame_ms = self.next_frame_ms().filter(|ms| *ms < happens);
+            let next = frame_ms.unwrap_or(happens);
             if next > target {
                 self.clock.reached(target);
                 self.flush_marks();
@@ -115,6 +111,11 @@ impl Venue {
                 return false;
             }
             self.clock.reached(next);
+            if frame_ms.is_some() {
+                self.hub.said(Instant::now());
+                self.send_due(next);
+                continue;
+            }
             let mut events = std::mem::take(&mut self.scratch);
             if engine_ms.is_some() {
                 self.engine.advance(next, &mut events);
@@ -137,7 +138,11 @@ impl Venue {
         if self.clock.state != MarketState::Running {
             return idle;
         }
-        let next = [self.source.peek_ms(), self.engine.next_due_ms()];
+        let next = [
+            self.source.peek_ms(),
+            self.engine.next_due_ms(),
+            self.next_frame_ms(),
+        ];
         let next = next.into_iter().flatten().min();
         next.map_or(idle, |ms| self.clock.wall_of(ms).min(idle))
     }
@@ -183,6 +188,7 @@ impl Venue {
 
     /// Sends out what the engine said.
     pub(super) fn absorb(&mut self, events: &mut Vec<EngineEvent>) {
+        self.hub.said(Instant::now());
         for i in 0..events.len() {
             match &events[i] {
                 EngineEvent::Depth(s, u) => self.on_depth(*s, u),
@@ -195,104 +201,6 @@ impl Venue {
             }
         }
         events.clear();
-    }
-
-    fn on_depth(&mut self, id: SymbolId, u: &helios_core::market::DepthUpdate) {
-        let due = self.due();
-        let Some(text) = self.symbols.get(usize::from(id.0)) else {
-            return;
-        };
-        let topic = Topic::Depth(id);
-        if self.hub.wanted(&topic) {
-            self.hub.publish(&topic, frames::depth(text, u), due);
-        }
-        for n in [5_u8, 10, 20] {
-            let topic = Topic::Partial(id, n);
-            if self.hub.wanted(&topic) {
-                let book = self.engine.depth(id, usize::from(n));
-                let frame = frames::depth_of(text, u, &book.bids, &book.asks);
-                self.hub.publish(&topic, frame, due);
-            }
-        }
-        let one = Topic::BookTicker(id);
-        if !self.hub.wanted(&one) && !self.hub.wanted(&Topic::AllBookTickers) {
-            return;
-        }
-        let (Some(bid), Some(ask)) = self.engine.best(id) else {
-            return;
-        };
-        let last = &mut self.tops[usize::from(id.0)];
-        if last.replace((bid, ask)) == Some((bid, ask)) {
-            return;
-        }
-        let ticker = helios_core::market::BookTicker {
-            update_id: u.last_id,
-            event_ms: u.event_ms,
-            transact_ms: u.transact_ms,
-            bid,
-            ask,
-        };
-        let frame = frames::book_ticker(text, &ticker);
-        if self.hub.wanted(&Topic::AllBookTickers) {
-            self.hub.publish(&Topic::AllBookTickers, frame.clone(), due);
-        }
-        self.hub.publish(&one, frame, due);
-    }
-
-    fn on_trade(&mut self, id: SymbolId, t: &helios_core::market::AggTrade) {
-        let due = self.due();
-        let i = usize::from(id.0);
-        let Some(text) = self.symbols.get(i) else {
-            return;
-        };
-        let kept = &mut self.trades[i];
-        if kept.len() == KEPT_TRADES {
-            kept.pop_front();
-        }
-        kept.push_back(*t);
-        let topic = Topic::AggTrade(id);
-        if self.hub.wanted(&topic) {
-            self.hub.publish(&topic, frames::agg_trade(text, t), due);
-        }
-        let closed = self.klines.on_trade(id, t);
-        self.klines
-            .publish(id, t, closed, text, &self.source, &mut self.hub, due);
-    }
-
-    fn on_mark(&mut self, id: SymbolId, m: &helios_core::market::MarkPrice) {
-        let (one, all) = (Topic::Mark(id), Topic::AllMarks);
-        let (one_wanted, all_wanted) = (self.hub.wanted(&one), self.hub.wanted(&all));
-        let Some(text) = self.symbols.get(usize::from(id.0)) else {
-            return;
-        };
-        if !one_wanted && !all_wanted {
-            return;
-        }
-        let frame = frames::mark(text, m);
-        if all_wanted {
-            if self.marks.0 != m.event_ms {
-                self.flush_marks();
-            }
-            self.marks.0 = m.event_ms;
-            self.marks
-                .1
-                .push(if self.marks.1.is_empty() { b'[' } else { b',' });
-            self.marks.1.extend_from_slice(&frame);
-        }
-        if one_wanted {
-            let due = self.due();
-            self.hub.publish(&one, frame, due);
-        }
-    }
-
-    /// Sends the array of mark prices of one moment.
-    fn flush_marks(&mut self) {
-        if !self.marks.1.is_empty() {
-            let mut frame = std::mem::take(&mut self.marks.1);
-            frame.push(b']');
-            let due = self.due();
-            self.hub.publish(&Topic::AllMarks, frame, due);
-        }
     }
 
     /// Account of the venue's own work.
@@ -310,6 +218,7 @@ impl Venue {
             sockets: self.hub.len(),
             dropped_slow: self.hub.dropped_slow,
             frames: self.hub.frames,
+            queue_peak_bytes: self.gate.peak_bytes(),
             requests: self.requests,
             refused: self.refused,
         }

@@ -78,7 +78,34 @@ pub fn signature(secret: &str, payload: &str) -> String {
     hex::encode(mac.finalize().into_bytes())
 }
 
+/// What the WebSocket API wants signed: the parameters by name, strings bare, everything else as JSON.
+pub fn api_payload(params: &Value) -> String {
+    let text = |v: &Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
+    let mut pairs: Vec<String> = params
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(k, v)| format!("{k}={}", text(v)))
+        .collect();
+    pairs.sort();
+    pairs.join("&")
+}
+
 impl Client {
+    /// A connection to the WebSocket API.
+    pub async fn api(&self) -> Ws {
+        self.ws("/ws-fapi/v1").await
+    }
+
+    /// Parameters with key, the venue's time and signature.
+    pub async fn api_params(&self, mut params: Value) -> Value {
+        let c = self.venue.credentials().clone();
+        params["apiKey"] = c.key.into();
+        params["timestamp"] = self.now().await.into();
+        params["signature"] = signature(&c.secret, &api_payload(&params)).into();
+        params
+    }
+
     pub fn addr(&self) -> String {
         self.venue.rest_url().replace("http://", "")
     }
@@ -186,6 +213,13 @@ impl Ws {
 
     pub async fn say(&mut self, v: Value) {
         self.0.send(Message::text(v.to_string())).await.unwrap();
+    }
+
+    /// Asks the WebSocket API and returns its next answer.
+    pub async fn call(&mut self, id: Value, method: &str, params: Value) -> Value {
+        self.say(json!({"id": id, "method": method, "params": params}))
+            .await;
+        self.next().await.expect("the connection stays up")
     }
 
     pub async fn ask(&mut self, method: &str, params: Value, id: u64) -> Value {

@@ -128,6 +128,22 @@ async fn streams_come_by_path_query_and_subscription() {
     assert_eq!(ws.event("aggTrade").await["s"], "ETHUSDT");
     ws.ask("SET_PROPERTY", json!(["combined", true]), 11).await;
     ws.until(|v| v["stream"] == "ethusdt@aggTrade").await;
+    ws.ask("UNSUBSCRIBE", json!(["ethusdt@aggTrade"]), 12).await;
+    let told = ws.ask("GET_PROPERTY", json!(["combined"]), 13).await;
+    assert_eq!(told, json!({"result": true, "id": 13}));
+    for (method, params, code) in [
+        ("SET_PROPERTY", json!(["combined", "yes"]), 1),
+        ("SET_PROPERTY", json!(["combined"]), 1),
+        ("SET_PROPERTY", json!(["divided", true]), 0),
+        ("SET_PROPERTY", json!([true]), 2),
+        ("GET_PROPERTY", json!(["divided"]), 0),
+        ("GET_PROPERTY", json!([]), 2),
+    ] {
+        // Ten messages a second are allowed.
+        tokio::time::sleep(Duration::from_millis(120)).await;
+        let refused = ws.ask(method, params.clone(), 14).await;
+        assert_eq!(refused["error"]["code"], code, "{method} {params}");
+    }
 }
 
 #[tokio::test]
@@ -236,7 +252,7 @@ async fn at_real_time_the_market_waits_for_nobody() {
     let c = running(1.0).await;
     // It never reads; what becomes of it is the hub's own test.
     let _idle = c.ws("/public/ws/btcusdt@depth").await;
-    let mut ws = c.ws("/public/ws/ethusdt@depth").await;
+    let mut ws = c.ws("/public/ws/ethusdt@depth@100ms").await;
     let a = ws.next().await.unwrap()["E"].as_i64().unwrap();
     let b = ws.next().await.unwrap()["E"].as_i64().unwrap();
     assert_eq!(b - a, 100);

@@ -1,12 +1,12 @@
 //! Market data: time, rules, book, candles, trades.
 
 use super::{Answer, json, symbol};
-use crate::engine::SymbolSpec;
+use crate::engine::{SymbolId, SymbolSpec};
 use crate::market::MarketSource as _;
 use crate::server::frames::{self, SymbolText};
+use crate::server::interval::interval_ms;
 use crate::server::limits::{ORDERS_1M, ORDERS_10S, WEIGHT_1M};
 use crate::server::params::{ApiError, Params};
-use crate::server::stream::interval_ms;
 use crate::server::text::{fixed, plain, write_i64, write_u64};
 use crate::server::venue::Venue;
 use helios_core::market::Bar;
@@ -235,7 +235,22 @@ fn row(text: &SymbolText, b: &Bar) -> Row {
 
 /// `GET /klines`: closed candles, and the running one last unless `endTime` lies before it.
 pub(super) fn klines(v: &mut Venue, p: &Params) -> Answer {
-    let id = symbol(v, p)?;
+    candles(v, p, symbol(v, p)?)
+}
+
+/// `GET /continuousKlines`: perpetual contracts are the only ones, so those of a pair are its contract's own.
+pub(super) fn continuous_klines(v: &mut Venue, p: &Params) -> Answer {
+    let pair = p.need("pair")?;
+    let id = v.upper.get(pair).copied();
+    let id = id.ok_or_else(|| ApiError::new(-4144, "Invalid pair."))?;
+    match p.need("contractType")? {
+        "PERPETUAL" => candles(v, p, id),
+        "CURRENT_QUARTER" | "NEXT_QUARTER" => json(&[(); 0]),
+        _ => Err(ApiError::new(-4104, "Invalid contract type.")),
+    }
+}
+
+fn candles(v: &Venue, p: &Params, id: SymbolId) -> Answer {
     let interval = interval_ms(p.need("interval")?)
         .ok_or_else(|| ApiError::new(-1120, "Invalid interval."))?;
     let limit = p.limit(500, 1500)?;
@@ -263,33 +278,4 @@ pub(super) fn klines(v: &mut Venue, p: &Params) -> Answer {
         .text(id)
         .ok_or_else(|| ApiError::new(-1121, "Invalid symbol."))?;
     json(&bars.iter().map(|b| row(text, b)).collect::<Vec<_>>())
-}
-
-/// `GET /aggTrades`: the latest ones.
-pub(super) fn agg_trades(v: &mut Venue, p: &Params) -> Answer {
-    let id = symbol(v, p)?;
-    let limit = p.limit(500, 1000)?;
-    let (from, start, end) = (p.uint("fromId")?, p.time("startTime")?, p.time("endTime")?);
-    let text = v
-        .text(id)
-        .ok_or_else(|| ApiError::new(-1121, "Invalid symbol."))?;
-    let kept = v.trades.get(usize::from(id.0)).into_iter().flatten();
-    let mut hit: Vec<_> = kept
-        .filter(|t| from.is_none_or(|f| t.id >= f))
-        .filter(|t| start.is_none_or(|s| t.transact_ms >= s))
-        .filter(|t| end.is_none_or(|e| t.transact_ms <= e))
-        .collect();
-    if from.is_some() || start.is_some() {
-        hit.truncate(limit);
-    } else {
-        hit.drain(..hit.len().saturating_sub(limit));
-    }
-    let rows: Vec<Value> = hit
-        .iter()
-        .map(|t| {
-            let q = text.q(t.qty);
-            object!({"a": t.id, "p": text.p(t.price), "q": q, "nq": q, "f": t.id, "l": t.id, "T": t.transact_ms, "m": t.buyer_is_maker})
-        })
-        .collect();
-    json(&rows)
 }

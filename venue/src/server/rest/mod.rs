@@ -1,20 +1,27 @@
-//! REST: which paths there are, who may ask, what it weighs, and the answer's envelope.
+//! REST: who may ask, what it weighs, and the answer's envelope.
+//!
+//! [`routes`] lists the endpoints. [`admit`] is the one way in: weight, key, signature, time and order counts are looked at
+//! there for REST and for the WebSocket API alike.
 
 mod account;
 mod algo;
 mod batch;
 mod market;
 mod orders;
+pub(super) mod routes;
 mod settings;
 mod terms;
 mod tickers;
+mod trades;
 
 use super::accounts::ApiKey;
 use super::params::{ApiError, Params};
 use super::sign;
 use super::venue::Venue;
 use crate::engine::{AccountId, EngineEvent, Request, Response, SymbolId};
+use routes::{Endpoint, Security};
 use serde::Serialize;
+use std::net::IpAddr;
 use tokio::time::Instant;
 
 /// Default `recvWindow` and the largest allowed, ms.
@@ -37,7 +44,7 @@ pub(super) struct Call {
     /// `X-MBX-APIKEY`.
     pub(super) api_key: Option<String>,
     /// Where it came from.
-    pub(super) ip: std::net::IpAddr,
+    pub(super) ip: IpAddr,
 }
 
 /// An answer.
@@ -51,155 +58,7 @@ pub(super) struct Reply {
     pub(super) headers: Vec<(&'static str, u64)>,
 }
 
-/// Who may ask.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Security {
-    /// Anybody.
-    Public,
-    /// The key's owner, unsigned.
-    Key,
-    /// The key's owner, signed.
-    Signed,
-}
-
 type Answer = Result<Vec<u8>, ApiError>;
-type Handler = fn(&mut Venue, &Params) -> Answer;
-
-struct Endpoint {
-    security: Security,
-    weight: fn(&Params) -> u64,
-    orders: u64,
-    run: Handler,
-}
-
-fn public(weight: fn(&Params) -> u64, run: Handler) -> Option<Endpoint> {
-    Some(Endpoint {
-        security: Security::Public,
-        weight,
-        orders: 0,
-        run,
-    })
-}
-
-fn key(run: Handler) -> Option<Endpoint> {
-    Some(Endpoint {
-        security: Security::Key,
-        weight: |_| 1,
-        orders: 0,
-        run,
-    })
-}
-
-fn signed(weight: fn(&Params) -> u64, run: Handler) -> Option<Endpoint> {
-    Some(Endpoint {
-        security: Security::Signed,
-        weight,
-        orders: 0,
-        run,
-    })
-}
-
-/// An order: no weight, one order count.
-fn order(run: Handler) -> Option<Endpoint> {
-    Some(Endpoint {
-        security: Security::Signed,
-        weight: |_| 0,
-        orders: 1,
-        run,
-    })
-}
-
-/// Several orders: counted as five of them.
-fn several(run: Handler) -> Option<Endpoint> {
-    Some(Endpoint {
-        security: Security::Signed,
-        weight: |_| 5,
-        orders: 5,
-        run,
-    })
-}
-
-/// Weight of a request for one symbol, and of one for all.
-fn one_or(p: &Params, one: u64, all: u64) -> u64 {
-    if p.get("symbol").is_some() { one } else { all }
-}
-
-/// Weight 1 with a symbol, 40 without.
-fn all_or_one(p: &Params) -> u64 {
-    one_or(p, 1, 40)
-}
-
-fn endpoint(method: &str, path: &str) -> Option<Endpoint> {
-    let Some(path) = path.strip_prefix("/fapi/") else {
-        return match (method, path) {
-            // Clients for the whole of Binance ask these first.
-            ("GET", "/api/v3/ping") => public(|_| 1, market::ping),
-            ("GET", "/api/v3/time") => public(|_| 1, market::time),
-            ("GET", "/sapi/v1/account/apiRestrictions") => signed(|_| 1, settings::restrictions),
-            _ => None,
-        };
-    };
-    match (method, path) {
-        ("GET", "v1/ping") => public(|_| 1, market::ping),
-        ("GET", "v1/time") => public(|_| 1, market::time),
-        ("GET", "v1/exchangeInfo") => public(|_| 1, market::exchange_info),
-        ("GET", "v1/depth") => public(market::depth_weight, market::depth),
-        ("GET", "v1/klines") => public(market::klines_weight, market::klines),
-        ("GET", "v1/aggTrades") => public(|_| 20, market::agg_trades),
-        ("GET", "v1/premiumIndex") => public(|p| one_or(p, 1, 10), tickers::premium_index),
-        ("GET", "v1/fundingRate") => public(|_| 1, tickers::funding_rate),
-        ("GET", "v1/fundingInfo") => public(|_| 1, tickers::funding_info),
-        ("GET", "v1/ticker/24hr") => public(all_or_one, tickers::day),
-        ("GET", "v1/ticker/price" | "v2/ticker/price") => {
-            public(|p| one_or(p, 1, 2), tickers::price)
-        }
-        ("GET", "v1/ticker/bookTicker") => public(|p| one_or(p, 2, 5), tickers::book),
-        ("POST", "v1/listenKey") => key(settings::listen_key_start),
-        ("PUT", "v1/listenKey") => key(settings::listen_key_keep),
-        ("DELETE", "v1/listenKey") => key(settings::listen_key_close),
-        ("GET", "v1/leverageBracket") => signed(|_| 1, account::leverage_bracket),
-        ("GET", "v1/commissionRate") => signed(|_| 20, account::commission_rate),
-        ("GET", "v2/account") => signed(|_| 5, account::account_v2),
-        ("GET", "v3/account") => signed(|_| 5, account::account_v3),
-        ("GET", "v2/balance" | "v3/balance") => signed(|_| 5, account::balance),
-        ("GET", "v2/positionRisk") => signed(|_| 5, account::position_risk_v2),
-        ("GET", "v3/positionRisk") => signed(|_| 5, account::position_risk_v3),
-        ("GET", "v1/symbolConfig") => signed(|_| 5, account::symbol_config),
-        ("GET", "v1/accountConfig") => signed(|_| 5, settings::account_config),
-        ("GET", "v1/positionSide/dual") => signed(|_| 30, settings::position_side),
-        ("POST", "v1/positionSide/dual") => signed(|_| 1, settings::set_position_side),
-        ("GET", "v1/multiAssetsMargin") => signed(|_| 30, settings::multi_assets),
-        ("POST", "v1/multiAssetsMargin") => signed(|_| 1, settings::set_multi_assets),
-        ("GET", "v1/feeBurn") => signed(|_| 30, settings::fee_burn),
-        ("POST", "v1/feeBurn") => signed(|_| 1, settings::set_fee_burn),
-        ("GET", "v1/adlQuantile") => signed(|_| 5, account::adl_quantile),
-        ("POST", "v1/leverage") => signed(|_| 1, settings::set_leverage),
-        ("POST", "v1/marginType") => signed(|_| 1, settings::set_margin_type),
-        ("GET", "v1/income") => signed(|_| 30, account::income),
-        ("POST", "v1/order") => order(orders::place),
-        ("POST", "v1/order/test") => signed(|_| 1, orders::test),
-        ("GET", "v1/order") => signed(|_| 1, orders::query),
-        ("PUT", "v1/order") => order(batch::modify),
-        ("POST", "v1/batchOrders") => several(batch::place),
-        ("PUT", "v1/batchOrders") => several(batch::modify_all),
-        ("DELETE", "v1/batchOrders") => signed(|_| 1, batch::cancel),
-        ("GET", "v1/orderAmendment") => signed(|_| 1, batch::history),
-        ("DELETE", "v1/order") => signed(|_| 1, orders::cancel),
-        ("GET", "v1/openOrder") => signed(|_| 1, orders::open_one),
-        ("GET", "v1/openOrders") => signed(all_or_one, orders::open_all),
-        ("GET", "v1/allOrders") => signed(|_| 5, orders::all),
-        ("DELETE", "v1/allOpenOrders") => signed(|_| 1, orders::cancel_all),
-        ("POST", "v1/countdownCancelAll") => signed(|_| 10, orders::countdown),
-        ("GET", "v1/userTrades") => signed(|_| 5, orders::user_trades),
-        ("POST", "v1/algoOrder") => order(algo::place),
-        ("GET", "v1/algoOrder") => signed(|_| 1, algo::query),
-        ("DELETE", "v1/algoOrder") => signed(|_| 1, algo::cancel),
-        ("GET", "v1/openAlgoOrders") => signed(all_or_one, algo::open),
-        ("GET", "v1/allAlgoOrders") => signed(|_| 5, algo::all),
-        ("DELETE", "v1/algoOpenOrders") => signed(|_| 1, algo::cancel_all),
-        _ => None,
-    }
-}
 
 /// Answers a request.
 pub(super) fn answer(v: &mut Venue, c: &Call) -> Reply {
@@ -235,33 +94,71 @@ pub(super) fn refused(e: &ApiError, headers: Vec<(&'static str, u64)>) -> Reply 
     }
 }
 
-/// What the headers say beside the weight.
+/// What is told beside the answer and the weight.
 #[derive(Default)]
-struct Told {
-    retry_after: Option<u64>,
+pub(super) struct Told {
+    /// Seconds to wait after a refusal for a limit.
+    pub(super) retry_after: Option<u64>,
     /// Orders of the account in ten seconds and in a minute, where the request is one.
-    orders: Option<(u64, u64)>,
+    pub(super) orders: Option<(u64, u64)>,
+}
+
+/// What shows that a request is the key's owner's.
+pub(super) enum Proof {
+    /// A signature of the text it was made over.
+    Signature {
+        /// What was signed.
+        payload: String,
+        /// The signature; `None` where none was sent.
+        signature: Option<String>,
+    },
+    /// The connection is logged on with the key.
+    Session,
+}
+
+/// A request, whichever way it came.
+pub(super) struct Ask<'a> {
+    pub(super) endpoint: Endpoint,
+    pub(super) params: &'a Params,
+    pub(super) key: Option<&'a str>,
+    pub(super) proof: Proof,
+    pub(super) ip: IpAddr,
 }
 
 fn serve(v: &mut Venue, c: &Call, told: &mut Told) -> Answer {
-    let Some(e) = endpoint(&c.method, &c.path) else {
+    let Some(endpoint) = routes::find(&c.method, &c.path) else {
         let msg = format!("Path {}, Method {} is invalid", c.path, c.method);
         return Err(ApiError::new(-5000, msg));
     };
     let params = Params::parse(&c.query, &c.body)?;
+    let (payload, signature) = sign::payload(&c.query, &c.body);
+    let ask = Ask {
+        endpoint,
+        params: &params,
+        key: c.api_key.as_deref(),
+        proof: Proof::Signature { payload, signature },
+        ip: c.ip,
+    };
+    admit(v, &ask, told)?;
+    (endpoint.run)(v, &params)
+}
+
+/// Counts a request and looks at who asks; the venue's account is the asker's afterwards, where it must be anybody's.
+pub(super) fn admit(v: &mut Venue, ask: &Ask<'_>, told: &mut Told) -> Result<(), ApiError> {
+    let e = &ask.endpoint;
     let (now, now_ms) = (Instant::now(), v.clock.now_ms());
     v.limits
-        .take(now, now_ms, c.ip, (e.weight)(&params))
+        .take(now, now_ms, ask.ip, (e.weight)(ask.params))
         .map_err(|(e, s)| {
             told.retry_after = Some(s);
             e
         })?;
     if e.security == Security::Public {
-        return (e.run)(v, &params);
+        return Ok(());
     }
-    let (account, key) = owner(v, c)?;
+    let (account, key) = owner(v, ask.key)?;
     if e.security == Security::Signed {
-        check_signature(v, c, &params, key)?;
+        check_proof(v, ask, key)?;
     }
     v.account = account;
     if e.orders > 0 {
@@ -273,12 +170,11 @@ fn serve(v: &mut Venue, c: &Call, told: &mut Told) -> Answer {
             e
         })?;
     }
-    (e.run)(v, &params)
+    Ok(())
 }
 
 /// Whose key a request came with.
-fn owner<'a>(v: &'a Venue, c: &Call) -> Result<(AccountId, &'a ApiKey), ApiError> {
-    let key = c.api_key.as_deref();
+fn owner<'a>(v: &'a Venue, key: Option<&str>) -> Result<(AccountId, &'a ApiKey), ApiError> {
     if let Some(owner) = key.and_then(|k| v.accounts.owner(k)) {
         return Ok(owner);
     }
@@ -290,11 +186,16 @@ fn owner<'a>(v: &'a Venue, c: &Call) -> Result<(AccountId, &'a ApiKey), ApiError
     }
 }
 
-fn check_signature(v: &Venue, c: &Call, p: &Params, key: &ApiKey) -> Result<(), ApiError> {
-    let (payload, signature) = sign::payload(&c.query, &c.body);
-    let signature = signature
-        .filter(|s| !s.is_empty())
-        .ok_or_else(|| ApiError::missing("signature"))?;
+fn check_proof(v: &Venue, ask: &Ask<'_>, key: &ApiKey) -> Result<(), ApiError> {
+    let p = ask.params;
+    let signed = match &ask.proof {
+        Proof::Session => None,
+        Proof::Signature { payload, signature } => {
+            let signature = signature.as_ref().filter(|s| !s.is_empty());
+            let signature = signature.ok_or_else(|| ApiError::missing("signature"))?;
+            Some((payload, signature))
+        }
+    };
     let stamp = p
         .time("timestamp")?
         .ok_or_else(|| ApiError::missing("timestamp"))?;
@@ -316,14 +217,17 @@ fn check_signature(v: &Venue, c: &Call, p: &Params, key: &ApiKey) -> Result<(), 
             "Timestamp for this request is outside of the recvWindow.",
         ));
     }
-    // What is not percent-encoded can't have been signed as the exchange wants it.
-    if payload.is_ascii() && key.verifies(payload.as_bytes(), &signature) {
-        Ok(())
-    } else {
-        Err(ApiError::new(
-            -1022,
-            "Signature for this request is not valid.",
-        ))
+    match signed {
+        // What is not ASCII can't have been signed as the exchange wants it.
+        Some((payload, signature))
+            if !payload.is_ascii() || !key.verifies(payload.as_bytes(), signature) =>
+        {
+            Err(ApiError::new(
+                -1022,
+                "Signature for this request is not valid.",
+            ))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Plain orders and fills.
+//! Plain orders.
 
 use super::{Answer, engine, json, symbol, symbol_opt, terms};
 use crate::engine::{
@@ -7,7 +7,7 @@ use crate::engine::{
 };
 use crate::server::audit::Named;
 use crate::server::params::{ApiError, Params};
-use crate::server::text::{fixed, plain};
+use crate::server::text::plain;
 use crate::server::venue::Venue;
 use crate::server::words;
 use helios_core::fixed::{Price, Qty, Side};
@@ -329,7 +329,8 @@ pub(super) fn open_one(v: &mut Venue, p: &Params) -> Answer {
     tell(v, &o, true)
 }
 
-fn tell_all(v: &Venue, all: &[OrderView]) -> Answer {
+/// Orders as queries tell them.
+pub(super) fn tell_all(v: &Venue, all: &[OrderView]) -> Answer {
     json(
         &all.iter()
             .filter_map(|o| shape(v, o, true))
@@ -391,50 +392,4 @@ pub(super) fn countdown(v: &mut Venue, p: &Params) -> Answer {
     }
     engine(v, Request::Countdown(id, ms))?;
     json(&object!({"symbol": p.get("symbol"), "countdownTime": ms.to_string()}))
-}
-
-/// `GET /userTrades`.
-pub(super) fn user_trades(v: &mut Venue, p: &Params) -> Answer {
-    let id = symbol(v, p)?;
-    let text = v
-        .text(id)
-        .ok_or_else(|| ApiError::new(-1121, "Invalid symbol."))?;
-    let limit = p.limit(500, 1000)?;
-    let (order, from) = (p.uint("orderId")?, p.uint("fromId")?);
-    let (start, end) = (p.time("startTime")?, p.time("endTime")?);
-    let hits = v.engine.user_trades(v.account, Some(id)).filter(|t| {
-        order.is_none_or(|o| t.order_id == o)
-            && from.is_none_or(|f| t.fill.trade_id >= f)
-            && start.is_none_or(|s| t.time_ms >= s)
-            && end.is_none_or(|e| t.time_ms <= e)
-    });
-    let mut all: Vec<_> = hits.collect();
-    page(&mut all, limit, from.is_some());
-    let rows: Vec<_> = all
-        .iter()
-        .map(|t| {
-            let f = &t.fill;
-            let price = helios_core::fixed::Money::from(f.price.0).checked_mul(text.tick);
-            let qty = helios_core::fixed::Money::from(f.qty.0).checked_mul(text.step);
-            let quote = price.zip(qty).and_then(|(p, q)| p.checked_mul(q));
-            object!({
-                "symbol": text.name,
-                "id": f.trade_id,
-                "orderId": t.order_id,
-                "side": words::side(t.side),
-                "price": text.p(f.price),
-                "qty": text.q(f.qty),
-                "realizedPnl": fixed(f.realised, 8),
-                "marginAsset": "USDT",
-                "quoteQty": plain(quote.unwrap_or_default()),
-                "commission": fixed(f.fee, 8),
-                "commissionAsset": &*f.fee_asset,
-                "time": t.time_ms,
-                "positionSide": "BOTH",
-                "buyer": t.side == Side::Buy,
-                "maker": f.maker,
-            })
-        })
-        .collect();
-    json(&rows)
 }

@@ -1,12 +1,13 @@
 //! Modes, leverage and listen keys. One-way, cross margin and single asset are the only modes of the simulated exchange.
 
-use super::{Answer, engine, json, symbol};
+use super::{Answer, engine, json, symbol, symbol_opt};
 use crate::engine::Request;
 use crate::server::accounts::ListenKey;
+use crate::server::limits::{ORDERS_1M, ORDERS_10S};
 use crate::server::params::{ApiError, Params};
-use crate::server::sign;
 use crate::server::text::plain;
 use crate::server::venue::{LISTEN_KEY_MS, Venue};
+use crate::server::{sign, user};
 use serde_json::json as object;
 
 /// `POST /listenKey`: the active key, extended; a new one without.
@@ -53,6 +54,21 @@ pub(super) fn account_config(_: &mut Venue, _: &Params) -> Answer {
         "multiAssetsMargin": false,
         "tradeGroupId": -1,
     }))
+}
+
+/// `GET /apiTradingStatus`: the simulated exchange has no such rules, so none is broken.
+pub(super) fn trading_status(v: &mut Venue, p: &Params) -> Answer {
+    symbol_opt(v, p)?;
+    json(&object!({"indicators": {}, "updateTime": v.clock.now_ms()}))
+}
+
+/// `GET /rateLimit/order`.
+pub(super) fn order_limits(v: &mut Venue, _: &Params) -> Answer {
+    let limit = |interval: &str, n: u32, limit: u64| object!({"rateLimitType": "ORDERS", "interval": interval, "intervalNum": n, "limit": v.limits.in_force(limit)});
+    json(&[
+        limit("SECOND", 10, ORDERS_10S),
+        limit("MINUTE", 1, ORDERS_1M),
+    ])
 }
 
 /// `GET /positionSide/dual`: one-way mode only.
@@ -116,7 +132,14 @@ pub(super) fn set_leverage(v: &mut Venue, p: &Params) -> Answer {
         .uint("leverage")?
         .ok_or_else(|| ApiError::missing("leverage"))?;
     let leverage = u32::try_from(leverage).map_err(|_| ApiError::illegal("leverage"))?;
+    let before = v.engine.leverage(v.account, id);
     engine(v, Request::SetLeverage(id, leverage))?;
+    if before != Some(leverage)
+        && let (Some(key), Some(text)) = (v.active_key(v.account), v.text(id))
+    {
+        let event = user::leverage_changed(v.clock.now_ms(), text, leverage);
+        v.publish_user(&key, "ACCOUNT_CONFIG_UPDATE", event);
+    }
     let max = v.engine.position(v.account, id)?.max_notional;
     json(&object!({
         "leverage": leverage,

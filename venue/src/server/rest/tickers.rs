@@ -1,17 +1,11 @@
 //! Market data at a glance: mark price and funding, 24 hours, last price, best bid and ask.
 
-use super::{Answer, list, one_or_all};
-use crate::engine::SymbolId;
-use crate::market::MarketSource as _;
+use super::{Answer, json, list, one_or_all, symbol};
 use crate::server::params::Params;
-use crate::server::text::{fixed, plain};
+use crate::server::text::fixed;
 use crate::server::venue::Venue;
-use helios_core::fixed::Price;
-use rust_decimal::Decimal;
+use helios_core::fixed::Qty;
 use serde_json::{Value, json as object};
-
-const DAY: i64 = 86_400_000;
-const QUARTER: i64 = 900_000;
 
 /// `GET /premiumIndex`.
 pub(super) fn premium_index(v: &mut Venue, p: &Params) -> Answer {
@@ -66,57 +60,45 @@ pub(super) fn funding_info(v: &mut Venue, _: &Params) -> Answer {
     list(rows.collect::<Vec<Value>>(), false)
 }
 
-/// `GET /ticker/24hr`, from the last 96 closed quarters of an hour. Sources count no trades: `count` is 0.
-pub(super) fn day(v: &mut Venue, p: &Params) -> Answer {
-    let (ids, one) = one_or_all(v, p)?;
-    list(ids.iter().filter_map(|id| day_of(v, *id)).collect(), one)
+/// `GET /openInterest`: what the venue's accounts hold, the larger of longs and shorts. Sources have no accounts of their own.
+pub(super) fn open_interest(v: &mut Venue, p: &Params) -> Answer {
+    let id = symbol(v, p)?;
+    let (mut longs, mut shorts) = (0_i64, 0_i64);
+    for a in v.accounts.iter() {
+        let held = v.engine.position(a.id, id)?.qty.0;
+        longs = longs.saturating_add(held.max(0));
+        shorts = shorts.saturating_sub(held.min(0));
+    }
+    let open = v.text(id).map(|t| t.q(Qty(longs.max(shorts))));
+    json(&object!({"symbol": p.get("symbol"), "openInterest": open, "time": v.clock.now_ms()}))
 }
 
-fn day_of(v: &Venue, id: SymbolId) -> Option<Value> {
-    let now = v.clock.now_ms();
-    let text = v.text(id)?;
-    let bars = v.source.history(id, QUARTER, now, (DAY / QUARTER) as usize);
-    let last_trade = v.engine.last_trade(id);
-    let first = bars.first()?;
-    let last = last_trade.map_or(bars.last()?.close, |t| t.price);
-    let dec = |p: Price| {
-        Decimal::from(p.0)
-            .checked_mul(text.tick)
-            .unwrap_or_default()
-    };
-    let mut volume = 0_i64;
-    let mut quote = Decimal::ZERO;
-    for b in &bars {
-        volume = volume.saturating_add(b.volume.0);
-        let q = Decimal::from(b.volume.0).checked_mul(text.step);
-        let value = q.and_then(|q| q.checked_mul(dec(b.close)));
-        quote = quote.saturating_add(value.unwrap_or_default());
-    }
-    let base = Decimal::from(volume)
-        .checked_mul(text.step)
-        .unwrap_or_default();
-    let change = dec(last) - dec(first.open);
-    let percent = change.checked_div(dec(first.open)).unwrap_or_default() * Decimal::ONE_HUNDRED;
-    let high = bars.iter().map(|b| b.high).max()?.max(last);
-    let low = bars.iter().map(|b| b.low).min()?.min(last);
-    Some(object!({
-        "symbol": text.name,
-        "priceChange": fixed(change, text.price.decimals() as u32),
-        "priceChangePercent": fixed(percent, 3),
-        "weightedAvgPrice": plain(quote.checked_div(base).unwrap_or_default().round_dp(8)),
-        "lastPrice": text.p(last),
-        "lastQty": last_trade.map_or_else(|| "0".to_owned(), |t| text.q(t.qty)),
-        "openPrice": text.p(first.open),
-        "highPrice": text.p(high),
-        "lowPrice": text.p(low),
-        "volume": text.qty.text(volume),
-        "quoteVolume": fixed(quote, 2),
-        "openTime": first.open_ms,
-        "closeTime": now,
-        "firstId": 0,
-        "lastId": last_trade.map_or(0, |t| t.id),
-        "count": 0,
-    }))
+/// `GET /ticker/24hr`. Sources count no trades: `count` is 0.
+pub(super) fn day(v: &mut Venue, p: &Params) -> Answer {
+    let (ids, one) = one_or_all(v, p)?;
+    let rows = ids.iter().filter_map(|id| {
+        let d = v.day(*id)?;
+        let text = v.text(*id)?;
+        Some(object!({
+            "symbol": text.name,
+            "priceChange": d.change(text),
+            "priceChangePercent": d.percent(text),
+            "weightedAvgPrice": d.average(text),
+            "lastPrice": text.p(d.last),
+            "lastQty": text.q(d.last_qty),
+            "openPrice": text.p(d.open),
+            "highPrice": text.p(d.high),
+            "lowPrice": text.p(d.low),
+            "volume": text.q(d.volume),
+            "quoteVolume": d.quote_volume(),
+            "openTime": d.open_ms,
+            "closeTime": d.close_ms,
+            "firstId": 0,
+            "lastId": d.last_id,
+            "count": 0,
+        }))
+    });
+    list(rows.collect(), one)
 }
 
 /// `GET /ticker/price`.
