@@ -50,20 +50,7 @@ exec 9>"$home/image.lock"
 flock -n 9 || { say "another run is building an image: waiting for it"; flock 9; }
 
 # cargo-zigbuild and the zig it links with: wheels that are checked against their checksums.
-linker() {
-  local dir
-  dir=$home/zigbuild-$(sha256sum <tools/image/requirements.txt | cut -c1-16)
-  if [ ! -e "$dir/complete" ]; then
-    say "installing cargo-zigbuild and zig (once, 100 MB)"
-    rm -rf "$dir"
-    python3 -m venv "$dir" >&2 || die "python3 cannot make a virtual environment (Debian: apt-get install python3-venv)"
-    "$dir/bin/pip" --disable-pip-version-check install -q --no-deps --only-binary :all: --require-hashes \
-      -r tools/image/requirements.txt >&2 9>&- ||
-      die "the wheels of tools/image/requirements.txt can't be had as they are pinned: pip says why above (it needs the network, once)"
-    touch "$dir/complete"
-  fi
-  echo "$dir"
-}
+linker() { tools/wheels.sh zigbuild tools/image/requirements.txt 9>&-; }
 
 compiler() { # target: the pinned compiler, with what it needs for the target
   if [[ $(rustc --version 2>/dev/null) = "rustc $rust "* && -d "$(rustc --print sysroot)/lib/rustlib/$1" ]]; then

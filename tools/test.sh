@@ -30,6 +30,7 @@ build_up() {
 }
 kubernetes() { HELIOS_E2E_BIN=$(tools/kubernetes.sh tier1) && "$HELIOS_E2E_BIN/kube-apiserver" --version; }
 nats() { HELIOS_NATS_SERVER=$(tools/nats.sh) && "$HELIOS_NATS_SERVER" --version; }
+outside_clients() { HELIOS_CLIENTS_DIR=$(tools/clients.sh) && cat e2e/clients/requirements.in; }
 lint() { cargo fmt --all --check && cargo clippy --workspace --all-targets --locked "${features[@]}" -- -D warnings; }
 unit() { cargo test --workspace --lib --bins --locked "${features[@]}"; }
 build_tests() { cargo test --workspace --locked "${features[@]}" --no-run; }
@@ -46,8 +47,9 @@ tests_of() {
   done
   printf '%s\n' "${args[@]}"
 }
-# Of the command line's tests, those that run coordinator and workers as processes over a real NATS.
-processes='^(coordinator|nats_roles)$'
+# Of the command line's tests, those that run coordinator and workers as processes over a real NATS, and the complaints: each has a
+# stage of its own, in which several run at once.
+processes='^(coordinator|nats_roles|complaints)$'
 integration() { # crates... -- arguments of the test binaries
   local crates=() names
   while (( $# )) && [ "$1" != -- ]; do crates+=("$1"); shift; done
@@ -56,10 +58,14 @@ integration() { # crates... -- arguments of the test binaries
 }
 contracts() { integration core crds bus lease binance venue; }
 spine() { integration helios worker coordinator -- --test-threads=1; }
+# Mostly waiting for what the market does, each in a whole system of its own.
+complaints() { cargo test --workspace --locked "${features[@]}" --test complaints -- --test-threads=5; }
 # Mostly waiting (outages, leases), so more of them at once than there are cores.
 coordination() { cargo test --workspace --locked "${features[@]}" --test nats_roles --test coordinator -- --test-threads=4; }
 # Mostly waiting too: scenarios share one control plane, each in a namespace of its own.
 control_plane() { cargo test --workspace --locked "${features[@]}" --test tier1 -- --test-threads=4; }
+# Clients that nobody here wrote, against a venue of the binary that users have.
+judges() { "$HELIOS_CLIENTS_DIR/python/bin/python" e2e/clients/run.py "$HELIOS_CLIENTS_DIR"; }
 # What the charts render, and what a real API server says to it.
 charts() { cargo test --workspace --locked "${features[@]}" --test charts -- --test-threads=4; }
 # The image's first line says where it is. Compiled as it is shipped, so not with what other stages built; its cache is its own.
@@ -80,6 +86,7 @@ simulation() { integration sim -- --nocapture --test-threads=2; }
 stage "build: what make up runs" 1200 build_up || { echo "$table"; exit 1; }
 stage "build: nats-server for tests" 600 nats || { echo "$table"; exit 1; }
 export HELIOS_NATS_SERVER
+stage "build: outside clients" 600 outside_clients
 stage "build: Kubernetes for tests" 1500 kubernetes || { echo "$table"; exit 1; }
 export HELIOS_E2E_BIN
 stage "build: tests" 1500 build_tests || { echo "$table"; exit 1; }
@@ -87,6 +94,8 @@ stage "format and lint" 900 lint
 stage "unit" 180 unit
 stage "contracts (protocol, manifests)" 240 contracts
 stage "spine (helios up, end to end)" 600 spine
+stage "complaints (exchange faults)" 300 complaints
+[ -z "${HELIOS_CLIENTS_DIR:-}" ] || stage "outside clients (ccxt, connectors)" 240 judges
 stage "coordinator (real NATS, processes)" 360 coordination
 stage "Kubernetes (control plane, kwok)" 480 control_plane
 stage "charts (helm, control plane)" 300 charts

@@ -97,6 +97,11 @@ fn links_between_the_documents_lead_somewhere() {
             "docs",
             include_str!("../../docs/exchange.md"),
         ),
+        (
+            "docs/clients.md",
+            "docs",
+            include_str!("../../docs/clients.md"),
+        ),
         ("docs/nats.md", "docs", include_str!("../../docs/nats.md")),
         ("docs/e2e.md", "docs", include_str!("../../docs/e2e.md")),
         (

@@ -16,18 +16,13 @@ pub(crate) struct Told {
 impl Told {
     /// What had been told before a simulation took up a saved venue: its positions and its ledger.
     pub(crate) fn found(engine: &Engine, account: AccountId, symbol: SymbolId) -> Self {
-        let of = |kind: LedgerKind| -> Money {
-            let all = engine.ledger(account).iter();
-            all.filter(|e| e.kind == kind && e.symbol == Some(symbol))
-                .map(|e| e.amount)
-                .sum()
-        };
+        let (realised, fees) = booked(engine, account, symbol);
         Self {
             qty: engine
                 .position(account, symbol)
                 .map_or(Qty::ZERO, |p| p.qty),
-            realised: of(LedgerKind::RealizedPnl),
-            fees: -of(LedgerKind::Commission),
+            realised,
+            fees,
         }
     }
 
@@ -38,6 +33,19 @@ impl Told {
             self.fees += f.fee;
         }
     }
+}
+
+/// Profit and fees of a contract as the venue's ledger has them.
+fn booked(engine: &Engine, account: AccountId, symbol: SymbolId) -> (Money, Money) {
+    let all = engine.ledger(account).iter();
+    let mut sums = (Money::ZERO, Money::ZERO);
+    for e in all.filter(|e| e.symbol == Some(symbol)) {
+        if e.kind == LedgerKind::RealizedPnl {
+            sums.0 += e.amount;
+        }
+        sums.1 += e.fee();
+    }
+    sums
 }
 
 /// Compares what was told with what the venue has booked; in words what differs.
@@ -66,13 +74,7 @@ fn compare(
             venue.qty
         ));
     }
-    let sum = |kind: LedgerKind| -> Money {
-        let of = engine.ledger(account).iter();
-        of.filter(|e| e.kind == kind && e.symbol == Some(symbol))
-            .map(|e| e.amount)
-            .sum()
-    };
-    let (realised, fees) = (sum(LedgerKind::RealizedPnl), -sum(LedgerKind::Commission));
+    let (realised, fees) = booked(engine, account, symbol);
     if (realised, fees) != (told.realised, told.fees) {
         return Err(format!(
             "{name}: the ledger has realised {realised} and fees {fees}, the stream told {} and {}",

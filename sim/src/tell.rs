@@ -27,6 +27,7 @@ impl Sim {
                     }
                 }
                 EngineEvent::User(_, s, e) => self.tell_user(user, s, e),
+                EngineEvent::Lost(..) => {}
             }
         }
         self.engine_out = out;

@@ -47,7 +47,7 @@ pub fn read(path: &Path, balance: Decimal) -> Result<Vec<AccountConfig>> {
     let shown = path.display();
     let text = std::fs::read_to_string(path).with_context(|| format!("{shown} can't be read"))?;
     let rows: Vec<Row> = serde_saphyr::from_str(&text)
-        .map_err(|e| anyhow::anyhow!("{shown} is no list of accounts: {e}"))?;
+        .map_err(|e| anyhow::anyhow!("{shown} is no list of accounts: {}", e.without_snippet()))?;
     if rows.is_empty() {
         bail!("{shown} has no account: write one, or leave --accounts out");
     }
@@ -198,6 +198,7 @@ mod tests {
             let list = put(dir.path(), "list", text, 0o644);
             let why = format!("{:#}", read(&list, Decimal::TEN).unwrap_err());
             assert!(why.contains(word), "{text}: {why}");
+            assert!(!why.contains("hidden"), "{text}: {why}");
         }
         let list = dir.path().join("none");
         assert!(read(&list, Decimal::TEN).is_err());

@@ -29,6 +29,7 @@ mod tap;
 #[cfg(feature = "kubernetes")]
 mod token_review;
 mod venue;
+mod venue_faults;
 mod venue_market;
 mod venue_rules;
 mod wait;

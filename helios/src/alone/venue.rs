@@ -1,6 +1,7 @@
 //! `helios venue`: the simulated exchange as a process of its own.
 
 use super::keys::{self, KeyType, Keys};
+use super::venue_faults::Faults;
 use super::venue_market::{self, Start};
 use super::venue_rules::Rules;
 use super::{accounts_file, asked_to_end, block_on, say};
@@ -97,6 +98,8 @@ pub struct VenueArgs {
     wait: bool,
     #[command(flatten)]
     rules: Rules,
+    #[command(flatten)]
+    faults: Faults,
     /// Count request weight and orders, but never refuse for them
     #[arg(long)]
     no_limits: bool,
@@ -135,6 +138,7 @@ async fn serve(args: VenueArgs) -> Result<ExitCode> {
     config.state_dir.clone_from(&args.state);
     config.audit_file.clone_from(&args.audit_file);
     args.rules.apply(&mut config);
+    args.faults.apply(&mut config)?;
     config.enforce_limits = !args.no_limits;
     let venue = VenueServer::start(config)
         .await

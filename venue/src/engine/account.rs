@@ -87,6 +87,20 @@ pub struct UserTrade {
     pub fill: TradeFill,
 }
 
+impl LedgerEntry {
+    /// What it is of fees paid: of trading, and of being liquidated.
+    #[must_use]
+    pub fn fee(&self) -> Money {
+        let cost = match self.kind {
+            LedgerKind::Commission => true,
+            // The other way round the insurance fund pays.
+            LedgerKind::InsuranceClear => self.amount < Money::ZERO,
+            _ => false,
+        };
+        if cost { -self.amount } else { Money::ZERO }
+    }
+}
+
 /// What is open in one contract.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Position {

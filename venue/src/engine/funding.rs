@@ -45,10 +45,17 @@ impl Engine {
             .iter()
             .flat_map(|a| a.symbols.iter().filter_map(|s| s.countdown));
         let dates = self.good_till.iter().map(|d| d.0).take(1);
-        triggers.chain(funding).chain(countdowns).chain(dates).min()
+        let lost = self.loses_at();
+        triggers
+            .chain(funding)
+            .chain(countdowns)
+            .chain(dates)
+            .chain(lost)
+            .min()
     }
 
     fn run_due(&mut self, at: i64, out: &mut Vec<EngineEvent>) {
+        self.lose_due(at, out);
         for s in 0..self.markets.len() {
             if self.markets[s].next_funding.is_some_and(|t| t <= at) {
                 self.pay_funding(SymbolId(s as u16), out);

@@ -94,6 +94,21 @@ impl Engine {
         self.emit_wallet(account, SymbolId(0), "INSURANCE_CLEAR", out);
     }
 
+    /// The exchange closes a position of its own accord.
+    pub(super) fn force_close(
+        &mut self,
+        account: AccountId,
+        symbol: SymbolId,
+        out: &mut Vec<EngineEvent>,
+    ) {
+        let open: Vec<u64> = self.acct(account).at(symbol).open.iter().copied().collect();
+        for id in open {
+            self.finish(id, OrderStatus::Canceled, ExecType::Canceled, out);
+        }
+        self.take_over(account, symbol, out);
+        self.cover(account, out);
+    }
+
     fn take_over(&mut self, account: AccountId, symbol: SymbolId, out: &mut Vec<EngineEvent>) {
         let held = self.acct(account).at(symbol).position.qty;
         let side = if held > 0 { Side::Sell } else { Side::Buy };

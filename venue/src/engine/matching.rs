@@ -8,7 +8,7 @@ use super::Engine;
 use super::terms::SelfTrade;
 use super::types::{AccountId, EngineEvent, SymbolId};
 use helios_core::fixed::{Price, Side};
-use helios_core::order::{AlgoStatus, ExecType, OrderStatus};
+use helios_core::order::{AlgoStatus, ExecType, OrderKind, OrderStatus, TimeInForce};
 
 impl Engine {
     /// Lets an open order take what it can at `limit` or better.
@@ -18,7 +18,15 @@ impl Engine {
         };
         let (account, symbol, side) = (order.account, order.symbol, order.side);
         let mode = order.terms.self_trade;
-        let mut left = order.remaining();
+        let (mut left, kind) = (order.remaining(), order.kind);
+        if let OrderKind::Market
+        | OrderKind::Limit {
+            tif: TimeInForce::Ioc,
+            ..
+        } = kind
+        {
+            left = self.found(symbol, left);
+        }
         let other = side.opposite();
         while left > 0 {
             let book = self.market(symbol).side(other);

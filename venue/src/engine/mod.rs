@@ -7,11 +7,12 @@
 //! Rooms: `book` (levels and queues), `matching` (who trades with whom), `orders` (requests), `filters` and `refusal`
 //! (what is refused and how), `terms` and `modify` (what orders may ask for, and their changes), `conditional`, `stops` and
 //! `trigger` (conditional orders), `account` and `margin` (money), `funding`, `liquidation`, `queries` (what a server may
-//! ask), `history` (for how long).
+//! ask), `history` (for how long), `faults` (what goes wrong on order).
 
 mod account;
 mod book;
 mod conditional;
+mod faults;
 mod feed;
 mod fills;
 mod filters;
@@ -39,6 +40,7 @@ mod tests;
 
 pub use account::{LedgerEntry, LedgerKind, MONEY_DECIMALS, UserTrade, round_money};
 pub use conditional::{NewConditional, Trail, Trigger, WorkingType, conditional_type};
+pub use faults::FilterChange;
 pub use filters::{MAX_PRICE_TICKS, MIN_PRICE_TICKS, price_on_grid, qty_on_grid};
 pub use history::{ORDER_MS, TRADE_MS, UNFILLED_MS};
 pub use modify::{Amendment, AmendmentView, ModifyOrder};
@@ -104,6 +106,8 @@ pub struct Engine {
     /// Orphaned stops end as CANCELED instead of EXPIRED.
     #[serde(default)]
     orphan_stops_canceled: bool,
+    #[serde(skip)]
+    faults: faults::Faults,
     /// Whose position changed in the running call and must be looked at before it returns.
     #[serde(skip)]
     touched: Vec<(AccountId, SymbolId)>,
@@ -130,6 +134,7 @@ impl Engine {
             next_due: None,
             stops_hold_reduce_only: false,
             orphan_stops_canceled: false,
+            faults: faults::Faults::default(),
             touched: Vec::new(),
         }
     }

@@ -99,6 +99,9 @@ impl Engine {
         let OrderKind::Limit { price: old, tif } = o.kind else {
             return Err(refusal::limit_only());
         };
+        if self.is_halted(o.symbol) {
+            return Err(refusal::not_trading());
+        }
         if m.side != o.side {
             return Err(refusal::wrong_side());
         }

@@ -65,6 +65,9 @@ impl Engine {
     /// Everything that may refuse an order whose terms are settled; clips a reduce-only quantity to what it may reduce.
     pub(super) fn check_order(&self, ask: &mut Ask) -> Result<(), VenueError> {
         let inst = &self.spec(ask.symbol)?.instrument;
+        if self.is_halted(ask.symbol) {
+            return Err(refusal::not_trading());
+        }
         let slot = self.acct(ask.account).at(ask.symbol);
         if let Some(c) = &ask.client_id {
             filters::check_client_id(c)?;

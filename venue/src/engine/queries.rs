@@ -247,8 +247,20 @@ impl Engine {
             OrderRef::Id(id) => Some(*id),
             OrderRef::Client(c) => self.acct(account).at(symbol).by_client.get(c).copied(),
         };
-        id.and_then(|id| self.orders.get(&id))
-            .filter(|o| o.account == account && o.symbol == symbol && self.shows_order(o))
+        let shown = |o: &&Order| o.account == account && o.symbol == symbol && self.shows_order(o);
+        let latest = id.and_then(|id| self.orders.get(&id)).filter(shown);
+        // A name may have been used before, by an order that is told of for longer.
+        let earlier = || {
+            let OrderRef::Client(c) = which else {
+                return None;
+            };
+            let all = self.acct(account).at(symbol).orders.iter().rev();
+            all.filter_map(|id| self.orders.get(id))
+                .filter(|o| o.client_id == *c)
+                .find(shown)
+        };
+        latest
+            .or_else(earlier)
             .map(|o| self.view_order(o))
             .ok_or_else(refusal::no_such_order)
     }

@@ -31,6 +31,8 @@ refusals! {
     invalid_symbol = -1121, "Invalid symbol.";
     /// −1128: fields that don't go together (a trailing stop with a limit).
     bad_combination = -1128, "Combination of optional parameters invalid.";
+    /// −4108: trading in the contract stands.
+    not_trading = -4108, "Symbol is on delivering or delivered or settling or closed or pre-trading.";
     /// −2007: callback rate outside 0.1 to 20 %.
     bad_callback_rate = -2007, "Invalid callBack rate.";
     /// −2011: nothing open under this id.

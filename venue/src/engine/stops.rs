@@ -41,6 +41,7 @@ impl Engine {
         let (view, working, trails) = (stop.view(), stop.working, stop.trail.is_some());
         self.stops.insert(id, stop);
         self.emit_stop(id, None, out);
+        self.maybe_lost(id);
         if trails && let Some(ticks) = self.watched(symbol, working) {
             self.activate(id, ticks, out);
         }
@@ -109,6 +110,9 @@ impl Engine {
     /// Everything that may refuse a conditional order when it is placed.
     pub(super) fn check_stop(&self, s: &Stop) -> Result<(), VenueError> {
         let acct = self.acct(s.account);
+        if self.is_halted(s.symbol) {
+            return Err(refusal::not_trading());
+        }
         filters::check_client_id(&s.client_id)?;
         if acct
             .stop_by_client

@@ -26,6 +26,17 @@ impl Engine {
         self.set_stops_hold_reduce_only(s.stops_hold_reduce_only);
     }
 
+    /// The rules that are gone by.
+    #[must_use]
+    pub fn switches(&self) -> Switches {
+        Switches {
+            auto_cancel_orphan_stops: self.config.auto_cancel_orphan_stops,
+            orphan_stops_canceled: self.orphan_stops_canceled,
+            countdown_cancels_algo: self.config.countdown_cancels_algo,
+            stops_hold_reduce_only: self.stops_hold_reduce_only,
+        }
+    }
+
     /// How a conditional order ends whose position went flat.
     pub(super) fn orphan_end(&self) -> AlgoStatus {
         if self.orphan_stops_canceled {

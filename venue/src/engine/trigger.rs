@@ -98,6 +98,9 @@ impl Engine {
     /// The order a conditional order becomes now, or why it can't.
     fn triggered_order(&self, s: &Stop) -> Result<orders::Ask, VenueError> {
         let (account, symbol, side) = (s.account, s.symbol, s.side);
+        if self.is_halted(symbol) {
+            return Err(refusal::not_trading());
+        }
         let room = self.reducible(account, symbol, side);
         let mut ask = orders::Ask {
             account,

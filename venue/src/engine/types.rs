@@ -204,6 +204,8 @@ pub enum UserEvent {
 pub enum EngineEvent {
     /// For one account.
     User(AccountId, SymbolId, UserEvent),
+    /// A conditional order is gone without a word, by an ordered fault: nobody is told, and the venue's own log is.
+    Lost(AccountId, SymbolId, AlgoUpdate),
     /// Public: the combined book changed.
     Depth(SymbolId, DepthUpdate),
     /// Public: a trade.

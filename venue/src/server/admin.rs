@@ -3,9 +3,10 @@
 //! `GET /now` (the two clocks of the audit log), `/state`, `/frame-delay` (from the engine's word to the socket's write), `/audit`, `/ledger`, `/positions`, `/orders` (open orders, open stops, all fills); `POST /start`, `/speed {"speed":60}`,
 //! `/price-path {"symbol":"BTCUSDT","path":[[5000,0.98]]}` (market ms from now, factor of the price now, reached linearly),
 //! `/drop-socket {"kind":"private"}` or `{"symbol":"BTCUSDT"}`, `/pause-stream {"stream":"btcusdt@depth","ms":3000}` (its
-//! frames are lost for so many wall ms, without `ms` until `/resume`; `"user"` is the user stream), `/resume`, `/save`. What is about an account is about
+//! frames are lost for so many wall ms, without `ms` until `/resume`; `"user"` is the user stream), `/resume`, `/save`, `/fault` (see `fault`). What is about an account is about
 //! the first, or the one of `?account=NAME`.
 
+use super::fault;
 use super::rest::{Call, Reply};
 use super::stream::{Route, Topic, topic};
 use super::venue::Venue;
@@ -16,13 +17,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::{Duration, Instant};
 
-type Answer = Result<Value, (u16, String)>;
+pub(super) type Answer = Result<Value, (u16, String)>;
 
-fn bad(why: impl Into<String>) -> (u16, String) {
+pub(super) fn bad(why: impl Into<String>) -> (u16, String) {
     (400, why.into())
 }
 
-fn read<'a, T: Deserialize<'a>>(body: &'a str) -> Result<T, (u16, String)> {
+pub(super) fn read<'a, T: Deserialize<'a>>(body: &'a str) -> Result<T, (u16, String)> {
     serde_json::from_str(body).map_err(|e| bad(format!("the body can't be read: {e}")))
 }
 
@@ -64,6 +65,7 @@ fn route(v: &mut Venue, c: &Call) -> Answer {
         ("POST", "/price-path") => price_path(v, &c.body),
         ("POST", "/drop-socket") => drop_socket(v, &c.body),
         ("POST", "/pause-stream") => pause_stream(v, &c.body),
+        (_, "/fault") => fault::admin(v, c),
         ("POST", "/resume") => {
             v.hub.resume();
             Ok(json!({}))
@@ -81,7 +83,7 @@ fn route(v: &mut Venue, c: &Call) -> Answer {
 fn account(v: &Venue, query: &str) -> Result<AccountId, (u16, String)> {
     let mut parts = url::form_urlencoded::parse(query.as_bytes());
     match parts.find(|(k, _)| k == "account") {
-        None => Ok(AccountId(0)),
+        None => Ok(v.first),
         Some((_, name)) => match v.accounts.named(&name) {
             Some(a) => Ok(a.id),
             None => Err((404, format!("there is no account {name}"))),
@@ -107,7 +109,7 @@ fn orders(v: &Venue) -> Value {
     let fills: Vec<Value> = v
         .engine
         .user_trades(v.account, None)
-        .map(|t| json!({"symbol": name(t.symbol), "client_id": t.client_id, "side": t.side, "qty": t.fill.qty, "time_ms": t.time_ms}))
+        .map(|t| json!({"symbol": name(t.symbol), "client_id": t.client_id, "order_id": t.order_id, "side": t.side, "qty": t.fill.qty, "time_ms": t.time_ms}))
         .collect();
     json!({"orders": open, "stops": stops, "fills": fills})
 }
@@ -165,26 +167,7 @@ fn without_own_orders(v: &Venue, id: crate::engine::SymbolId, book: &mut DepthSn
 }
 
 fn drop_socket(v: &mut Venue, body: &str) -> Answer {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Body {
-        kind: Option<String>,
-        symbol: Option<String>,
-    }
-    let b: Body = read(body)?;
-    let id = match &b.symbol {
-        Some(s) => {
-            let id = v.upper.get(s).copied();
-            Some(id.ok_or_else(|| bad(format!("there is no symbol {s}")))?)
-        }
-        None => None,
-    };
-    let kinds = ["public", "market", "private", "unrouted", "api", "all"];
-    let known = b.kind.as_deref().is_none_or(|k| kinds.contains(&k));
-    if !known || (b.kind.is_none() && id.is_none()) {
-        return Err(bad(format!("say kind ({}) or symbol", kinds.join(", "))));
-    }
-    let dropped = v.hub.drop_sockets(b.kind.as_deref(), id);
+    let dropped = fault::dropped(v, &read(body)?)?;
     Ok(json!({"dropped": dropped}))
 }
 

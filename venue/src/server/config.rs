@@ -1,6 +1,7 @@
 //! What a venue is started with, and what it says about itself.
 
 use super::accounts::AccountConfig;
+use super::fault::FaultPlan;
 use crate::market::MarketSource;
 use rust_decimal::Decimal;
 use serde::Serialize;
@@ -90,6 +91,8 @@ pub struct VenueConfig {
     pub stops_hold_reduce_only: bool,
     /// Which sockets of one listen key receive.
     pub fan_out: FanOut,
+    /// What goes wrong, and when.
+    pub faults: Option<FaultPlan>,
     /// Request weight and order count are refused beyond the exchange's limits; counted and reported always.
     pub enforce_limits: bool,
 }
@@ -116,6 +119,7 @@ impl VenueConfig {
             countdown_cancels_algo: false,
             stops_hold_reduce_only: false,
             fan_out: FanOut::All,
+            faults: None,
             enforce_limits: true,
         }
     }

@@ -3,13 +3,13 @@
 use super::accounts::{self, AccountConfig, ApiKey, ApiRestrictions, DEFAULT_ACCOUNT};
 use super::audit::AuditReport;
 use super::config::{ApiCredentials, Ledger, VenueConfig, VenueServerError, VenueStats};
+use super::fault::Faults;
 use super::http::{self, Port};
 use super::link::Link;
 use super::open::build;
 use super::outbox::Gate;
 use super::venue::Venue;
 use super::{actor, sign};
-use crate::engine::AccountId;
 use crate::market::MarketSource as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -46,7 +46,13 @@ impl VenueServer {
         let gate = Arc::new(Gate::default());
         let delay = Arc::new(AtomicU64::new(0));
         let (stop, stopping) = watch::channel(false);
-        let (link, jobs) = Link::new(stopping, Arc::clone(&gate), Arc::clone(&delay));
+        let faults = Arc::new(Faults::default());
+        let (link, jobs) = Link::new(
+            stopping,
+            Arc::clone(&gate),
+            Arc::clone(&delay),
+            Arc::clone(&faults),
+        );
         if config.accounts.is_empty() {
             let own = config.credentials.take();
             config.accounts = vec![AccountConfig {
@@ -63,7 +69,7 @@ impl VenueServer {
             key: String::new(),
             secret: String::new(),
         });
-        let venue = build(config, gate, delay)?;
+        let venue = build(config, gate, delay, faults)?;
         let label = venue.source.label();
         let actor = tokio::spawn(actor::run(venue, jobs));
         tokio::spawn(http::listen(exchange, Port::Exchange, link.clone()));
@@ -178,7 +184,7 @@ impl VenueHandle {
     /// [`VenueServerError::Stopped`].
     pub async fn renew(&self, key: ApiCredentials) -> Result<(), VenueServerError> {
         let renew = move |v: &mut Venue| {
-            if let Some(first) = v.accounts.of_mut(AccountId(0)).keys.first_mut() {
+            if let Some(first) = v.accounts.of_mut(v.first).keys.first_mut() {
                 *first = key.into();
             }
         };
@@ -198,7 +204,7 @@ impl VenueHandle {
     /// # Errors
     /// [`VenueServerError::Stopped`].
     pub async fn audit(&self) -> Result<AuditReport, VenueServerError> {
-        let report = |v: &mut Venue| v.accounts.of(AccountId(0)).audit.report(v.at());
+        let report = |v: &mut Venue| v.accounts.of(v.first).audit.report(v.at());
         self.link.call(report).await
     }
 
@@ -207,7 +213,7 @@ impl VenueHandle {
     /// # Errors
     /// [`VenueServerError::Stopped`].
     pub async fn ledger(&self) -> Result<Ledger, VenueServerError> {
-        self.link.call(|v| v.ledger(AccountId(0))).await
+        self.link.call(|v| v.ledger(v.first)).await
     }
 
     /// Writes the state to the configured directory; does nothing without one.

@@ -1,6 +1,7 @@
 //! Connections: accepting them, reading requests, upgrading to WebSocket, sending answers.
 
 use super::address::{asked, asked_api};
+use super::config::VenueServerError;
 use super::link::Link;
 use super::rest::{self, Call, Reply};
 use super::socket::Talk;
@@ -13,10 +14,9 @@ use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use std::convert::Infallible;
 use std::net::IpAddr;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
@@ -67,13 +67,52 @@ async fn connection(stream: TcpStream, ip: IpAddr, port: Port, link: Link) {
     }
 }
 
+/// The connection ends without an answer, by an ordered fault.
+#[derive(Debug, thiserror::Error)]
+#[error("cut by an ordered fault")]
+struct Cut;
+
+/// Waits, if at all.
+pub(super) async fn wait(for_: Duration) {
+    if !for_.is_zero() {
+        tokio::time::sleep(for_).await;
+    }
+}
+
+/// A request to the exchange, with what is ordered to go wrong on its way.
+async fn exchange(call: Call, link: &Link) -> Result<Result<Reply, VenueServerError>, Cut> {
+    let course = link.faults.request(&call);
+    link.delay().await;
+    wait(course.before).await;
+    let reply = if course.lost {
+        None
+    } else {
+        Some(link.call(move |v| rest::answer(v, &call)).await)
+    };
+    wait(course.after).await;
+    link.delay().await;
+    match (course.say.map(|s| s.reply()), reply) {
+        (Some(Ok(instead)), _) => Ok(Ok(instead)),
+        (Some(Err(silence)), _) => {
+            wait(silence).await;
+            Err(Cut)
+        }
+        (None, Some(reply)) => Ok(reply),
+        // A request is lost only where its sender hears something else.
+        (None, None) => Err(Cut),
+    }
+}
+
 async fn answer(
     req: Request<Incoming>,
     ip: IpAddr,
     port: Port,
     link: Link,
-) -> Result<Response<Body>, Infallible> {
+) -> Result<Response<Body>, Cut> {
     if port == Port::Exchange && is_upgrade(req.headers()) {
+        if link.faults.maintenance() {
+            return Ok(plain(StatusCode::SERVICE_UNAVAILABLE));
+        }
         let api = asked_api(req.uri().path(), req.uri().query());
         let counted = move |v: &mut Venue| {
             let (now, now_ms) = (Instant::now(), v.clock.now_ms());
@@ -121,10 +160,18 @@ async fn answer(
     };
     let reply = match port {
         Port::Exchange => {
-            link.delay().await;
-            let reply = link.call(move |v| rest::answer(v, &call)).await;
-            link.delay().await;
-            reply
+            // In a task of its own: a client that gives up does not take back what it has sent.
+            let served = tokio::spawn(async move {
+                tokio::select! {
+                    () = link.stopping() => Err(Cut),
+                    served = exchange(call, &link) => served,
+                }
+            });
+            match served.await {
+                Ok(Ok(reply)) => reply,
+                Ok(Err(cut)) => return Err(cut),
+                Err(_) => return Err(Cut),
+            }
         }
         Port::Admin => link.call(move |v| admin::answer(v, &call)).await,
     };

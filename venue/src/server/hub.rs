@@ -4,9 +4,10 @@
 //! by `/stream`.
 
 use super::config::FanOut;
+use super::fault::{Faults, Target};
 use super::outbox::{Outbox, Queued};
 use super::stream::Topic;
-use crate::engine::SymbolId;
+use crate::engine::{AccountId, SymbolId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -37,6 +38,7 @@ pub(super) struct Hub {
     topics: BTreeMap<Topic, Vec<Audience>>,
     paused: BTreeMap<Topic, Option<Instant>>,
     fan_out: FanOut,
+    faults: Arc<Faults>,
     /// When the engine said what is being sent.
     said: Instant,
     /// When the oldest socket is ended, market ms.
@@ -49,12 +51,13 @@ pub(super) struct Hub {
 
 impl Hub {
     /// No sockets yet.
-    pub(super) fn new(fan_out: FanOut) -> Self {
+    pub(super) fn new(fan_out: FanOut, faults: Arc<Faults>) -> Self {
         Self {
             sockets: BTreeMap::new(),
             topics: BTreeMap::new(),
             paused: BTreeMap::new(),
             fan_out,
+            faults,
             said: Instant::now(),
             next_end_ms: i64::MAX,
             frames: 0,
@@ -189,18 +192,51 @@ impl Hub {
 
     /// Sends a frame to the topic's subscribers.
     pub(super) fn publish(&mut self, topic: &Topic, json: Vec<u8>, due: Option<Instant>) {
-        self.send(topic, None, json, due);
+        if self.faults.none() {
+            return self.send(topic, None, json, due);
+        }
+        self.send_as_ordered(&Target::of(topic), topic, None, json, due);
     }
 
     /// Sends a user event to the sockets of a listen key that want its type.
     pub(super) fn publish_user(
         &mut self,
         topic: &Topic,
+        account: Option<AccountId>,
         event: &str,
         json: Vec<u8>,
         due: Option<Instant>,
     ) {
-        self.send(topic, Some(event), json, due);
+        match account {
+            Some(a) => self.send_as_ordered(&Target::User(a), topic, Some(event), json, due),
+            None => self.send(topic, Some(event), json, due),
+        }
+    }
+
+    /// Sends a frame, or what becomes of it by the faults that are ordered.
+    fn send_as_ordered(
+        &mut self,
+        target: &Target,
+        topic: &Topic,
+        event: Option<&str>,
+        json: Vec<u8>,
+        due: Option<Instant>,
+    ) {
+        if self.faults.none() {
+            return self.send(topic, event, json, due);
+        }
+        // What nobody would get can't be missed.
+        if !self.wanted(topic) {
+            return;
+        }
+        match self.faults.frame(target, topic, event, &json) {
+            None => self.send(topic, event, json, due),
+            Some(passed) => {
+                for (event, json) in passed {
+                    self.send(topic, event.as_deref(), json, due);
+                }
+            }
+        }
     }
 
     fn send(&mut self, topic: &Topic, event: Option<&str>, json: Vec<u8>, due: Option<Instant>) {
@@ -252,16 +288,35 @@ impl Hub {
         }
     }
 
-    /// Ends sockets: of a route ("public", "market", "private", "all"), or those that follow a symbol. Says how many.
-    pub(super) fn drop_sockets(&self, kind: Option<&str>, symbol: Option<SymbolId>) -> usize {
-        let hit = |s: &&Socket| {
+    /// Sockets of a route, or those that follow a symbol.
+    fn meant(&self, kind: Option<&str>, symbol: Option<SymbolId>) -> impl Iterator<Item = &Socket> {
+        self.sockets.values().filter(move |s| {
             let kind = kind.is_none_or(|k| k == "all" || k == s.kind);
             let about = symbol.is_none_or(|id| s.topics.iter().any(|t| t.symbol() == Some(id)));
             kind && about
-        };
-        let hit: Vec<&Socket> = self.sockets.values().filter(hit).collect();
-        hit.iter().for_each(|s| s.outbox.kill());
-        hit.len()
+        })
+    }
+
+    /// Sockets on which nothing moves until an instant.
+    pub(super) fn stall(&self, kind: Option<&str>, symbol: Option<SymbolId>, until: Instant) {
+        for s in self.meant(kind, symbol) {
+            s.outbox.stall(until);
+        }
+    }
+
+    /// What was ordered to stand still goes on.
+    pub(super) fn go_on(&self) {
+        self.sockets.values().for_each(|s| s.outbox.go_on());
+    }
+
+    /// Sends frames that were held back.
+    pub(super) fn release(&mut self, topic: &Topic, event: Option<&str>, json: Vec<u8>) {
+        self.send(topic, event, json, None);
+    }
+
+    /// Ends sockets: of a route ("public", "market", "private", "all"), or those that follow a symbol. Says how many.
+    pub(super) fn drop_sockets(&self, kind: Option<&str>, symbol: Option<SymbolId>) -> usize {
+        self.meant(kind, symbol).map(|s| s.outbox.kill()).count()
     }
 
     /// Ends every socket that is behind.

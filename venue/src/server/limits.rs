@@ -144,6 +144,13 @@ impl Limits {
     fn address(&mut self, now: Instant, ip: IpAddr) -> &mut Address {
         if self.addresses.len() >= ADDRESSES && !self.addresses.contains_key(&ip) {
             self.addresses.retain(|_, a| !a.idle(now));
+            // Nobody is idle: whoever is not banned makes room.
+            if self.addresses.len() >= ADDRESSES {
+                let free = |(_, a): &(&IpAddr, &Address)| a.ban.is_none();
+                if let Some(ip) = self.addresses.iter().find(free).map(|(ip, _)| *ip) {
+                    self.addresses.remove(&ip);
+                }
+            }
         }
         self.addresses
             .entry(ip)

@@ -1,6 +1,7 @@
 //! How connections talk to the actor that owns the venue.
 
 use super::config::VenueServerError;
+use super::fault::Faults;
 use super::outbox::Gate;
 use super::venue::Venue;
 use std::sync::Arc;
@@ -20,6 +21,8 @@ pub(super) struct Link {
     pub(super) gate: Arc<Gate>,
     /// One-way delay, wall ns.
     pub(super) delay_ns: Arc<AtomicU64>,
+    /// What goes wrong on order.
+    pub(super) faults: Arc<Faults>,
 }
 
 impl Link {
@@ -28,6 +31,7 @@ impl Link {
         stop: watch::Receiver<bool>,
         gate: Arc<Gate>,
         delay_ns: Arc<AtomicU64>,
+        faults: Arc<Faults>,
     ) -> (Self, mpsc::Receiver<Job>) {
         let (jobs, rx) = mpsc::channel(1024);
         let link = Self {
@@ -35,6 +39,7 @@ impl Link {
             stop,
             gate,
             delay_ns,
+            faults,
         };
         (link, rx)
     }

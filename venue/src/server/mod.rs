@@ -14,6 +14,7 @@ mod clock;
 mod config;
 mod day;
 mod delay;
+mod fault;
 mod forced;
 mod frames;
 mod handle;
@@ -48,6 +49,10 @@ pub use audit::{AuditReport, Protection};
 pub use config::{
     ApiCredentials, FanOut, KNOWN_KEY, Ledger, LedgerPosition, MarketState, VenueConfig,
     VenueServerError, VenueStats,
+};
+pub use fault::{
+    Answer, Clock, Delay, Disorder, Fault, FaultPlan, FaultPlanError, Filters, Frames, Liquidation,
+    ListenKey, Maintenance, Partial, Rules, Say, Sockets, Timed, Vanish, Which,
 };
 pub use handle::{VenueHandle, VenueServer};
 pub use state::{SavedStart, saved_start};

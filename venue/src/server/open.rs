@@ -5,6 +5,7 @@ use super::audit::{At, Audit};
 use super::clock::Clock;
 use super::config::{ApiCredentials, VenueConfig, VenueServerError};
 use super::day::Days;
+use super::fault::{Faults, Schedule};
 use super::frames::SymbolText;
 use super::hub::Hub;
 use super::klines::Klines;
@@ -47,6 +48,7 @@ pub(super) fn build(
     config: VenueConfig,
     gate: Arc<Gate>,
     delay_ns: Arc<AtomicU64>,
+    faults: Arc<Faults>,
 ) -> Result<Venue, VenueServerError> {
     let specs = config.source.symbols();
     let symbols = texts(&specs)?;
@@ -76,12 +78,13 @@ pub(super) fn build(
             countdown_cancels_algo: config.countdown_cancels_algo,
         }),
     };
-    engine.switch(Switches {
+    let rules = Switches {
         auto_cancel_orphan_stops: config.auto_cancel_orphan_stops,
         orphan_stops_canceled: config.orphan_stops_canceled,
         countdown_cancels_algo: config.countdown_cancels_algo,
         stops_hold_reduce_only: config.stops_hold_reduce_only,
-    });
+    };
+    engine.switch(rules);
     let audit_file = config.audit_file.as_ref().map(|path| {
         let opened = OpenOptions::new().create(true).append(true).open(path);
         opened.map_err(|e| VenueServerError::State {
@@ -94,11 +97,16 @@ pub(super) fn build(
     let names = || symbols.iter().enumerate().map(|(i, s)| (i, &s.name));
     let mut venue = Venue {
         account: AccountId(0),
+        first: AccountId(0),
+        rules,
+        trigger_rejects: false,
         accounts: Accounts::default(),
         engine,
         clock: Clock::new(now_ms, config.speed),
         source,
-        hub: Hub::new(config.fan_out),
+        hub: Hub::new(config.fan_out, Arc::clone(&faults)),
+        plan: config.faults.map(|plan| Schedule::new(plan, now_ms)),
+        faults,
         limits: Limits::new(config.enforce_limits, config.speed),
         klines: Klines::default(),
         upper: names().map(|(i, n)| (n.clone(), id(i))).collect(),
@@ -145,6 +153,7 @@ impl Venue {
             self.accounts.push(Account::restored(id, s, orders));
         }
         let several = wanted.len() > 1;
+        let mut first = None;
         for w in wanted {
             let id = match self.accounts.named(&w.name) {
                 Some(a) => a.id,
@@ -155,6 +164,7 @@ impl Venue {
                     id
                 }
             };
+            first = first.or(Some(id));
             let a = self.accounts.of_mut(id);
             let file = audit_file.map(File::try_clone).transpose();
             let file = file.map_err(|e| VenueServerError::State {
@@ -164,6 +174,7 @@ impl Venue {
             a.audit = Audit::new(file, several.then(|| a.name.clone()));
             (a.keys, a.restrictions) = (w.keys, w.restrictions);
         }
+        self.first = first.unwrap_or(self.first);
         // The books stand before the market starts: clients synchronise against them while time waits.
         while self.source.peek_ms().is_some_and(|ms| ms <= now) {
             if let Some((ms, symbol, input)) = self.source.next_event() {

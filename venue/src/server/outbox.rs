@@ -8,8 +8,8 @@ use super::delay::FrameDelay;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
-use tokio::sync::Notify;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
@@ -92,6 +92,8 @@ pub(super) struct Outbox {
     closed: AtomicBool,
     slow: AtomicBool,
     kill: Notify,
+    /// Nothing moves on the socket until then.
+    stalled: watch::Sender<Option<Instant>>,
     gate: Arc<Gate>,
 }
 
@@ -109,6 +111,7 @@ impl Outbox {
             closed: AtomicBool::new(false),
             slow: AtomicBool::new(false),
             kill: Notify::new(),
+            stalled: watch::Sender::new(None),
             gate,
         };
         (Arc::new(outbox), rx)
@@ -116,7 +119,7 @@ impl Outbox {
 
     /// Queues a frame; a reader whose queue has no room for it is too slow, at any speed.
     pub(super) fn push(&self, frame: Queued) {
-        if self.closed.load(SeqCst) || self.was_slow() {
+        if self.closed.load(SeqCst) || self.was_slow() || self.stalled() {
             return;
         }
         // Counted before it can be taken out and counted off.
@@ -175,6 +178,46 @@ impl Outbox {
     /// Ends the socket.
     pub(super) fn kill(&self) {
         self.kill.notify_one();
+    }
+
+    /// Nothing moves on the socket until an instant; what it would have got meanwhile is lost.
+    pub(super) fn stall(&self, until: Instant) {
+        self.stalled.send_replace(Some(until));
+        // It does not hold the market: what it would get is lost.
+        self.catch_up();
+    }
+
+    /// Things move again.
+    pub(super) fn go_on(&self) {
+        self.stalled.send_if_modified(|t| t.take().is_some());
+    }
+
+    fn stalled(&self) -> bool {
+        self.stalled.borrow().is_some_and(|t| t > Instant::now())
+    }
+
+    /// Resolves when the socket is stalled.
+    pub(super) async fn stalls(&self) {
+        let mut told = self.stalled.subscribe();
+        // The sender is this outbox: it can't be gone.
+        let _ = told
+            .wait_for(|t| t.is_some_and(|t| t > Instant::now()))
+            .await;
+    }
+
+    /// Resolves when things move again.
+    pub(super) async fn moves(&self) {
+        let mut told = self.stalled.subscribe();
+        loop {
+            let until = *told.borrow_and_update();
+            let Some(until) = until.filter(|t| *t > Instant::now()) else {
+                return;
+            };
+            tokio::select! {
+                () = tokio::time::sleep_until(until) => return,
+                _ = told.changed() => {}
+            }
+        }
     }
 
     /// Ends the socket as too slow.

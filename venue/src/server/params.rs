@@ -62,6 +62,9 @@ impl From<VenueError> for ApiError {
     }
 }
 
+/// Parameters of one request at most; the longest has about twenty.
+const MOST: usize = 100;
+
 /// Query and form parameters, decoded.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Params(Vec<(String, String)>);
@@ -80,10 +83,15 @@ impl Params {
     /// Parameters by name and value.
     ///
     /// # Errors
-    /// −1101 when one comes twice.
+    /// −1101 when one comes twice, −1103 for more than any request has.
     pub(super) fn of(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Self, ApiError> {
         let mut all: Vec<(String, String)> = Vec::new();
         for (k, v) in pairs {
+            // Each is held against all before it.
+            if all.len() == MOST {
+                let msg = "An unknown parameter was sent.";
+                return Err(ApiError::new(-1103, msg));
+            }
             if all.iter().any(|(name, _)| *name == k) {
                 return Err(ApiError::new(
                     -1101,

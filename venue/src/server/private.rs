@@ -30,13 +30,14 @@ impl Venue {
                 terms,
             } => self.on_order(account, symbol, update, (kind, terms), *avg_price),
             UserEvent::Algo(u, view) => self.on_algo(account, symbol, u, view),
+            // An event of its own until 2025-12; ALGO_UPDATE tells the reason since.
             UserEvent::TriggerRejected {
                 algo_id, reason, ..
-            } => {
+            } if self.trigger_rejects => {
                 let now = self.clock.now_ms();
                 if let (Some(key), Some(text)) = (self.active_key(account), self.text(symbol)) {
                     let json = user::trigger_rejected(now, text, *algo_id, reason);
-                    self.publish_user(&key, "CONDITIONAL_ORDER_TRIGGER_REJECT", json);
+                    self.publish_user(account, &key, "CONDITIONAL_ORDER_TRIGGER_REJECT", json);
                 }
             }
             UserEvent::Account {
@@ -90,10 +91,10 @@ impl Venue {
                 });
                 let now = self.clock.now_ms();
                 let json = user::account(now, reason, *wallet, change, position);
-                self.publish_user(&key, "ACCOUNT_UPDATE", json);
+                self.publish_user(account, &key, "ACCOUNT_UPDATE", json);
             }
             UserEvent::MarginCall { .. } => self.on_margin_call(account),
-            UserEvent::Fill { .. } => {}
+            UserEvent::TriggerRejected { .. } | UserEvent::Fill { .. } => {}
         }
     }
 
@@ -164,9 +165,9 @@ impl Venue {
             .map(|f| user::trade_lite(text, u, what.0, f));
         // The light event is the faster one at the exchange too.
         if let Some(lite) = lite {
-            self.publish_user(&key, "TRADE_LITE", lite);
+            self.publish_user(account, &key, "TRADE_LITE", lite);
         }
-        self.publish_user(&key, "ORDER_TRADE_UPDATE", json);
+        self.publish_user(account, &key, "ORDER_TRADE_UPDATE", json);
     }
 
     /// Equity and gross notional of the account on marks.
@@ -179,7 +180,14 @@ impl Venue {
             })
     }
 
-    fn on_algo(&mut self, account: AccountId, symbol: SymbolId, u: &AlgoUpdate, view: &StopView) {
+    /// Tells the log of a conditional order.
+    pub(super) fn log_algo(
+        &mut self,
+        account: AccountId,
+        symbol: SymbolId,
+        u: &AlgoUpdate,
+        anchor: bool,
+    ) {
         let at = self.at();
         let Some(text) = self.symbols.get(usize::from(symbol.0)) else {
             return;
@@ -194,15 +202,19 @@ impl Venue {
             id: u.algo_id,
             side: u.side,
             status: u.status,
-            anchor: u.qty.is_none() && !view.take_profit,
+            anchor,
             trigger: spec.map_or(Decimal::ZERO, |s| s.instrument.price_dec(u.trigger)),
         };
         self.accounts.of_mut(account).audit.algo(&who, &stop, at);
-        let Some(key) = self.active_key(account) else {
+    }
+
+    fn on_algo(&mut self, account: AccountId, symbol: SymbolId, u: &AlgoUpdate, view: &StopView) {
+        self.log_algo(account, symbol, u, u.qty.is_none() && !view.take_profit);
+        let (Some(key), Some(text)) = (self.active_key(account), self.text(symbol)) else {
             return;
         };
         let json = user::algo(text, u, view);
-        self.publish_user(&key, "ALGO_UPDATE", json);
+        self.publish_user(account, &key, "ALGO_UPDATE", json);
     }
 
     fn on_margin_call(&mut self, account: AccountId) {
@@ -210,7 +222,7 @@ impl Venue {
             return;
         };
         let json = user::margin_call(self.clock.now_ms(), a.wallet, &self.open_positions(&a));
-        self.publish_user(&key, "MARGIN_CALL", json);
+        self.publish_user(account, &key, "MARGIN_CALL", json);
     }
 
     fn open_positions<'a>(

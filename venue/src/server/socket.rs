@@ -88,7 +88,14 @@ where
         Talk::Api(_) => Vec::new(),
     };
     if link
-        .call(move |v| v.hub.open(opened, kind, events, v.clock.now_ms()))
+        .call(move |v| {
+            let now = v.clock.now_ms();
+            v.hub.open(Arc::clone(&opened), kind, events, now);
+            // It began while its connection was being made.
+            if v.faults.maintenance() {
+                opened.kill();
+            }
+        })
         .await
         .is_err()
     {
@@ -113,6 +120,16 @@ where
         () = session.serve() => {}
     }
     outbox.close();
+    if let Talk::Api(requests) = session.talk {
+        // A client that closes does not take back what it has sent.
+        let stop = link.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = stop.stopping() => {}
+                () = requests.finish() => {}
+            }
+        });
+    }
     let _ = link.call(move |v| v.hub.closed(id)).await;
 }
 
@@ -163,6 +180,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             let open = self.pinged - self.acked < IN_FLIGHT || !self.link.gate.accelerated();
             let full = self.talk.full();
             let go = tokio::select! {
+                biased;
+                () = self.outbox.stalls() => {
+                    self.outbox.moves().await;
+                    // The silence was the venue's.
+                    self.last_pong = Instant::now();
+                    ping.reset();
+                    Some(())
+                }
                 message = self.ws.next(), if !full => match message {
                     Some(Ok(m)) => self.incoming(m).await,
                     _ => None,
@@ -171,7 +196,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                     0 => None,
                     n => self.outgoing(&mut batch, n).await,
                 },
-                Some(text) = self.talk.answer() => self.ws.send(Message::text(text)).await.ok(),
+                Some(text) = self.talk.answer() => {
+                    // One that asks and never reads is cut as one that answers no ping.
+                    let sent = self.ws.send(Message::text(text));
+                    tokio::time::timeout(PONG_WITHIN, sent).await.ok().and_then(Result::ok)
+                }
                 _ = ping.tick() => {
                     if self.last_pong.elapsed() > PONG_WITHIN {
                         None

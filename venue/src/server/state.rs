@@ -156,6 +156,8 @@ impl Venue {
         let Some(dir) = &self.state_dir else {
             return Ok(());
         };
+        // A venue that is started again on it is a sound one.
+        let engine = self.engine.sound();
         let saved = Saved {
             version: VERSION,
             label: self.source.label(),
@@ -164,7 +166,7 @@ impl Venue {
             start_ms: self.source.start_ms(),
             in_step: self.clock.is_in_step(),
             accounts: self.accounts.iter().map(Account::saved).collect(),
-            engine: &self.engine,
+            engine: &*engine,
             initial_balance: None,
             realised: BTreeMap::new(),
         };
@@ -186,7 +188,7 @@ impl Venue {
         for l in self.engine.ledger(account) {
             match l.kind {
                 LedgerKind::RealizedPnl => out.realised += l.amount,
-                LedgerKind::Commission => out.fees -= l.amount,
+                _ if !l.fee().is_zero() => out.fees += l.fee(),
                 _ => out.other += l.amount,
             }
             out.wallet = l.balance;

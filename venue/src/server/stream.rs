@@ -83,6 +83,17 @@ impl Topic {
         }
     }
 
+    /// The one that stands for a topic and its kin.
+    pub(super) const fn whole(&self) -> Option<Self> {
+        match self {
+            Self::Depth(s, _) => Some(Self::Depth(*s, 0)),
+            Self::Partial(s, n, _) => Some(Self::Partial(*s, *n, 0)),
+            Self::Mark(s, _) => Some(Self::Mark(*s, 0)),
+            Self::AllMarks(_) => Some(Self::AllMarks(0)),
+            _ => None,
+        }
+    }
+
     /// The symbol it is about.
     pub(super) fn symbol(&self) -> Option<SymbolId> {
         match self {
@@ -201,10 +212,11 @@ pub(super) static STREAMS: &[Stream] = &[
     public("!bookTicker", |n| {
         of_all(n, "!bookTicker", Topic::AllBookTickers)
     }),
+    // Undocumented; where clients of the exchange find it.
+    public("<symbol>@trade", |n| of_symbol(n, "trade", Topic::Trade)),
     market("<symbol>@aggTrade", |n| {
         of_symbol(n, "aggTrade", Topic::AggTrade)
     }),
-    market("<symbol>@trade", |n| of_symbol(n, "trade", Topic::Trade)),
     market("<symbol>@markPrice@<speed>", |n| {
         let hit = n.word == "markPrice";
         hit.then_some(Topic::Mark(n.symbol?, mark_ms(n)?))
@@ -304,7 +316,7 @@ mod tests {
             ("btcusdt@depth@0ms", Route::Public),
             ("btcusdt@bookTicker", Route::Public),
             ("btcusdt@aggTrade", Route::Market),
-            ("btcusdt@trade", Route::Market),
+            ("btcusdt@trade", Route::Public),
             ("btcusdt@markPrice", Route::Market),
             ("btcusdt@markPrice@1s", Route::Market),
             ("btcusdt@kline_15m", Route::Market),

@@ -134,10 +134,8 @@ impl Subscriptions {
                     Ok(on) => on,
                     Err(e) => return Some(Err(e)),
                 };
-                let names = std::mem::take(&mut self.streams);
-                self.quit(names.clone(), link).await?;
                 self.asked.combined = on;
-                self.join(names, link).await?;
+                self.join_anew(link).await?;
                 Value::Null
             }
             (other, _) => {
@@ -147,6 +145,21 @@ impl Subscriptions {
             }
         };
         Some(Ok(done))
+    }
+
+    /// Subscribes to the same once more, in the other form: at one moment, so that no frame falls between the two.
+    async fn join_anew(&mut self, link: &Link) -> Option<()> {
+        let (id, route, combined) = (self.socket, self.asked.route, self.asked.combined);
+        let names = self.streams.clone();
+        let both = move |v: &mut Venue| {
+            for n in &names {
+                if let Some(t) = topic(route, n, &v.lower) {
+                    v.hub.quit(id, &t, n);
+                    v.hub.join(id, t, n, combined);
+                }
+            }
+        };
+        link.call(both).await.ok()
     }
 
     async fn join(&mut self, names: Vec<String>, link: &Link) -> Option<()> {

@@ -5,6 +5,7 @@ use super::audit::At;
 use super::clock::Clock;
 use super::config::{MarketState, VenueStats};
 use super::day::Days;
+use super::fault::{Faults, Schedule};
 use super::frames::SymbolText;
 use super::hub::Hub;
 use super::klines::Klines;
@@ -14,7 +15,7 @@ use super::path::PathSource;
 use super::public::Public;
 use super::stream::Topic;
 use super::{frames, user};
-use crate::engine::{AccountId, Engine, EngineEvent, SymbolId};
+use crate::engine::{AccountId, Engine, EngineEvent, Switches, SymbolId};
 use crate::market::MarketSource as _;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,10 +31,19 @@ pub(super) struct Venue {
     pub(super) engine: Engine,
     /// Whose request is being served.
     pub(super) account: AccountId,
+    /// The first of the accounts that were asked for: the one that is meant when none is named.
+    pub(super) first: AccountId,
     pub(super) accounts: Accounts,
     pub(super) source: PathSource,
     pub(super) clock: Clock,
     pub(super) hub: Hub,
+    /// What goes wrong on order, and by plan.
+    pub(super) faults: Arc<Faults>,
+    pub(super) plan: Option<Schedule>,
+    /// The rules of the start.
+    pub(super) rules: Switches,
+    /// CONDITIONAL_ORDER_TRIGGER_REJECT is sent, as until 2025-12.
+    pub(super) trigger_rejects: bool,
     pub(super) limits: Limits,
     pub(super) klines: Klines,
     /// How to print each contract, in `SymbolId` order.
@@ -108,6 +118,7 @@ impl Venue {
                 self.clock.reached(target);
                 self.flush_marks();
                 self.expire();
+                self.fail_by_plan();
                 return false;
             }
             self.clock.reached(next);
@@ -170,20 +181,31 @@ impl Venue {
             .map(|k| k.key)
             .collect();
         for key in over {
-            self.publish_user(
-                &key,
-                "listenKeyExpired",
-                user::listen_key_expired(now, &key),
-            );
+            self.tell_expired(&key);
         }
         self.hub.end_old(now);
     }
 
+    /// Tells the sockets of a listen key that it has ended.
+    pub(super) fn tell_expired(&mut self, key: &str) {
+        let json = user::listen_key_expired(self.clock.now_ms(), key);
+        let (topic, due) = (Topic::User(key.to_owned()), self.due());
+        self.hub
+            .publish_user(&topic, None, "listenKeyExpired", json, due);
+    }
+
     /// Sends one event to every socket of a listen key.
-    pub(super) fn publish_user(&mut self, key: &str, event: &str, json: Vec<u8>) {
+    pub(super) fn publish_user(
+        &mut self,
+        account: AccountId,
+        key: &str,
+        event: &str,
+        json: Vec<u8>,
+    ) {
         let due = self.due();
         let topic = Topic::User(key.to_owned());
-        self.hub.publish_user(&topic, event, json, due);
+        self.hub
+            .publish_user(&topic, Some(account), event, json, due);
     }
 
     /// Sends out what the engine said.
@@ -194,6 +216,7 @@ impl Venue {
                 EngineEvent::Depth(s, u) => self.on_depth(*s, u),
                 EngineEvent::Trade(s, t) => self.on_trade(*s, t),
                 EngineEvent::Mark(s, m) => self.on_mark(*s, m),
+                EngineEvent::Lost(account, s, u) => self.log_algo(*account, *s, u, u.qty.is_none()),
                 EngineEvent::User(account, s, e) => {
                     let next = events.get(i + 1);
                     self.on_user(*account, *s, e, next);

@@ -144,6 +144,8 @@ async fn a_limit_that_is_refused_at_its_trigger_is_told_of_with_the_reason() {
     let more =
         "type=STOP&side=SELL&triggerPrice=59500&price=58800&timeInForce=GTX&workingType=MARK_PRICE";
     let placed = algo(&c, more).await.ok();
+    let old = json!({"fault": "rules", "trigger_reject_event": true});
+    c.admin("POST", "/fault", old).await.ok();
     c.venue.start_market().await.unwrap();
     let path = json!({"symbol": "BTCUSDT", "path": [[2000, 0.985]]});
     c.admin("POST", "/price-path", path).await.ok();

@@ -46,8 +46,9 @@ async fn each_order_of_a_batch_has_its_own_answer() {
         (&gone[0]["status"], &gone[1]["code"]),
         (&json!("CANCELED"), &json!(-2011))
     );
+    // As ccxt and python-binance spell it.
     let ids = format!(
-        "symbol=BTCUSDT&orderIdList=%5B%22{}%22%5D",
+        "symbol=BTCUSDT&orderidlist=%5B%22{}%22%5D",
         placed[2]["orderId"]
     );
     let gone_by_id = c.signed("DELETE", "/fapi/v1/batchOrders", &ids).await.ok();

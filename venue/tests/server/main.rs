@@ -10,6 +10,7 @@ mod batches;
 mod behaviour;
 mod cadence;
 mod client;
+mod faults;
 mod further;
 mod fuzz;
 mod limits;

@@ -35,22 +35,24 @@ async fn new_streams_have_the_exchanges_fields_and_types_on_their_route_and_unro
             "" => trade.as_ref().unwrap(),
             _ => &examples[&key],
         };
-        for form in ["/market/ws/", "/ws/"] {
-            let mut ws = c.ws(&format!("{form}{stream}")).await;
+        let (own, other) = match name {
+            "" => ("/public", "/market"),
+            _ => ("/market", "/public"),
+        };
+        for route in [own, ""] {
+            let mut ws = c.ws(&format!("{route}/ws/{stream}")).await;
             let v = ws.next().await.unwrap();
             same(stream, sample, &v, &[]);
         }
-        for form in ["/market/stream", "/stream"] {
-            let mut ws = c.ws(&format!("{form}?streams={stream}")).await;
+        for route in [own, ""] {
+            let mut ws = c.ws(&format!("{route}/stream?streams={stream}")).await;
             let v = ws.next().await.unwrap();
             assert_eq!(v["stream"], stream);
             same(stream, sample, &v["data"], &[]);
         }
-        for form in ["/public/ws/", "/private/ws/"] {
-            assert!(
-                c.ws(&format!("{form}{stream}")).await.silent(150).await,
-                "{form}{stream}"
-            );
+        for route in [other, "/private"] {
+            let name = format!("{route}/ws/{stream}");
+            assert!(c.ws(&name).await.silent(150).await, "{name}");
         }
     }
     let mut ws = c.ws("/public/ws/!bookTicker").await;

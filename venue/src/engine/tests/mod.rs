@@ -297,6 +297,7 @@ pub(crate) fn kinds(events: &[EngineEvent]) -> Vec<String> {
                 UserEvent::MarginCall { .. } => "margin call".into(),
                 UserEvent::Fill { .. } => "fill".into(),
             },
+            EngineEvent::Lost(..) => "lost".into(),
             EngineEvent::Depth(..) => "depth".into(),
             EngineEvent::Trade(..) => "trade".into(),
             EngineEvent::Mark(..) => "mark".into(),

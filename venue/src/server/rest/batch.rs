@@ -71,7 +71,8 @@ fn elements<T>(
     name: &str,
     read: impl Fn(&Value) -> Option<T>,
 ) -> Result<Option<Vec<T>>, ApiError> {
-    let Some(text) = p.get(name) else {
+    // Widely used clients write these names in small letters.
+    let Some(text) = p.get(name).or_else(|| p.get(&name.to_lowercase())) else {
         return Ok(None);
     };
     let list: Option<Vec<T>> = serde_json::from_str::<Vec<Value>>(text)

@@ -21,7 +21,7 @@ pub(super) fn ping(_: &mut Venue, _: &Params) -> Answer {
 
 /// `GET /time`.
 pub(super) fn time(v: &mut Venue, _: &Params) -> Answer {
-    json(&object!({"serverTime": v.clock.now_ms()}))
+    json(&object!({"serverTime": v.clock.now_ms() + v.faults.skew_ms()}))
 }
 
 #[derive(Serialize)]
@@ -61,7 +61,8 @@ pub(super) fn exchange_info(v: &mut Venue, _: &Params) -> Answer {
     let symbols: Vec<SymbolRules<'_>> = specs
         .iter()
         .zip(&v.symbols)
-        .map(|(spec, text)| rules(spec, text))
+        .zip(0..)
+        .map(|((spec, text), id)| rules(spec, text, v.engine.is_halted(SymbolId(id))))
         .collect();
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -91,7 +92,7 @@ pub(super) fn exchange_info(v: &mut Venue, _: &Params) -> Answer {
     })
 }
 
-fn rules<'a>(spec: &'a SymbolSpec, text: &'a SymbolText) -> SymbolRules<'a> {
+fn rules<'a>(spec: &'a SymbolSpec, text: &'a SymbolText, halted: bool) -> SymbolRules<'a> {
     let i = &spec.instrument;
     let name = text.name.as_str();
     let quote = ["USDT", "USDC", "BUSD"]
@@ -105,7 +106,7 @@ fn rules<'a>(spec: &'a SymbolSpec, text: &'a SymbolText) -> SymbolRules<'a> {
         contract_type: "PERPETUAL",
         delivery_date: 4_133_404_800_000,
         onboard_date: spec.onboard_ms,
-        status: "TRADING",
+        status: if halted { "SETTLING" } else { "TRADING" },
         maint_margin_percent: "2.5000",
         required_margin_percent: "5.0000",
         base_asset: name.strip_suffix(quote).unwrap_or(name),

@@ -203,7 +203,7 @@ fn check_proof(v: &Venue, ask: &Ask<'_>, key: &ApiKey) -> Result<(), ApiError> {
     if window > RECV_WINDOW_MAX {
         return Err(ApiError::new(-1131, "recvWindow must be less than 60000"));
     }
-    let now = v.clock.now_ms();
+    let now = v.clock.now_ms() + v.faults.skew_ms();
     let ahead = (AHEAD_MS * v.clock.speed().max(1.0)) as i64;
     if stamp.saturating_sub(now) >= ahead {
         return Err(ApiError::new(

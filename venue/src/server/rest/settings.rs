@@ -138,7 +138,7 @@ pub(super) fn set_leverage(v: &mut Venue, p: &Params) -> Answer {
         && let (Some(key), Some(text)) = (v.active_key(v.account), v.text(id))
     {
         let event = user::leverage_changed(v.clock.now_ms(), text, leverage);
-        v.publish_user(&key, "ACCOUNT_CONFIG_UPDATE", event);
+        v.publish_user(v.account, &key, "ACCOUNT_CONFIG_UPDATE", event);
     }
     let max = v.engine.position(v.account, id)?.max_notional;
     json(&object!({

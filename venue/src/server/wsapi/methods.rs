@@ -80,6 +80,14 @@ pub(super) fn find(name: &str) -> Option<&'static Method> {
 }
 
 impl Method {
+    /// The REST request that it is, for whom that matters.
+    pub(super) const fn rest(&self) -> Option<(&'static str, &'static str)> {
+        match self.target {
+            Target::Rest(method, path) => Some((method, path)),
+            _ => None,
+        }
+    }
+
     /// Who may ask and what it weighs; the session's own methods have no handler among REST's.
     ///
     /// # Errors

@@ -9,10 +9,12 @@ pub(super) mod methods;
 mod read;
 mod session;
 
+use super::fault::Course;
+use super::http::wait;
 use super::limits::{ORDERS_1M, ORDERS_10S, WEIGHT_1M};
 use super::link::Link;
 use super::params::ApiError;
-use super::rest::{self, Ask, Proof, Told};
+use super::rest::{self, Ask, Proof, Reply, Told};
 use super::venue::Venue;
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
@@ -62,17 +64,60 @@ impl Requests {
             if let Some(at) = arrives {
                 tokio::time::sleep_until(at).await;
             }
-            let reply = link.call(move |v| answer(v, &mut session, &text)).await;
+            let (course, id) = course(&link, &text);
+            wait(course.before).await;
+            let reply = if course.lost {
+                None
+            } else {
+                // A venue that has stopped closes its connections.
+                link.call(move |v| answer(v, &mut session, &text))
+                    .await
+                    .ok()
+            };
+            wait(course.after).await;
             link.delay().await;
-            // A venue that has stopped closes its connections.
-            reply.ok()
+            match course.say.map(|s| s.reply()) {
+                None => reply,
+                Some(Ok(instead)) => Some(instead_of(&id, &instead)),
+                // Nothing comes, and what was asked after it is answered.
+                Some(Err(_)) => None,
+            }
         }));
+    }
+
+    /// Has all that is under way done; nobody hears of it.
+    pub(super) async fn finish(mut self) {
+        while self.under_way.next().await.is_some() {}
     }
 
     /// The next answer; `None` where none is waited for.
     pub(super) async fn answer(&mut self) -> Option<String> {
-        self.under_way.next().await.flatten()
+        loop {
+            if let Some(text) = self.under_way.next().await? {
+                return Some(text);
+            }
+        }
     }
+}
+
+/// What is ordered to become of a request, and its id.
+fn course(link: &Link, text: &str) -> (Course, String) {
+    if link.faults.none() {
+        return (Course::default(), String::new());
+    }
+    let Ok(r) = read::request(text) else {
+        return (Course::default(), String::new());
+    };
+    let way = methods::find(&r.method).and_then(methods::Method::rest);
+    let (method, path) = way.unwrap_or_default();
+    (link.faults.course(method, path, &r.params), r.id)
+}
+
+/// A refusal as an answer to a request that did not get its own.
+fn instead_of(id: &str, reply: &Reply) -> String {
+    let (status, body) = (reply.status, String::from_utf8_lossy(&reply.body));
+    let name = if status == 200 { "result" } else { "error" };
+    format!("{{\"id\":{id},\"status\":{status},\"{name}\":{body}}}")
 }
 
 /// An answer on its way out: the result as JSON text, or the refusal.

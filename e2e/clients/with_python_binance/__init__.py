@@ -1,0 +1,1 @@
+"""python-binance against the venue: `AsyncClient`, `BinanceSocketManager` and its WebSocket API."""
