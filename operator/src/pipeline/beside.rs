@@ -3,7 +3,7 @@
 use futures_util::{StreamExt, stream};
 
 /// Calls at once for one account.
-const AT_ONCE: usize = 16;
+pub(in crate::pipeline) const AT_ONCE: usize = 16;
 
 /// The results of all calls, in the order in which they ended. None is begun before there is room for it.
 pub(in crate::pipeline) async fn all<F: Future>(calls: Vec<F>) -> Vec<F::Output> {

@@ -3,7 +3,7 @@
 //! A start is a creation by a fixed name, and every end names the uid that was seen, so that neither is wrong when the
 //! world has moved on meanwhile.
 
-use super::super::beside;
+use super::super::beside::AT_ONCE;
 use super::super::plan::Plan;
 use super::super::validate::{Account, Strategy};
 use super::Hands;
@@ -11,6 +11,8 @@ use crate::late::SEEN_BY_MS;
 use crate::memory::Made;
 use crate::time::ms;
 use crate::{build, names};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use helios_core::plan::{Action, WorkerSpec};
 use std::collections::BTreeSet;
 
@@ -98,22 +100,32 @@ impl Hands<'_> {
         due.retain(|d| self.unmade(d) && self.may(&d.shown, d.of, Some(d.strategy)));
         let (namespace, writer, settings) =
             (names::split(&world.account).0, self.writer, self.settings);
-        let calls = due.into_iter().map(|d| async move {
-            let result = match &d.work {
-                // Of 500 pods only those are built that are on their way.
-                Work::Create(w, a, s) => {
-                    let (a, h) = (&a.manifest, &s.manifest);
-                    let pod = build::marked_pod(a, h, settings, &w.symbol, &w.spec_hash);
-                    writer.create_pod(&pod).await
-                }
-                Work::Delete { name, uid, now } => {
-                    let deleted = writer.delete_pod(namespace, name, uid, *now).await;
-                    deleted.map(|()| None)
-                }
+        let mut waiting = due.into_iter();
+        let mut running = FuturesUnordered::new();
+        loop {
+            // Of 500 pods only those are built that are on their way, and no call is made before there is room for it: one takes
+            // kilobytes, and 20 accounts may have as many to start.
+            while running.len() < AT_ONCE
+                && let Some(d) = waiting.next()
+            {
+                running.push(async move {
+                    let result = match &d.work {
+                        Work::Create(w, a, s) => {
+                            let (a, h) = (&a.manifest, &s.manifest);
+                            let pod = build::marked_pod(a, h, settings, &w.symbol, &w.spec_hash);
+                            writer.create_pod(&pod).await
+                        }
+                        Work::Delete { name, uid, now } => {
+                            let deleted = writer.delete_pod(namespace, name, uid, *now).await;
+                            deleted.map(|()| None)
+                        }
+                    };
+                    (d, result)
+                });
+            }
+            let Some((d, result)) = running.next().await else {
+                break;
             };
-            (d, result)
-        });
-        for (d, result) in beside::all(calls.collect()).await {
             let uid = result.as_ref().ok().cloned().flatten();
             if !self.went(&d.shown, d.of, Some(d.strategy), result.map(drop)) {
                 continue;
