@@ -2,15 +2,12 @@
 //!
 //! Secrets are not in it: each HMAC key names a file that holds its secret alone, which its owner alone may read.
 
-use super::keys::KeyType;
-use super::own::kubelet_keeps;
+use super::keys::{KeyType, secret_text};
 use anyhow::{Context, Result, bail};
 use helios_venue::server::{AccountConfig, ApiKey, ApiRestrictions};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use std::fs::File;
-use std::io::Read;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 #[derive(Deserialize)]
@@ -93,22 +90,8 @@ fn key(row: KeyRow, dir: &Path) -> Result<ApiKey> {
 }
 
 fn secret(path: &Path) -> Result<String> {
-    let shown = path.display();
-    let mut file = File::open(path).with_context(|| format!("{shown} can't be read"))?;
-    let mode = file.metadata().with_context(|| format!("{shown}"))?.mode();
-    if mode & 0o077 != 0 && !kubelet_keeps(path) {
-        bail!(
-            "{shown} may be read by others (mode {:o}): chmod 600 {shown}",
-            mode & 0o777
-        );
-    }
-    let mut text = String::new();
-    file.read_to_string(&mut text)
-        .with_context(|| format!("{shown} is no text"))?;
-    match text.trim() {
-        "" => bail!("{shown} is empty"),
-        t => Ok(t.to_owned()),
-    }
+    let file = File::open(path).with_context(|| format!("{} can't be read", path.display()))?;
+    secret_text(file, path)
 }
 
 #[cfg(test)]

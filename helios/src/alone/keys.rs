@@ -61,6 +61,14 @@ pub fn read(path: &Path) -> Result<Keys> {
     let file = File::open(path).with_context(|| {
         format!("{shown} can't be read: start `helios venue` first, or say --credentials-file")
     })?;
+    private(&file, path)?;
+    serde_json::from_reader(std::io::BufReader::new(file))
+        .with_context(|| format!("{shown} is no credentials file of `helios venue`"))
+}
+
+/// Refuses a file that others may read, unless the kubelet keeps it.
+fn private(file: &File, path: &Path) -> Result<()> {
+    let shown = path.display();
     let mode = file.metadata().with_context(|| format!("{shown}"))?.mode();
     if mode & 0o077 != 0 && !kubelet_keeps(path) {
         bail!(
@@ -68,8 +76,23 @@ pub fn read(path: &Path) -> Result<Keys> {
             mode & 0o777
         );
     }
-    serde_json::from_reader(std::io::BufReader::new(file))
-        .with_context(|| format!("{shown} is no credentials file of `helios venue`"))
+    Ok(())
+}
+
+/// What an opened secret file holds, without the blanks around it.
+///
+/// # Errors
+/// Others may read it, or it holds no text; in words that hold no secret.
+pub fn secret_text(mut file: File, path: &Path) -> Result<String> {
+    private(&file, path)?;
+    let shown = path.display();
+    let mut text = String::new();
+    file.read_to_string(&mut text)
+        .with_context(|| format!("{shown} is no text"))?;
+    match text.trim() {
+        "" => bail!("{shown} is empty"),
+        t => Ok(t.into()),
+    }
 }
 
 /// Reads a directory as a Secret is mounted: `apiKey`, `apiSecret` and, unless it is `Hmac`, `keyType`, a file each. All are
@@ -83,25 +106,12 @@ pub fn read_dir(dir: &Path) -> Result<Keys> {
     let part = |name: &str| -> Result<String> {
         let path = dir.join(name);
         let shown = path.display();
-        let mut file = File::open(at.join(name)).with_context(|| {
+        let file = File::open(at.join(name)).with_context(|| {
             format!(
                 "{shown} can't be read: is there a Secret by the name in spec.credentialsSecretRef, with apiKey and apiSecret?"
             )
         })?;
-        let mode = file.metadata().with_context(|| format!("{shown}"))?.mode();
-        if mode & 0o077 != 0 && !kubelet_keeps(&path) {
-            bail!(
-                "{shown} may be read by others (mode {:o}): chmod 600 {shown}",
-                mode & 0o777
-            );
-        }
-        let mut text = String::new();
-        file.read_to_string(&mut text)
-            .with_context(|| format!("{shown} is no text"))?;
-        match text.trim() {
-            "" => bail!("{shown} is empty"),
-            t => Ok(t.into()),
-        }
+        secret_text(file, &path)
     };
     let key_type = if at.join("keyType").exists() {
         match part("keyType")?.as_str() {

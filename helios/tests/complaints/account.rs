@@ -57,15 +57,10 @@ fn a_symbol_whose_leverage_can_t_be_set_is_not_traded_and_the_others_are() {
     rig.up
         .ask(&json!({"latch": {"name": "kill", "set": false}}))
         .unwrap();
-    let of_symbol = || {
-        let all = rig.orders()["fills"].clone();
-        let all = all.as_array().unwrap().clone();
-        all.iter().filter(|f| f["symbol"] == *symbol).count()
-    };
-    let before = of_symbol();
+    let before = rig.fills_of(&symbol);
     rig.trades_on();
-    for_a_while(&rig, 60_000, || {});
-    assert_eq!(of_symbol(), before);
+    for_a_while(&rig, 60_000);
+    assert_eq!(rig.fills_of(&symbol), before);
     rig.over();
     rig.up.wait_for("ready worker", LONG, |_| {
         (rig.worker(&symbol)["ready"] == true).then_some(())

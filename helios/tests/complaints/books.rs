@@ -87,20 +87,15 @@ fn a_stream_that_was_acknowledged_and_is_silent_is_missed_and_not_traded_on() {
         let mut silent = log.lines().filter(|l| l.contains("silent"));
         silent.any(|l| l.contains(&stream)).then_some(())
     });
-    let of_symbol = || {
-        let all = rig.orders()["fills"].clone();
-        let all = all.as_array().unwrap().clone();
-        all.iter().filter(|f| f["symbol"] == *symbol).count()
-    };
     // What is open may be left; what is flat stays flat.
     if rig.positions().contains_key(&symbol) {
         rig.up.wait_for("end of the position", LONG, |_| {
             (!rig.positions().contains_key(&symbol)).then_some(())
         });
     }
-    let before = of_symbol();
+    let before = rig.fills_of(&symbol);
     rig.trades_on();
-    assert_eq!(of_symbol(), before, "the others are traded");
+    assert_eq!(rig.fills_of(&symbol), before, "the others are traded");
     rig.over();
     same_mid(&rig, &symbol);
     rig.end();

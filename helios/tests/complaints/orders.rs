@@ -44,7 +44,7 @@ fn an_exit_that_has_nothing_to_reduce_is_looked_into_and_not_repeated() {
     let id = rig.fault(json!({"fault": "answer", "on": on, "say": code(400, -2022, "ReduceOnly Order is rejected."), "times": 1000}));
     rig.kill();
     rig.hit(id, 1);
-    for_a_while(&rig, 20_000, || {});
+    for_a_while(&rig, 20_000);
     let asked = rig.hits(id);
     assert!(asked < 40, "{asked} exits in 20 s into the same refusal");
     rig.over();
@@ -115,7 +115,7 @@ fn a_429_stops_entries_until_its_time_is_over_and_no_ban_follows() {
         .fault(json!({"fault": "answer", "say": {"too-many": {"retry_after": 2}}, "times": 1000}));
     rig.hit(id, 1);
     let entries = rig.entries();
-    for_a_while(&rig, 30_000, || {});
+    for_a_while(&rig, 30_000);
     // A ban comes with the thirty-first in a minute.
     assert!(rig.hits(id) < 20, "{} requests into a 429", rig.hits(id));
     assert_eq!(rig.entries(), entries, "stops may fill, entries may not");

@@ -85,6 +85,13 @@ impl Rig {
         })
     }
 
+    /// Fills in one contract.
+    pub fn fills_of(&self, symbol: &str) -> usize {
+        let orders = self.orders();
+        let all = orders["fills"].as_array().unwrap();
+        all.iter().filter(|f| f["symbol"] == symbol).count()
+    }
+
     /// Orders that have opened a position.
     pub fn entries(&self) -> usize {
         let orders = self.orders();
@@ -233,8 +240,8 @@ pub fn code(status: u16, code: i64, msg: &str) -> Value {
     json!({"code": {"status": status, "code": code, "msg": msg}})
 }
 
-/// Holds `f` for a while: what must not happen gets its chance to.
-pub fn for_a_while(rig: &Rig, market_ms: i64, mut f: impl FnMut()) {
+/// Lets market time pass: what must not happen gets its chance to.
+pub fn for_a_while(rig: &Rig, market_ms: i64) {
     let elapsed = || {
         rig.up.account()["time"]["market_elapsed_ms"]
             .as_i64()
@@ -243,7 +250,6 @@ pub fn for_a_while(rig: &Rig, market_ms: i64, mut f: impl FnMut()) {
     let (from, began) = (elapsed(), Instant::now());
     while elapsed() < from + market_ms {
         assert!(began.elapsed() < LONG, "market time stands");
-        f();
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -43,7 +43,7 @@ fn a_trail_that_is_refused_for_its_form_leaves_the_anchor_and_is_not_hammered() 
     let on = json!({"request": ALGO, "params": {"reduceOnly": "true"}});
     let id = rig.fault(json!({"fault": "answer", "on": on, "say": code(400, -1106, "Parameter 'reduceonly' sent when not required."), "times": 100_000}));
     rig.hit(id, 1);
-    for_a_while(&rig, 120_000, || {});
+    for_a_while(&rig, 120_000);
     assert!(rig.hits(id) < 120, "{} in two minutes", rig.hits(id));
     rig.sound();
     rig.end();

@@ -124,10 +124,7 @@ impl Engine {
         symbol: SymbolId,
         out: &mut Vec<EngineEvent>,
     ) {
-        let open: Vec<u64> = self.acct(account).at(symbol).open.iter().copied().collect();
-        for id in open {
-            self.finish(id, OrderStatus::Canceled, ExecType::Canceled, out);
-        }
+        self.cancel_open(account, symbol, out);
         if self.config.countdown_cancels_algo {
             // The symbol was checked when the countdown was set.
             let _ = self.cancel_all_stops(account, symbol, out);

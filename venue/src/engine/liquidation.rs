@@ -13,7 +13,7 @@ use super::state::OrderOrigin;
 use super::terms::OrderTerms;
 use super::types::{AccountId, EngineEvent, SymbolId, UserEvent};
 use helios_core::fixed::{Money, Price, Side};
-use helios_core::order::{ClientId, ExecType, OrderKind, OrderStatus, TimeInForce};
+use helios_core::order::{ClientId, OrderKind, TimeInForce};
 use rust_decimal::Decimal;
 
 impl Engine {
@@ -67,10 +67,7 @@ impl Engine {
 
     fn liquidate(&mut self, account: AccountId, out: &mut Vec<EngineEvent>) {
         for s in 0..self.markets.len() {
-            let open: Vec<u64> = self.acct(account).symbols[s].open.iter().copied().collect();
-            for id in open {
-                self.finish(id, OrderStatus::Canceled, ExecType::Canceled, out);
-            }
+            self.cancel_open(account, SymbolId(s as u16), out);
         }
         while self.ratio_at_least(account, 100) {
             let worst = self
@@ -101,10 +98,7 @@ impl Engine {
         symbol: SymbolId,
         out: &mut Vec<EngineEvent>,
     ) {
-        let open: Vec<u64> = self.acct(account).at(symbol).open.iter().copied().collect();
-        for id in open {
-            self.finish(id, OrderStatus::Canceled, ExecType::Canceled, out);
-        }
+        self.cancel_open(account, symbol, out);
         self.take_over(account, symbol, out);
         self.cover(account, out);
     }

@@ -271,10 +271,20 @@ impl Engine {
         out: &mut Vec<EngineEvent>,
     ) -> Result<Response, VenueError> {
         self.spec(symbol)?;
+        self.cancel_open(account, symbol, out);
+        Ok(Response::Done)
+    }
+
+    /// Cancels an account's open plain orders in a contract that is listed.
+    pub(super) fn cancel_open(
+        &mut self,
+        account: AccountId,
+        symbol: SymbolId,
+        out: &mut Vec<EngineEvent>,
+    ) {
         let open: Vec<u64> = self.acct(account).at(symbol).open.iter().copied().collect();
         for id in open {
             self.finish(id, OrderStatus::Canceled, ExecType::Canceled, out);
         }
-        Ok(Response::Done)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::address::{asked, asked_api};
 use super::config::VenueServerError;
-use super::link::Link;
+use super::link::{Link, wait};
 use super::rest::{self, Call, Reply};
 use super::socket::Talk;
 use super::subscribe::Subscriptions;
@@ -16,7 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::net::IpAddr;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{Duration, Instant};
+use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
@@ -71,13 +71,6 @@ async fn connection(stream: TcpStream, ip: IpAddr, port: Port, link: Link) {
 #[derive(Debug, thiserror::Error)]
 #[error("cut by an ordered fault")]
 struct Cut;
-
-/// Waits, if at all.
-pub(super) async fn wait(for_: Duration) {
-    if !for_.is_zero() {
-        tokio::time::sleep(for_).await;
-    }
-}
 
 /// A request to the exchange, with what is ordered to go wrong on its way.
 async fn exchange(call: Call, link: &Link) -> Result<Result<Reply, VenueServerError>, Cut> {

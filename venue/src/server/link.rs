@@ -78,9 +78,13 @@ impl Link {
 
     /// Waits one half of the latency.
     pub(super) async fn delay(&self) {
-        let half = self.half();
-        if !half.is_zero() {
-            tokio::time::sleep(half).await;
-        }
+        wait(self.half()).await;
+    }
+}
+
+/// Waits, if at all.
+pub(super) async fn wait(for_: Duration) {
+    if !for_.is_zero() {
+        tokio::time::sleep(for_).await;
     }
 }

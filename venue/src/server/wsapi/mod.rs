@@ -10,9 +10,8 @@ mod read;
 mod session;
 
 use super::fault::Course;
-use super::http::wait;
 use super::limits::{ORDERS_1M, ORDERS_10S, WEIGHT_1M};
-use super::link::Link;
+use super::link::{Link, wait};
 use super::params::ApiError;
 use super::rest::{self, Ask, Proof, Reply, Told};
 use super::venue::Venue;
